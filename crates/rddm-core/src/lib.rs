@@ -1,0 +1,1 @@
+//! The mathematics of residual denoising diffusion: schedules, objectives, samplers, seeded noise.

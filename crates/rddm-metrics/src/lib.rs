@@ -1,0 +1,1 @@
+//! Measures of restored pictures: PSNR, SSIM, MAE.

@@ -1,0 +1,1 @@
+//! The rddm-run command: restores pictures with a model of the zoo.

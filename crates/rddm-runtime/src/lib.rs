@@ -1,0 +1,1 @@
+//! Restores pictures: an RDDM sampler around an inference engine.

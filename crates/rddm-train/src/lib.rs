@@ -1,0 +1,1 @@
+//! Trains restoration networks: networks, data sets, degradations, trainer, evaluation.

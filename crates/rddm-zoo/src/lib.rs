@@ -1,0 +1,1 @@
+//! Pulls, verifies and keeps the models of a zoo.

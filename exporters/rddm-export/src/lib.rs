@@ -1,0 +1,1 @@
+//! The `rddm-export` command: writes trained networks as ONNX files.

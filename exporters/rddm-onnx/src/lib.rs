@@ -1,0 +1,1 @@
+//! Lowers a burn network to an ONNX file.
