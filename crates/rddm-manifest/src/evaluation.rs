@@ -1,0 +1,43 @@
+use serde::{Deserialize, Serialize};
+
+use crate::{Accuracy, Text};
+
+/// `zoo/<model>/eval.json`: what an evaluation measured. Other keys beside these may stand in the
+/// file and in its rows; they are for other readers.
+///
+/// ```json
+/// { "rows": [ { "dataset": "rain100/light", "metric": "psnr_y", "value": 33.9, "input": 26.9,
+///               "steps": 5, "engine": "tract", "command": "rddm-train eval --model derain --data DIR" } ] }
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// The figures, in the order in which they are shown.
+    pub rows: Vec<Row>,
+}
+
+/// One figure of an [`Evaluation`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    /// The data set that it was measured on.
+    pub dataset: Text,
+    /// The measure, such as `psnr_y`.
+    pub metric: Text,
+    /// Its value over the data set.
+    pub value: f64,
+    /// The same measure of the degraded input itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<f64>,
+    /// Sampling steps.
+    pub steps: u32,
+    /// The engine that ran the networks.
+    pub engine: Text,
+    /// The command that measures it again.
+    pub command: Text,
+}
+
+impl From<Row> for Accuracy {
+    fn from(row: Row) -> Self {
+        let Row { dataset, metric, value, input, steps, engine, command } = row;
+        Self { dataset, metric, value, input, steps, engine, command }
+    }
+}

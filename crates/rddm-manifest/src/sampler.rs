@@ -1,0 +1,161 @@
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Role};
+
+/// How the networks are run: schedules, objective, steps.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sampler {
+    /// Number of time steps of the schedules, 1 to 100 000.
+    pub timesteps: u32,
+    /// Shape of the α_t, which sum to 1.
+    pub alpha: Coefficients,
+    /// Shape of the β²_t, which sum to `sum_scale`.
+    pub beta2: Coefficients,
+    /// The sum of the β²_t, above 0 and at most 100: 0.01 for restoration, 1 for generation.
+    pub sum_scale: f64,
+    /// What the networks predict.
+    pub objective: Objective,
+    /// The default number of sampling steps, 1 to `timesteps`, as it was measured.
+    pub steps: u32,
+    /// The share of fresh noise in a step, 0 to 1.
+    pub eta: f32,
+    /// What the networks get as time.
+    pub time_encoding: TimeEncoding,
+    /// Whether the networks see the degraded picture beside the current one.
+    pub conditional: bool,
+    /// The sampling method.
+    pub method: Method,
+}
+
+/// The shape of a sequence of coefficients over time.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Coefficients {
+    /// The family.
+    pub shape: Shape,
+    /// The exponent, above 0 and at most 100.
+    pub ratio: f64,
+}
+
+macro_rules! names {
+    ($type:ident: $($variant:ident = $name:literal),+) => {
+        impl $type {
+            /// The name in a manifest.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $name),+ }
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+    };
+}
+
+/// The family of a sequence of coefficients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Shape {
+    /// Rising with time.
+    Increased,
+    /// Falling with time.
+    Decreased,
+    /// Equal at all times.
+    Average,
+    /// A bell over time.
+    Normal,
+}
+names!(Shape: Increased = "increased", Decreased = "decreased", Average = "average", Normal = "normal");
+
+/// What the networks predict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Objective {
+    /// Residual and noise (SM-Res-N).
+    PredResNoise,
+    /// The residual; the noise follows from the forward formula (SM-Res).
+    PredRes,
+    /// The noise; the residual follows from the forward formula (SM-N).
+    PredNoise,
+    /// Clean picture and noise.
+    PredX0Noise,
+    /// Residual, and the sum of residual and noise.
+    PredResAddNoise,
+    /// Clean picture, and the sum of clean picture and noise.
+    PredX0AddNoise,
+}
+names!(Objective: PredResNoise = "pred_res_noise", PredRes = "pred_res", PredNoise = "pred_noise",
+    PredX0Noise = "pred_x0_noise", PredResAddNoise = "pred_res_add_noise", PredX0AddNoise = "pred_x0_add_noise");
+
+impl Objective {
+    /// The outputs that the networks have together, in order. The names stay `residual` and
+    /// `noise` for every objective: they mean the first and the second output.
+    pub fn predicts(self) -> &'static [Role] {
+        match self {
+            Self::PredRes => &[Role::Residual],
+            Self::PredNoise => &[Role::Noise],
+            _ => &[Role::Residual, Role::Noise],
+        }
+    }
+}
+
+/// What the networks get as time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum TimeEncoding {
+    /// The step's number t.
+    Index,
+    /// Two times, ᾱ_t·T for the residual and β̄_t·T for the noise.
+    AlphaBarBetaBar,
+}
+names!(TimeEncoding: Index = "index", AlphaBarBetaBar = "alpha_bar_beta_bar");
+
+/// The sampling method.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Method {
+    /// Deterministic for eta 0.
+    Ddim,
+    /// Ancestral sampling over all time steps.
+    Ancestral,
+    /// Partially path-independent generation.
+    PathIndependent,
+}
+names!(Method: Ddim = "ddim", Ancestral = "ancestral", PathIndependent = "path_independent");
+
+impl Sampler {
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let positive = |key: &str, value: f64| {
+            // Also refuses what is not a number.
+            if value > 0.0 && value <= 100.0 {
+                Ok(())
+            } else {
+                Err(Error::value(key, "the number is above 0 and at most 100"))
+            }
+        };
+        if !(1..=100_000).contains(&self.timesteps) {
+            return Err(Error::value("sampler.timesteps", "there are 1 to 100000 time steps"));
+        }
+        if !(1..=self.timesteps).contains(&self.steps) {
+            return Err(Error::value(
+                "sampler.steps",
+                format!("there are 1 to {} steps (timesteps)", self.timesteps),
+            ));
+        }
+        if !(0.0..=1.0).contains(&self.eta) {
+            return Err(Error::value("sampler.eta", "eta is between 0 and 1"));
+        }
+        positive("sampler.alpha.ratio", self.alpha.ratio)?;
+        positive("sampler.beta2.ratio", self.beta2.ratio)?;
+        positive("sampler.sum_scale", self.sum_scale)
+    }
+}

@@ -1,0 +1,48 @@
+//! What all files of the zoo have in common: a size that is looked at before parsing, UTF-8, and
+//! a schema that is looked at before anything else is.
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::{Error, ErrorKind, SCHEMA};
+
+/// Parses `text` of at most `limit` bytes. Depth is bounded by the TOML parser itself.
+pub(crate) fn parse<T: DeserializeOwned>(text: &str, limit: usize) -> Result<T, Error> {
+    if text.len() > limit {
+        let what = format!("the text has {} bytes, and at most {limit} are allowed", text.len());
+        return Err(Error::new(ErrorKind::TooLarge, what));
+    }
+    let probe: Probe = toml::from_str(text).map_err(syntax)?;
+    match probe.schema {
+        Some(toml::Value::Integer(schema)) if schema == i64::from(SCHEMA) => {}
+        Some(toml::Value::Integer(schema)) => {
+            let what = format!(
+                "schema {schema} is not known to this version, which reads schema {SCHEMA}; a newer version may read it"
+            );
+            return Err(Error::new(ErrorKind::Schema, what));
+        }
+        _ => {
+            return Err(Error::new(
+                ErrorKind::Schema,
+                format!("the key `schema` is missing; it says `schema = {SCHEMA}`"),
+            ));
+        }
+    }
+    toml::from_str(text).map_err(syntax)
+}
+
+/// Writes `value` as TOML.
+pub(crate) fn write<T: Serialize>(value: &T) -> Result<String, Error> {
+    toml::to_string(value).map_err(|error| Error::new(ErrorKind::Syntax, error.to_string()))
+}
+
+#[derive(Deserialize)]
+struct Probe {
+    schema: Option<toml::Value>,
+}
+
+/// The parser's message, without the excerpt of the text: that may hold anything.
+fn syntax(error: toml::de::Error) -> Error {
+    let message: String =
+        error.message().chars().map(|c| if c.is_control() { ' ' } else { c }).take(400).collect();
+    Error::new(ErrorKind::Syntax, message)
+}
