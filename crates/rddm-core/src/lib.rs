@@ -40,6 +40,7 @@ extern crate alloc;
 
 pub mod aosa;
 mod error;
+mod linspace;
 mod noise;
 mod objective;
 mod sampler;

@@ -1,6 +1,7 @@
 use alloc::format;
 use alloc::vec::Vec;
 
+use crate::linspace::linspace;
 use crate::{Error, ErrorKind};
 
 /// The times that a sampler of `steps` steps visits, falling from `timesteps - 1`; the last step goes from the last of
@@ -27,16 +28,7 @@ pub fn sampling_times(timesteps: usize, steps: usize) -> Result<Vec<usize>, Erro
         ));
     }
     let points = steps + 1;
-    let (start, end) = (-1.0_f32, (timesteps - 1) as f32);
-    let width = (end - start) / steps as f32;
-    // The first half is counted from the start and the second from the end, as PyTorch's linspace does.
-    let point = |index: usize| {
-        if index < points / 2 {
-            start + width * index as f32
-        } else {
-            end - width * (points - index - 1) as f32
-        }
-    };
+    let point = |index| linspace(-1.0, (timesteps - 1) as f32, points, index);
     // A negative value cuts to -0, so to time 0; only the point 0 itself is the -1.
     Ok((1..points).rev().map(|index| point(index) as usize).collect())
 }

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use super::Schedule;
 use super::coefficients::check_timesteps;
 use crate::error::names;
+use crate::linspace::linspace;
 use crate::{Error, ErrorKind};
 
 /// The forms of DDIM's (and DDPM's) betas.
@@ -94,6 +95,25 @@ impl DdimSpec {
             .collect())
     }
 
+    /// The betas as f32 arithmetic gives them.
+    fn single_betas(&self) -> Result<Vec<f32>, Error> {
+        let betas = self.betas()?;
+        let point =
+            |start: f64, end: f64, step| linspace(start as f32, end as f32, self.timesteps, step);
+        Ok(betas
+            .into_iter()
+            .enumerate()
+            .map(|(step, beta)| match self.betas {
+                DdimBetas::Linear => point(self.beta_start, self.beta_end, step),
+                DdimBetas::ScaledLinear => {
+                    let root = point(libm::sqrt(self.beta_start), libm::sqrt(self.beta_end), step);
+                    root * root
+                }
+                DdimBetas::SquaredCosine => beta as f32,
+            })
+            .collect())
+    }
+
     /// DDIM's `ᾱ_t`, the products of `1 - β`.
     ///
     /// # Errors
@@ -119,10 +139,22 @@ pub fn ddim_to_rddm(alpha_products: &[f64]) -> (Vec<f64>, Vec<f64>) {
 impl Schedule {
     /// The schedule that walks as DDIM does.
     ///
+    /// It is computed in f32 as the paper's code does, since its `α_t` and `β²_t` are the differences of sums that
+    /// hardly rise at the end, where rounding shows: betas, `1 - β`, the kept products and the sums are each rounded.
+    ///
     /// # Errors
     /// As [`DdimSpec::betas`].
     pub fn from_ddim(spec: &DdimSpec, first_step: FirstStep) -> Result<Self, Error> {
-        let (alpha_bar, beta2_bar) = ddim_to_rddm(&spec.alpha_products()?);
+        let mut product = 1.0;
+        let (alpha_bar, beta2_bar): (Vec<f64>, Vec<f64>) = spec
+            .single_betas()?
+            .into_iter()
+            .map(|beta| {
+                product *= f64::from(1.0 - beta);
+                let kept = product as f32;
+                (f64::from(1.0 - libm::sqrtf(kept)), f64::from(1.0 - kept))
+            })
+            .unzip();
         Self::from_sums(&alpha_bar, &beta2_bar, first_step)
     }
 }
