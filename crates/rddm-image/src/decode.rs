@@ -1,0 +1,143 @@
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use image::ImageDecoder;
+
+use crate::{Error, ErrorKind, Format, Limits, Metadata, Picture, codecs, format, orient, raster};
+
+/// Reads a picture from a file; see [`decode`].
+///
+/// # Errors
+/// [`ErrorKind::Io`] where the file can't be read, and those of [`decode`], each naming the file.
+pub fn read(path: impl AsRef<Path>, limits: &Limits) -> Result<Picture, Error> {
+    let path = path.as_ref();
+    let bytes = contents(path, limits).map_err(|error| error.at(path))?;
+    decode(&bytes, limits).map_err(|error| error.at(path))
+}
+
+/// Decodes the contents of a PNG, JPEG, WebP, TIFF or BMP file.
+///
+/// A palette and fewer than 8 bits become 8 bits, floating-point values 16. The EXIF orientation is
+/// applied and removed. CMYK becomes RGB by the plain formula, and its ICC profile, which no longer
+/// fits, is left out. Of an animation or a file of several pages, the first picture is read.
+///
+/// # Errors
+/// [`ErrorKind::UnknownFormat`], [`ErrorKind::Unsupported`] and [`ErrorKind::Corrupt`] say what is
+/// wrong with the contents, [`ErrorKind::Limit`] that they would cost more than `limits` allow.
+pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, Error> {
+    check_file_size(bytes.len() as u64, limits)?;
+    let format = Format::from_contents(bytes).ok_or_else(|| format::unknown(bytes))?;
+    let spare = limits.memory.saturating_sub(bytes.len() as u64);
+    let mut codec_limits = image::Limits::no_limits();
+    codec_limits.max_alloc = Some(spare);
+    let failed = |error| from_codec(format, error);
+    let mut decoder = codecs::decoder(format, bytes, codec_limits.clone()).map_err(failed)?;
+    check_memory(decoder.as_ref(), format, spare)?;
+    let (mut metadata, orientation) = codecs::metadata(format, bytes, decoder.as_mut());
+    check_metadata(&metadata, limits)?;
+    metadata.forget_orientation();
+
+    decoder.set_limits(codec_limits).map_err(failed)?;
+    let (width, height) = decoder.dimensions();
+    let color = decoder.color_type();
+    let mut samples = raster::try_zeroed(decoder.total_bytes())?;
+    decoder.read_image(&mut samples).map_err(failed)?;
+    let (pixels, alpha, depth) = raster::planes(&samples, color, width as usize, height as usize)?;
+    drop(samples);
+
+    // A profile of another colour space, as CMYK's, would be wrong for what was decoded.
+    let space: &[u8] = if pixels.dim().0 == 1 { b"GRAY" } else { b"RGB " };
+    metadata.icc = metadata.icc.filter(|profile| profile.get(16..20) == Some(space));
+    let mut picture = Picture { pixels, alpha, depth, metadata, format: Some(format) };
+    orient::apply(&mut picture, orientation);
+    Ok(picture)
+}
+
+fn contents(path: &Path, limits: &Limits) -> Result<Vec<u8>, Error> {
+    let failed = |error: std::io::Error| {
+        Error::new(ErrorKind::Io, format!("can't be read: {error}")).because(error)
+    };
+    let file = File::open(path).map_err(failed)?;
+    let data = file.metadata().map_err(failed)?;
+    if data.is_dir() {
+        return Err(Error::new(ErrorKind::Io, "is a folder, not a picture"));
+    }
+    check_file_size(data.len(), limits)?;
+    // A pipe or a file that grows has no size to trust, so the reading itself is cut, too.
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(data.len() as usize).map_err(|_| raster::no_memory(data.len()))?;
+    file.take(limits.file.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
+    Ok(bytes)
+}
+
+fn check_file_size(bytes: u64, limits: &Limits) -> Result<(), Error> {
+    if bytes > limits.file {
+        return Err(Error::new(
+            ErrorKind::Limit,
+            format!("the file has {bytes} bytes or more and the limit is {}", limits.file),
+        ));
+    }
+    Ok(())
+}
+
+fn check_memory(decoder: &dyn ImageDecoder, format: Format, spare: u64) -> Result<(), Error> {
+    let (width, height) = decoder.dimensions();
+    if width == 0 || height == 0 {
+        return Err(Error::new(
+            ErrorKind::Corrupt,
+            format!("the file claims {width}×{height} pixels: a picture has at least one"),
+        ));
+    }
+    let values = (u64::from(width) * u64::from(height))
+        .saturating_mul(u64::from(decoder.color_type().channel_count()));
+    let peak = decoder
+        .total_bytes()
+        .saturating_add(values.saturating_mul(size_of::<f32>() as u64))
+        .saturating_add(values.saturating_mul(codecs::scratch_bytes(format)));
+    if peak > spare {
+        let mebibytes = |bytes: u64| bytes.div_ceil(1 << 20);
+        return Err(Error::new(
+            ErrorKind::Limit,
+            format!(
+                "{width}×{height} pixels would take {} MiB to decode and {} MiB are allowed: raise the memory limit or make the picture smaller",
+                mebibytes(peak),
+                mebibytes(spare)
+            ),
+        ));
+    }
+    Ok(())
+}
+
+fn check_metadata(metadata: &Metadata, limits: &Limits) -> Result<(), Error> {
+    let blocks = [("EXIF", &metadata.exif), ("ICC", &metadata.icc), ("XMP", &metadata.xmp)];
+    for (name, block) in blocks {
+        let length = block.as_ref().map_or(0, Vec::len) as u64;
+        if length > limits.metadata {
+            return Err(Error::new(
+                ErrorKind::Limit,
+                format!(
+                    "its {name} metadata has {length} bytes and the limit is {}: remove the metadata or raise the limit",
+                    limits.metadata
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn from_codec(format: Format, error: image::ImageError) -> Error {
+    use image::ImageError;
+    let (kind, text) = match &error {
+        ImageError::Limits(_) => (
+            ErrorKind::Limit,
+            format!("decoding this {format} file would take more memory than allowed"),
+        ),
+        ImageError::Unsupported(_) => (
+            ErrorKind::Unsupported,
+            format!("this kind of {format} file is not supported: {error}"),
+        ),
+        _ => (ErrorKind::Corrupt, format!("the {format} file is broken: {error}")),
+    };
+    Error::new(kind, text).because(error)
+}

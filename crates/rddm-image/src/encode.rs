@@ -1,0 +1,175 @@
+use std::fmt;
+use std::io::Write;
+use std::path::Path;
+
+use crate::codecs::{self, Abilities};
+use crate::{Error, ErrorKind, Format, Metadata, Picture, raster};
+
+/// How a picture is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EncodeOptions {
+    /// The format; without it, what the name ends with, else the picture's own, else PNG.
+    pub format: Option<Format>,
+    /// Quality of JPEG, 1 (worst) to 100. 92 by default.
+    pub quality: u8,
+    /// Whether a file that exists may be replaced. `true` by default.
+    pub overwrite: bool,
+}
+
+impl Default for EncodeOptions {
+    fn default() -> Self {
+        Self { format: None, quality: 92, overwrite: true }
+    }
+}
+
+impl EncodeOptions {
+    /// The same options with another format.
+    #[must_use]
+    pub fn with_format(mut self, format: Format) -> Self {
+        self.format = Some(format);
+        self
+    }
+
+    /// The same options with another quality of JPEG, cut to 1…100.
+    #[must_use]
+    pub fn with_quality(mut self, quality: u8) -> Self {
+        self.quality = quality.clamp(1, 100);
+        self
+    }
+
+    /// The same options, allowed or forbidden to replace a file.
+    #[must_use]
+    pub fn with_overwrite(mut self, overwrite: bool) -> Self {
+        self.overwrite = overwrite;
+        self
+    }
+}
+
+/// A picture as the contents of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Encoded {
+    /// The file's contents.
+    pub bytes: Vec<u8>,
+    /// The format that was taken.
+    pub format: Format,
+    /// What the format could not hold.
+    pub losses: Vec<Loss>,
+}
+
+/// A part of a picture that its new format can't hold, and so was left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Loss {
+    /// The alpha channel.
+    Alpha,
+    /// Values were rounded from 16 bits to 8.
+    Depth,
+    /// The EXIF block.
+    Exif,
+    /// The ICC profile.
+    Icc,
+    /// The XMP packet.
+    Xmp,
+}
+
+impl fmt::Display for Loss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Alpha => "the alpha channel",
+            Self::Depth => "the lower 8 of 16 bits",
+            Self::Exif => "the EXIF metadata",
+            Self::Icc => "the ICC profile",
+            Self::Xmp => "the XMP metadata",
+        })
+    }
+}
+
+/// Writes a picture to a file: into a temporary one beside it, then renamed, so that a whole file
+/// has that name or none.
+///
+/// # Errors
+/// [`ErrorKind::Io`], [`ErrorKind::Exists`] where [`EncodeOptions::overwrite`] is off, and those of
+/// [`encode`], each naming the file.
+pub fn write(
+    path: impl AsRef<Path>,
+    picture: &Picture,
+    options: &EncodeOptions,
+) -> Result<Encoded, Error> {
+    let path = path.as_ref();
+    let mut options = options.clone();
+    options.format = options.format.or_else(|| Format::from_path(path));
+    let encoded = encode(picture, &options).map_err(|error| error.at(path))?;
+    replace(path, &encoded.bytes, options.overwrite).map_err(|error| error.at(path))?;
+    Ok(encoded)
+}
+
+/// Encodes a picture. Values are clipped to `[0, 1]` and rounded to the nearest step.
+///
+/// # Errors
+/// [`ErrorKind::Invalid`] where the picture can't be a file of this format.
+pub fn encode(picture: &Picture, options: &EncodeOptions) -> Result<Encoded, Error> {
+    let format = options.format.or(picture.format).unwrap_or(Format::Png);
+    let abilities = codecs::abilities(format);
+    let (raster, mut losses) = raster::from_picture(picture, abilities)?;
+    if raster.width > abilities.side || raster.height > abilities.side {
+        return Err(Error::new(
+            ErrorKind::Invalid,
+            format!(
+                "{}×{} pixels are too many for {format}, whose longest side is {}: take another format",
+                raster.width, raster.height, abilities.side
+            ),
+        ));
+    }
+    let metadata = fitting(&picture.metadata, abilities, &mut losses);
+    let bytes = codecs::encode(format, &raster, &metadata, options).map_err(|error| {
+        Error::new(ErrorKind::Invalid, format!("can't be written as {format}: {error}"))
+            .because(error)
+    })?;
+    Ok(Encoded { bytes, format, losses })
+}
+
+fn fitting(metadata: &Metadata, abilities: &Abilities, losses: &mut Vec<Loss>) -> Metadata {
+    let mut keep = |block: &Option<Vec<u8>>, longest: usize, loss: Loss| {
+        let kept = block.clone().filter(|bytes| bytes.len() <= longest);
+        if block.is_some() && kept.is_none() {
+            losses.push(loss);
+        }
+        kept
+    };
+    Metadata {
+        exif: keep(&metadata.exif, abilities.exif, Loss::Exif),
+        icc: keep(&metadata.icc, abilities.icc, Loss::Icc),
+        xmp: keep(&metadata.xmp, abilities.xmp, Loss::Xmp),
+    }
+}
+
+fn replace(path: &Path, bytes: &[u8], overwrite: bool) -> Result<(), Error> {
+    let failed = |error: std::io::Error| {
+        Error::new(ErrorKind::Io, format!("can't be written: {error}")).because(error)
+    };
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".rddm-").suffix(".part");
+    #[cfg(unix)]
+    {
+        // The process's mask takes its bits from these; a temporary file's are private otherwise.
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o666);
+        builder.permissions(mode);
+    }
+    let mut file = builder.tempfile_in(folder.unwrap_or(Path::new("."))).map_err(failed)?;
+    file.write_all(bytes).map_err(failed)?;
+    file.as_file().sync_all().map_err(failed)?;
+    if overwrite {
+        file.persist(path).map_err(|error| failed(error.error))?;
+        return Ok(());
+    }
+    match file.persist_noclobber(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.error.kind() == std::io::ErrorKind::AlreadyExists => {
+            Err(Error::new(ErrorKind::Exists, "exists already and was not replaced"))
+        }
+        Err(error) => Err(failed(error.error)),
+    }
+}

@@ -1,0 +1,140 @@
+//! Between planes of `f32` and the interleaved samples of the codecs.
+
+use image::{ColorType, ExtendedColorType};
+use ndarray::{Array2, Array3, ArrayView2, Axis};
+
+use crate::{Depth, Error, ErrorKind, Loss, Picture, codecs::Abilities};
+
+/// Interleaved samples, in the machine's byte order where they have 16 bits.
+pub(crate) struct Raster {
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+    pub(crate) color: ExtendedColorType,
+    pub(crate) samples: Vec<u8>,
+}
+
+/// Pixels, alpha channel, depth.
+type Planes = (Array3<f32>, Option<Array2<f32>>, Depth);
+
+pub(crate) fn planes(
+    samples: &[u8],
+    color: ColorType,
+    width: usize,
+    height: usize,
+) -> Result<Planes, Error> {
+    let step = usize::from(color.channel_count());
+    let channels = if color.has_color() { 3 } else { 1 };
+    let (depth, value): (_, fn(&[u8], usize) -> f32) =
+        match color.bytes_per_pixel() / color.channel_count() {
+            1 => (Depth::Eight, |samples, at| f32::from(samples[at]) / 255.0),
+            2 => (Depth::Sixteen, |samples, at| {
+                f32::from(u16::from_ne_bytes([samples[2 * at], samples[2 * at + 1]])) / 65535.0
+            }),
+            _ => (Depth::Sixteen, |samples, at| {
+                let bytes = std::array::from_fn(|byte| samples[4 * at + byte]);
+                let value = f32::from_ne_bytes(bytes);
+                if value.is_nan() { 0.0 } else { value.clamp(0.0, 1.0) }
+            }),
+        };
+    let plane = |channel: usize, out: &mut Vec<f32>| {
+        out.extend((0..width * height).map(|pixel| value(samples, pixel * step + channel)));
+    };
+    let mut pixels = try_capacity(channels * width * height)?;
+    for channel in 0..channels {
+        plane(channel, &mut pixels);
+    }
+    let pixels = Array3::from_shape_vec((channels, height, width), pixels).map_err(shape)?;
+    let alpha = if color.has_alpha() {
+        let mut alpha = try_capacity(width * height)?;
+        plane(channels, &mut alpha);
+        Some(Array2::from_shape_vec((height, width), alpha).map_err(shape)?)
+    } else {
+        None
+    };
+    Ok((pixels, alpha, depth))
+}
+
+/// The picture's samples as a format of these abilities holds them, and what it can't hold.
+pub(crate) fn from_picture(
+    picture: &Picture,
+    abilities: &Abilities,
+) -> Result<(Raster, Vec<Loss>), Error> {
+    use ExtendedColorType as Color;
+    picture.check()?;
+    let mut losses = Vec::new();
+    let alpha = picture.alpha.as_ref().filter(|_| abilities.alpha);
+    if picture.alpha.is_some() && alpha.is_none() {
+        losses.push(Loss::Alpha);
+    }
+    let wide = picture.depth == Depth::Sixteen && abilities.sixteen;
+    if picture.depth == Depth::Sixteen && !wide {
+        losses.push(Loss::Depth);
+    }
+    let grey = picture.pixels.dim().0 == 1 && (alpha.is_none() || abilities.grey_alpha);
+    let color = match (grey, alpha.is_some(), wide) {
+        (true, false, false) => Color::L8,
+        (true, false, true) => Color::L16,
+        (true, true, false) => Color::La8,
+        (true, true, true) => Color::La16,
+        (false, false, false) => Color::Rgb8,
+        (false, false, true) => Color::Rgb16,
+        (false, true, false) => Color::Rgba8,
+        (false, true, true) => Color::Rgba16,
+    };
+    let mut channels: Vec<ArrayView2<'_, f32>> = picture.pixels.axis_iter(Axis(0)).collect();
+    if channels.len() == 1 && !grey {
+        channels = vec![channels[0]; 3];
+    }
+    channels.extend(alpha.map(|alpha| alpha.view()));
+
+    let side = |length: usize| {
+        u32::try_from(length).map_err(|_| Error::new(ErrorKind::Invalid, "a side is too long"))
+    };
+    let (width, height) = (side(picture.width())?, side(picture.height())?);
+    let bytes = if wide { 2 } else { 1 };
+    let mut samples =
+        try_zeroed((picture.width() * picture.height() * channels.len() * bytes) as u64)?;
+    let mut finite = true;
+    for (channel, plane) in channels.iter().enumerate() {
+        let pixels = samples.chunks_exact_mut(channels.len() * bytes);
+        for (pixel, &value) in pixels.zip(plane) {
+            finite &= value.is_finite();
+            let value = value.clamp(0.0, 1.0);
+            if wide {
+                let sample = (value * 65535.0).round() as u16;
+                pixel[2 * channel..2 * channel + 2].copy_from_slice(&sample.to_ne_bytes());
+            } else {
+                pixel[channel] = (value * 255.0).round() as u8;
+            }
+        }
+    }
+    if !finite {
+        return Err(Error::new(
+            ErrorKind::Invalid,
+            "a pixel is NaN or infinite, so nothing was written: check what made the picture",
+        ));
+    }
+    Ok((Raster { width, height, color, samples }, losses))
+}
+
+pub(crate) fn try_zeroed(bytes: u64) -> Result<Vec<u8>, Error> {
+    let length = usize::try_from(bytes).map_err(|_| no_memory(bytes))?;
+    let mut samples: Vec<u8> = try_capacity(length)?;
+    samples.resize(length, 0);
+    Ok(samples)
+}
+
+fn try_capacity<T>(length: usize) -> Result<Vec<T>, Error> {
+    let mut out = Vec::new();
+    out.try_reserve_exact(length)
+        .map_err(|_| no_memory((length as u64).saturating_mul(size_of::<T>() as u64)))?;
+    Ok(out)
+}
+
+pub(crate) fn no_memory(bytes: u64) -> Error {
+    Error::new(ErrorKind::Limit, format!("the machine has no {bytes} bytes of memory to give"))
+}
+
+fn shape(error: ndarray::ShapeError) -> Error {
+    Error::new(ErrorKind::Invalid, "the samples don't fill the picture").because(error)
+}

@@ -1,0 +1,166 @@
+//! Files that mean harm, or are only broken: a typed error each, never a panic.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use ndarray::{Array2, Array3};
+use rddm_image::{Depth, EncodeOptions, ErrorKind, Format, Limits, Picture, decode, encode, read};
+
+fn samples() -> Vec<(Format, Vec<u8>)> {
+    let mut out = Vec::new();
+    for format in Format::ALL {
+        for alpha in [false, true] {
+            let mut picture = Picture::new(Array3::from_shape_fn((3, 13, 11), |(c, y, x)| {
+                ((c * 5 + y * 7 + x * 3) % 19) as f32 / 18.0
+            }));
+            picture.alpha = alpha.then(|| Array2::from_elem((13, 11), 0.4));
+            picture.depth = if alpha { Depth::Sixteen } else { Depth::Eight };
+            picture.metadata.exif = Some(b"II\x2a\0\x08\0\0\0\0\0".to_vec());
+            picture.metadata.add_properties("a", "urn:a", &[("b", "c")]);
+            let options = EncodeOptions::default().with_format(format);
+            out.push((format, encode(&picture, &options).unwrap().bytes));
+        }
+    }
+    out
+}
+
+#[test]
+fn every_prefix_of_a_file_is_an_error_or_a_picture() {
+    for (format, file) in samples() {
+        let mut errors = 0;
+        for length in 0..file.len() {
+            match decode(&file[..length], &Limits::default()) {
+                Ok(picture) => assert_eq!((picture.height(), picture.width()), (13, 11)),
+                Err(error) => {
+                    let kind = error.kind();
+                    assert!(
+                        matches!(
+                            kind,
+                            ErrorKind::Corrupt | ErrorKind::UnknownFormat | ErrorKind::Unsupported
+                        ),
+                        "{format}, {length} bytes: {kind:?}: {error}"
+                    );
+                    errors += 1;
+                }
+            }
+        }
+        assert!(errors > 20, "{format}: only {errors} prefixes were refused");
+    }
+}
+
+#[test]
+fn every_flipped_byte_is_an_error_or_a_picture() {
+    let limits = Limits::default().with_memory(64 << 20);
+    for (_, file) in samples() {
+        for at in 0..file.len() {
+            for mask in [0xff, 0x80, 0x01] {
+                let mut broken = file.clone();
+                broken[at] ^= mask;
+                let _ = decode(&broken, &limits);
+            }
+        }
+    }
+}
+
+/// A PNG that claims a size and holds nothing.
+fn png_of(width: u32, height: u32) -> Vec<u8> {
+    let mut picture = Picture::new(Array3::zeros((3, 1, 1)));
+    picture.depth = Depth::Eight;
+    let mut file = encode(&picture, &EncodeOptions::default()).unwrap().bytes;
+    file[16..20].copy_from_slice(&width.to_be_bytes());
+    file[20..24].copy_from_slice(&height.to_be_bytes());
+    let crc = crc(&file[12..29]);
+    file[29..33].copy_from_slice(&crc.to_be_bytes());
+    file
+}
+
+fn crc(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!0u32, |crc, &byte| {
+        (0..8).fold(crc ^ u32::from(byte), |crc, _| {
+            if crc & 1 == 1 { (crc >> 1) ^ 0xedb8_8320 } else { crc >> 1 }
+        })
+    })
+}
+
+#[test]
+fn bombs_are_refused_before_memory_is_taken() {
+    let error = decode(&png_of(60_000, 60_000), &Limits::default()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Limit, "{error}");
+    assert!(error.to_string().contains("60000×60000"), "{error}");
+    let error = decode(&png_of(i32::MAX as u32, i32::MAX as u32), &Limits::default()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Limit, "{error}");
+
+    let small = Limits::default().with_memory(1 << 20);
+    assert_eq!(decode(&png_of(1000, 1000), &small).unwrap_err().kind(), ErrorKind::Limit);
+    assert_eq!(
+        decode(&[0; 100], &Limits::default().with_file(99)).unwrap_err().kind(),
+        ErrorKind::Limit
+    );
+}
+
+#[test]
+fn a_bitmap_that_claims_more_than_it_holds_is_refused() {
+    let picture = Picture::new(Array3::zeros((3, 2, 2)));
+    let options = EncodeOptions::default().with_format(Format::Bmp);
+    let mut file = encode(&picture, &options).unwrap().bytes;
+    file[18..22].copy_from_slice(&30_000u32.to_le_bytes());
+    file[22..26].copy_from_slice(&30_000u32.to_le_bytes());
+    assert_eq!(decode(&file, &Limits::default()).unwrap_err().kind(), ErrorKind::Limit);
+}
+
+#[test]
+fn a_picture_without_pixels_is_corrupt() {
+    for (width, height) in [(0, 0), (0, 7), (7, 0)] {
+        let error = decode(&png_of(width, height), &Limits::default()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "{width}×{height}: {error}");
+    }
+    let none = Picture::new(Array3::zeros((3, 0, 4)));
+    let error = encode(&none, &EncodeOptions::default()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+}
+
+#[test]
+fn contents_decide_and_not_the_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, jpeg) = samples().into_iter().find(|(format, _)| *format == Format::Jpeg).unwrap();
+    let path = folder.path().join("wrong.png");
+    std::fs::write(&path, jpeg).unwrap();
+    assert_eq!(read(&path, &Limits::default()).unwrap().format, Some(Format::Jpeg));
+
+    for (contents, word) in [
+        (&b"GIF89a........"[..], "GIF"),
+        (b"\0\0\0\x20ftypavif....", "AVIF"),
+        (b"\0\0\0\x20ftypheic....", "HEIC"),
+        (b"%PDF-1.7", "PDF"),
+        (b"not a picture", "no picture"),
+        (b"", "empty"),
+    ] {
+        std::fs::write(&path, contents).unwrap();
+        let error = read(&path, &Limits::default()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::UnknownFormat);
+        let text = error.to_string();
+        assert!(text.contains(word) && text.contains("wrong.png"), "{text}");
+    }
+    assert_eq!(read(folder.path(), &Limits::default()).unwrap_err().kind(), ErrorKind::Io);
+    let missing = read(folder.path().join("none.png"), &Limits::default()).unwrap_err();
+    assert_eq!(missing.kind(), ErrorKind::Io);
+}
+
+#[test]
+fn extreme_shapes_are_ordinary() {
+    for (height, width) in [(1, 1), (1, 20_000), (20_000, 1), (20, 10_007), (31, 37)] {
+        for format in Format::ALL {
+            let picture = Picture::new(Array3::from_elem((3, height, width), 0.5));
+            let options = EncodeOptions::default().with_format(format);
+            match encode(&picture, &options) {
+                Ok(file) => {
+                    let back = decode(&file.bytes, &Limits::default()).unwrap();
+                    assert_eq!((back.height(), back.width()), (height, width), "{format}");
+                }
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::Invalid);
+                    assert!(format == Format::WebP && height.max(width) > 16_384, "{error}");
+                }
+            }
+        }
+    }
+}

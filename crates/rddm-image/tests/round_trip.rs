@@ -1,0 +1,218 @@
+//! What goes into a file comes out of it.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use ndarray::{Array2, Array3};
+use rddm_image::{
+    Depth, EncodeOptions, ErrorKind, Format, Limits, Loss, Picture, decode, encode, read, write,
+};
+
+/// Values that both depths hold exactly: multiples of 1/255.
+fn picture(channels: usize, alpha: bool, depth: Depth) -> Picture {
+    let mut picture = Picture::new(Array3::from_shape_fn((channels, 7, 5), |(c, y, x)| {
+        ((c * 91 + y * 37 + x * 11) % 256) as f32 / 255.0
+    }));
+    picture.alpha = alpha
+        .then(|| Array2::from_shape_fn((7, 5), |(y, x)| ((y * 50 + x * 7) % 256) as f32 / 255.0));
+    picture.depth = depth;
+    picture
+}
+
+fn icc(space: &[u8; 4]) -> Vec<u8> {
+    let mut profile = vec![7; 200];
+    profile[16..20].copy_from_slice(space);
+    profile
+}
+
+/// A directory of one entry, the orientation, in the byte order of Intel.
+fn exif(orientation: u8) -> Vec<u8> {
+    let mut exif = b"II\x2a\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0".to_vec();
+    exif.extend([orientation, 0, 0, 0, 0, 0, 0, 0]);
+    exif
+}
+
+#[test]
+fn lossless_formats_keep_every_value() {
+    for format in [Format::Png, Format::WebP, Format::Tiff, Format::Bmp] {
+        for depth in [Depth::Eight, Depth::Sixteen] {
+            for (channels, alpha) in [(1, false), (1, true), (3, false), (3, true)] {
+                let original = picture(channels, alpha, depth);
+                let file =
+                    encode(&original, &EncodeOptions::default().with_format(format)).unwrap();
+                let back = decode(&file.bytes, &Limits::default()).unwrap();
+                let what = format!("{format} {depth:?} {channels} {alpha}");
+                assert_eq!(back.format, Some(format), "{what}");
+                let wide = matches!(format, Format::Png | Format::Tiff) && depth == Depth::Sixteen;
+                assert_eq!(back.depth == Depth::Sixteen, wide, "{what}");
+                assert_eq!(file.losses.contains(&Loss::Depth), depth == Depth::Sixteen && !wide);
+                let same = rddm_image::with_channels(original.pixels.view(), back.pixels.dim().0);
+                assert_eq!(back.pixels, same.unwrap(), "{what}");
+                assert_eq!(back.alpha, original.alpha, "{what}");
+            }
+        }
+    }
+}
+
+#[test]
+fn sixteen_bits_are_sixteen() {
+    let mut original = picture(3, false, Depth::Sixteen);
+    original.pixels = Array3::from_shape_fn((3, 40, 40), |(c, y, x)| {
+        ((c * 7919 + y * 1601 + x * 41) % 65536) as f32 / 65535.0
+    });
+    for format in [Format::Png, Format::Tiff] {
+        let file = encode(&original, &EncodeOptions::default().with_format(format)).unwrap();
+        assert_eq!(decode(&file.bytes, &Limits::default()).unwrap().pixels, original.pixels);
+    }
+}
+
+#[test]
+fn jpeg_is_near_and_says_what_it_drops() {
+    let mut original = picture(3, true, Depth::Sixteen);
+    original.pixels = Array3::from_shape_fn((3, 32, 48), |(_, y, x)| (y + x) as f32 / 100.0);
+    original.alpha = Some(Array2::ones((32, 48)));
+    let options = EncodeOptions::default().with_format(Format::Jpeg);
+    let file = encode(&original, &options).unwrap();
+    assert_eq!(file.losses, [Loss::Alpha, Loss::Depth]);
+    let back = decode(&file.bytes, &Limits::default()).unwrap();
+    let worst = (&back.pixels - &original.pixels).iter().fold(0.0f32, |w, d| w.max(d.abs()));
+    assert!(worst < 0.03, "{worst}");
+    let small = encode(&original, &options.with_quality(20)).unwrap();
+    assert!(small.bytes.len() < file.bytes.len());
+}
+
+#[test]
+fn metadata_survive_where_the_format_has_a_place_for_them() {
+    for (format, has_exif, has_icc, has_xmp) in [
+        (Format::Png, true, true, true),
+        (Format::Jpeg, true, true, true),
+        (Format::WebP, true, true, true),
+        (Format::Tiff, false, true, true),
+        (Format::Bmp, false, false, false),
+    ] {
+        // Both, since a format may keep odd lengths, alpha and grey in other places.
+        for (channels, alpha) in [(3, false), (3, true), (1, false)] {
+            let mut original = picture(channels, alpha, Depth::Eight);
+            original.metadata.exif = Some(exif(1));
+            original.metadata.icc = Some(icc(if channels == 1 { b"GRAY" } else { b"RGB " }));
+            original.metadata.add_properties("rddm", "urn:x", &[("Model", "a\"b & <c>")]);
+            let file = encode(&original, &EncodeOptions::default().with_format(format)).unwrap();
+            let back = decode(&file.bytes, &Limits::default()).unwrap().metadata;
+            let what = format!("{format} {channels} {alpha}");
+            // A grey WebP is read back as colour, which a grey profile doesn't fit.
+            let fits = has_icc && !(format == Format::WebP && channels == 1);
+            assert_eq!(back.exif, original.metadata.exif.clone().filter(|_| has_exif), "{what}");
+            assert_eq!(back.icc, original.metadata.icc.clone().filter(|_| fits), "{what}");
+            assert_eq!(back.xmp, original.metadata.xmp.clone().filter(|_| has_xmp), "{what}");
+            assert_eq!(!file.losses.contains(&Loss::Xmp), has_xmp, "{what}");
+            assert_eq!(!file.losses.contains(&Loss::Exif), has_exif, "{what}");
+            assert_eq!(!file.losses.contains(&Loss::Icc), has_icc, "{what}");
+        }
+    }
+}
+
+#[test]
+fn metadata_without_pixels_of_alpha_survive_alone() {
+    let mut original = picture(3, false, Depth::Eight);
+    original.metadata.add_properties("rddm", "urn:x", &[("Model", "derain")]);
+    for format in [Format::Png, Format::Jpeg, Format::WebP, Format::Tiff] {
+        let file = encode(&original, &EncodeOptions::default().with_format(format)).unwrap();
+        let back = decode(&file.bytes, &Limits::default()).unwrap();
+        assert_eq!(back.metadata, original.metadata, "{format}");
+        image::load_from_memory(&file.bytes).unwrap();
+    }
+}
+
+#[test]
+fn properties_join_a_packet_that_is_there() {
+    let mut metadata = picture(1, false, Depth::Eight).metadata;
+    metadata.add_properties("a", "urn:a", &[("One", "1")]);
+    metadata.add_properties("b", "urn:b", &[("Two", "line\nbreak")]);
+    let text = String::from_utf8(metadata.xmp.unwrap()).unwrap();
+    assert!(text.contains("a:One=\"1\"") && text.contains("b:Two=\"line break\""), "{text}");
+    assert_eq!(text.matches("</rdf:RDF>").count(), 1);
+}
+
+#[test]
+fn a_profile_of_another_colour_space_is_not_kept() {
+    let mut original = picture(3, false, Depth::Eight);
+    original.metadata.icc = Some(icc(b"CMYK"));
+    let file = encode(&original, &EncodeOptions::default()).unwrap();
+    assert_eq!(decode(&file.bytes, &Limits::default()).unwrap().metadata.icc, None);
+}
+
+#[test]
+fn orientation_is_applied_and_forgotten() {
+    // Where the first pixel of the stored picture lies once the picture is upright: row, column.
+    let corners = [(0, 0), (0, -1), (-1, -1), (-1, 0), (0, 0), (0, -1), (-1, -1), (-1, 0)];
+    for format in [Format::Png, Format::Jpeg, Format::WebP] {
+        for orientation in 1..=8u8 {
+            let mut stored = Picture::new(Array3::zeros((3, 16, 32)));
+            stored.pixels.slice_mut(ndarray::s![.., ..8, ..8]).fill(1.0);
+            stored.metadata.exif = Some(exif(orientation));
+            let file = encode(&stored, &EncodeOptions::default().with_format(format)).unwrap();
+            let upright = decode(&file.bytes, &Limits::default()).unwrap();
+            let turned = orientation > 4;
+            let size = if turned { (32, 16) } else { (16, 32) };
+            assert_eq!((upright.height(), upright.width()), size, "{format} {orientation}");
+            let (row, column) = corners[usize::from(orientation) - 1];
+            let at = |place: i32, length: usize| if place < 0 { length - 2 } else { 1 };
+            let value = upright.pixels[[0, at(row, size.0), at(column, size.1)]];
+            assert!(value > 0.9, "{format} {orientation}: {value}");
+            assert_eq!(upright.metadata.exif, Some(exif(1)), "{format} {orientation}");
+        }
+    }
+}
+
+#[test]
+fn the_two_turns_by_ninety_differ() {
+    // A white column at the left: turned clockwise (6) it lies on top, counter-clockwise (8) below.
+    for (orientation, row) in [(6, 0), (8, 31)] {
+        let mut stored = Picture::new(Array3::zeros((1, 8, 32)));
+        stored.pixels.slice_mut(ndarray::s![.., .., 0]).fill(1.0);
+        stored.metadata.exif = Some(exif(orientation));
+        let file = encode(&stored, &EncodeOptions::default()).unwrap();
+        let upright = decode(&file.bytes, &Limits::default()).unwrap();
+        assert_eq!(upright.pixels[[0, row, 4]], 1.0, "{orientation}");
+        assert_eq!(upright.pixels.sum(), 8.0);
+    }
+}
+
+#[test]
+fn writes_whole_files_and_replaces_only_when_allowed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.PNG");
+    let keep = EncodeOptions::default().with_overwrite(false);
+    write(&path, &picture(3, false, Depth::Eight), &keep).unwrap();
+    let first = std::fs::read(&path).unwrap();
+
+    let error = write(&path, &picture(1, false, Depth::Eight), &keep).unwrap_err();
+    assert_eq!((error.kind(), error.path()), (ErrorKind::Exists, Some(path.as_path())));
+    assert_eq!(std::fs::read(&path).unwrap(), first);
+
+    let mut broken = picture(3, false, Depth::Eight);
+    broken.pixels[[1, 2, 3]] = f32::NAN;
+    let error = write(&path, &broken, &EncodeOptions::default()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+    assert_eq!(std::fs::read(&path).unwrap(), first);
+
+    write(&path, &picture(1, false, Depth::Eight), &EncodeOptions::default()).unwrap();
+    assert_eq!(read(&path, &Limits::default()).unwrap().pixels.dim().0, 1);
+
+    let error = write(folder.path().join("no/such.png"), &broken, &keep).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+    let missing = write(folder.path().join("no/such.png"), &picture(1, false, Depth::Eight), &keep);
+    assert_eq!(missing.unwrap_err().kind(), ErrorKind::Io);
+    let names: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
+    assert_eq!(names.len(), 1, "a temporary file is left: {names:?}");
+}
+
+#[test]
+fn side_by_side_joins_grey_and_colour_of_any_size() {
+    let (a, b) = (picture(1, true, Depth::Eight), Picture::new(Array3::zeros((3, 9, 4))));
+    let both = rddm_image::side_by_side(&[&a, &b]).unwrap();
+    assert_eq!(both.pixels.dim(), (3, 9, 5 + 8 + 4));
+    assert_eq!(both.pixels[[2, 6, 4]], a.pixels[[0, 6, 4]]);
+    assert_eq!(both.pixels[[0, 8, 0]], 1.0);
+    assert_eq!(both.pixels[[0, 8, 16]], 0.0);
+    assert_eq!(rddm_image::side_by_side(&[]).unwrap_err().kind(), ErrorKind::Invalid);
+}
