@@ -1,1 +1,46 @@
 //! Restores pictures: an RDDM sampler around an inference engine.
+//!
+//! A tour:
+//! - [`Restorer`] is a model that is ready to run. [`Restorer::builder`] takes a
+//!   [`Manifest`](rddm_manifest::Manifest) and the options, and
+//!   [`build`](RestorerBuilder::build) the bytes of its networks, which are hashed against the
+//!   manifest before anything parses them.
+//! - [`Restorer::restore`] restores an array, [`Restorer::restore_rows`] a picture that never is in
+//!   memory as a whole ([`RowSource`], [`RowSink`]), [`Restorer::restore_with_steps`] shows every
+//!   step ([`StepView`]), and [`Restorer::generate`] draws with a model that takes no picture.
+//! - [`Restorer::memory_estimate`] says beforehand what a picture takes, and
+//!   [`RestorerBuilder::max_memory`] keeps it.
+//! - [`Progress`], [`Control`] and [`CancelToken`] are for those who wait.
+//! - [`engines`] lists the [`Engine`]s that are compiled in; an engine makes [`Network`]s of ONNX
+//!   files.
+//!
+//! Pictures are `[channel, height, width]` with values from 0 to 1. One seed gives one picture: the
+//! noise depends on the seed and the position alone, so tiles, threads and memory change nothing
+//! but the rounding.
+//!
+//! The crate has no network access, reads no environment and prints nothing. It reads no file but
+//! the shared library that [`EngineOptions::library`] names.
+
+#![deny(unsafe_code)]
+
+mod builder;
+mod engine;
+mod error;
+mod layout;
+mod memory;
+mod networks;
+mod onnx;
+mod parallel;
+mod progress;
+mod restorer;
+mod rows;
+mod run;
+mod tiling;
+
+pub use builder::RestorerBuilder;
+pub use engine::{Device, DeviceInfo, Engine, EngineOptions, Footprint, Network, engine, engines};
+pub use error::{Error, ErrorKind};
+pub use memory::MemoryEstimate;
+pub use progress::{CancelToken, Control, Progress, StepView};
+pub use restorer::{OnProgress, OnStep, Restorer};
+pub use rows::{RowError, RowSink, RowSource};

@@ -1,0 +1,107 @@
+//! The memory of a restoration, known before it begins.
+
+use crate::{
+    Error,
+    layout::Layout,
+    tiling::{Action, Wavefront},
+};
+
+/// What a restoration of one size takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MemoryEstimate {
+    /// Bytes for everything that the restorer holds at its peak: rows, tiles, networks. The
+    /// caller's picture and the process itself are not in it.
+    pub bytes: u64,
+    /// The part of it that is rows between the steps.
+    pub rows: u64,
+    /// The part of it that is networks at work, of all threads.
+    pub networks: u64,
+    /// Height and width of a tile's core.
+    pub tile: usize,
+    /// Tiles in one step.
+    pub tiles: usize,
+}
+
+/// What one network run costs, for windows of any size.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Cost {
+    pub(crate) weights: u64,
+    /// Bytes for each pixel of a window, in each thread.
+    pub(crate) per_pixel: f64,
+}
+
+impl Layout {
+    /// The peak of this layout, by walking through its order of work without doing it.
+    pub(crate) fn estimate(&self, cost: Cost, threads: usize) -> MemoryEstimate {
+        let float = size_of::<f32>() as u64;
+        let planes = self.channels as u64;
+        let steps = self.steps;
+        let mut wave = Wavefront::new(&self.rows, steps, self.band);
+        // Rows from and to of the input, and of the picture that enters each step.
+        let mut input = 0..0;
+        let mut pictures = vec![0..0; steps + 1];
+        let (mut peak, mut widest) = (0, 0);
+        while let Some(action) = wave.advance() {
+            match action {
+                Action::Read(rows) => {
+                    input.end = rows.end;
+                    pictures[0].end = rows.end;
+                }
+                Action::Run { step, ref tiles } => {
+                    pictures[step + 1].end = self.rows.spans()[tiles.end - 1].core.end;
+                    widest = widest.max(tiles.len());
+                }
+            }
+            let held = pictures.iter().map(|rows| rows.end - rows.start).sum::<usize>() as u64;
+            let read = (input.end - input.start) as u64 * self.input_planes as u64;
+            peak = peak.max(held * planes + read);
+            for (step, rows) in pictures.iter_mut().take(steps).enumerate() {
+                rows.start = wave.unneeded(step);
+            }
+            pictures[steps].start = pictures[steps].end;
+            input.start = wave.unneeded(steps - 1);
+        }
+        let rows = peak * self.width() as u64 * float;
+        let window = (self.rows.window() * self.columns.window()) as u64;
+        // The window that goes in, its copy inside the engine, the outputs, the finished core.
+        let ports = window * float * (2 * self.window_planes as u64 + 3 * planes);
+        let running = (window as f64 * cost.per_pixel) as u64;
+        let busy = threads.min(widest.max(1) * self.columns.spans().len()).max(1) as u64;
+        let networks = cost.weights + busy * (ports + running);
+        MemoryEstimate {
+            bytes: rows + networks,
+            rows,
+            networks,
+            tile: self.tile,
+            tiles: self.rows.spans().len() * self.columns.spans().len(),
+        }
+    }
+}
+
+/// The largest tiles of those that `layouts` gives, best first, that stay below `most` bytes.
+pub(crate) fn choose(
+    layouts: impl Iterator<Item = Layout>,
+    cost: Cost,
+    threads: usize,
+    most: u64,
+) -> Result<Layout, Error> {
+    let mut least = u64::MAX;
+    for layout in layouts {
+        let bytes = layout.estimate(cost, threads).bytes;
+        if bytes <= most {
+            return Ok(layout);
+        }
+        least = least.min(bytes);
+    }
+    let what = format!(
+        "the picture needs at least {} with {threads} threads, and {} are allowed; allow more memory, or use fewer threads or steps",
+        megabytes(least),
+        megabytes(most),
+    );
+    Err(Error::new(crate::ErrorKind::Memory, what))
+}
+
+fn megabytes(bytes: u64) -> String {
+    format!("{} MB", bytes.div_ceil(1_000_000))
+}

@@ -1,0 +1,68 @@
+use tract_onnx::pb::{AttributeProto, GraphProto, ModelProto, TensorProto};
+use tract_onnx::tract_hir::internal::Framework as _;
+
+use crate::{Error, ErrorKind};
+
+/// What an ONNX file says about itself, in its own order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Signature {
+    /// Names of the inputs that are fed (those with an initializer are not).
+    pub(crate) inputs: Vec<String>,
+    pub(crate) outputs: Vec<String>,
+    /// Version of the default operator set.
+    pub(crate) opset: i64,
+}
+
+impl Signature {
+    /// Reads the names out of an ONNX file, and refuses one that would read other files.
+    pub(crate) fn read(onnx: &[u8]) -> Result<Self, Error> {
+        let model: ModelProto = tract_onnx::onnx()
+            .proto_model_for_read(&mut &*onnx)
+            .map_err(|error| Error::caused(ErrorKind::Network, "this is no ONNX file", error))?;
+        let Some(graph) = &model.graph else {
+            return Err(Error::new(ErrorKind::Network, "the ONNX file has no graph"));
+        };
+        refuse_external_data(graph, 0)?;
+        let fed = |name: &&String| !graph.initializer.iter().any(|tensor| tensor.name == **name);
+        let opset = |domain: &str| domain.is_empty() || domain == "ai.onnx";
+        Ok(Self {
+            inputs: graph.input.iter().map(|input| &input.name).filter(fed).cloned().collect(),
+            outputs: graph.output.iter().map(|output| output.name.clone()).collect(),
+            opset: model
+                .opset_import
+                .iter()
+                .find(|import| opset(&import.domain))
+                .map_or(0, |import| import.version),
+        })
+    }
+}
+
+/// Only the file itself was hashed, so weights in other files are not accepted.
+fn refuse_external_data(graph: &GraphProto, depth: usize) -> Result<(), Error> {
+    const DEEPEST: usize = 16;
+    if depth > DEEPEST {
+        return Err(Error::new(ErrorKind::Network, "the ONNX file nests graphs too deeply"));
+    }
+    for tensor in &graph.initializer {
+        refuse_external_tensor(tensor)?;
+    }
+    let attributes = graph.node.iter().flat_map(|node| &node.attribute);
+    for attribute in attributes {
+        let AttributeProto { t, tensors, g, graphs, .. } = attribute;
+        t.iter().chain(tensors).try_for_each(refuse_external_tensor)?;
+        g.iter().chain(graphs).try_for_each(|graph| refuse_external_data(graph, depth + 1))?;
+    }
+    Ok(())
+}
+
+fn refuse_external_tensor(tensor: &TensorProto) -> Result<(), Error> {
+    const EXTERNAL: i32 = 1;
+    if tensor.data_location == Some(EXTERNAL) || !tensor.external_data.is_empty() {
+        let what = format!(
+            "the tensor `{}` lies in a file beside the network; export it with its weights inside",
+            tensor.name
+        );
+        return Err(Error::new(ErrorKind::Network, what));
+    }
+    Ok(())
+}

@@ -1,0 +1,425 @@
+use std::sync::{Condvar, Mutex, OnceLock, PoisonError};
+
+use ndarray::{Array3, ArrayView2, ArrayView3};
+use rayon::{ThreadPool, ThreadPoolBuilder};
+use rddm_core::{NoiseField, Sampler, SamplerSpec};
+use rddm_manifest::{Manifest, ModelId, Picture};
+
+use crate::{
+    CancelToken, Control, Error, ErrorKind, MemoryEstimate, Progress, RestorerBuilder, RowSink,
+    RowSource, StepView,
+    layout::{Layout, Rules},
+    memory::{self, Cost},
+    networks::{Crew, Wiring},
+    run::{Job, Run},
+};
+
+/// The callback that gets a [`Progress`] after each tile.
+pub type OnProgress<'a> = &'a mut dyn FnMut(Progress) -> Control;
+
+/// The callback that gets a [`StepView`] after each step.
+pub type OnStep<'a> = &'a mut dyn FnMut(StepView<'_>) -> Control;
+
+/// A model that is ready to restore pictures.
+///
+/// It can be shared between threads; their tiles share its threads' networks.
+///
+/// ```no_run
+/// use ndarray::Array3;
+/// use rddm_manifest::Manifest;
+/// use rddm_runtime::{Control, Restorer};
+///
+/// let manifest = Manifest::parse(&std::fs::read_to_string("manifests/derain.toml")?)?;
+/// let network = std::fs::read("zoo/derain/derain.onnx")?;
+/// let restorer = Restorer::builder(&manifest).threads(2).seed(7).build([network])?;
+///
+/// let rainy = Array3::<f32>::zeros((3, 480, 640));
+/// let clean = restorer.restore(rainy.view(), None, &mut |progress| {
+///     eprint!("\r{:3.0} %", progress.fraction() * 100.0);
+///     Control::Continue
+/// })?;
+/// assert_eq!(clean.dim(), rainy.dim());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Restorer {
+    parts: Parts,
+    device: String,
+    pool: Option<ThreadPool>,
+    crews: Crews,
+    cost: OnceLock<Cost>,
+}
+
+/// What a builder gives.
+pub(crate) struct Parts {
+    pub(crate) id: ModelId,
+    pub(crate) picture: Picture,
+    pub(crate) engine: &'static str,
+    pub(crate) spec: SamplerSpec,
+    pub(crate) sampler: Sampler,
+    pub(crate) rules: Rules,
+    pub(crate) tile: usize,
+    pub(crate) tile_given: bool,
+    pub(crate) max_memory: Option<u64>,
+    pub(crate) seed: u64,
+    pub(crate) strength: f32,
+    pub(crate) threads: usize,
+    pub(crate) cancel: CancelToken,
+    pub(crate) wiring: Wiring,
+}
+
+impl Restorer {
+    /// Begins a restorer of a model.
+    pub fn builder(manifest: &Manifest) -> RestorerBuilder<'_> {
+        RestorerBuilder::new(manifest)
+    }
+
+    pub(crate) fn assemble(parts: Parts, crew: Crew) -> Result<Self, Error> {
+        let pool = match parts.threads {
+            1 => None,
+            threads => {
+                let pool = ThreadPoolBuilder::new().num_threads(threads).build();
+                Some(pool.map_err(|error| {
+                    Error::caused(
+                        ErrorKind::Options,
+                        format!("cannot start {threads} threads"),
+                        error,
+                    )
+                })?)
+            }
+        };
+        let device = crew.device().to_owned();
+        let crews = Crews::new(crew, parts.threads)?;
+        Ok(Self { parts, device, pool, crews, cost: OnceLock::new() })
+    }
+
+    /// Restores a picture `[channel, height, width]` with values from 0 to 1 (values outside are
+    /// cut), of any size from 1×1. The result has the same shape and range.
+    ///
+    /// A grey picture (one channel) given to a model of colour pictures is run as three equal
+    /// channels, and its result is their mean. `mask`, `[height, width]` from 0 to 1, is needed by
+    /// models that have one.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Input`] for a picture or mask that the model does not take,
+    /// [`ErrorKind::Memory`] when [`max_memory`](RestorerBuilder::max_memory) cannot be kept,
+    /// [`ErrorKind::Cancelled`], and [`ErrorKind::Network`] or [`ErrorKind::NotFinite`] when a
+    /// network fails.
+    pub fn restore(
+        &self,
+        picture: ArrayView3<'_, f32>,
+        mask: Option<ArrayView2<'_, f32>>,
+        progress: OnProgress<'_>,
+    ) -> Result<Array3<f32>, Error> {
+        self.whole(picture, mask, progress, None)
+    }
+
+    /// [`Restorer::restore`] that also shows every step of the whole picture. It holds the whole
+    /// picture between the steps, so it takes more memory.
+    ///
+    /// # Errors
+    /// As [`Restorer::restore`].
+    pub fn restore_with_steps(
+        &self,
+        picture: ArrayView3<'_, f32>,
+        mask: Option<ArrayView2<'_, f32>>,
+        progress: OnProgress<'_>,
+        on_step: OnStep<'_>,
+    ) -> Result<Array3<f32>, Error> {
+        self.whole(picture, mask, progress, Some(on_step))
+    }
+
+    /// Restores a picture that is read and written row by row, so that neither it nor the result
+    /// has to be in memory. `size` is `[channels, height, width]`.
+    ///
+    /// A row of the source has, after its colour channels, the mask as a further channel if the
+    /// model has one. The first rows are written when some tiles' worth of rows were read.
+    ///
+    /// # Errors
+    /// As [`Restorer::restore`], and [`ErrorKind::Rows`] for an error of source or sink.
+    pub fn restore_rows(
+        &self,
+        size: [usize; 3],
+        source: &mut dyn RowSource,
+        sink: &mut dyn RowSink,
+        progress: OnProgress<'_>,
+    ) -> Result<(), Error> {
+        self.expect_conditional(true)?;
+        self.check_size(size)?;
+        let [_, height, width] = size;
+        let layout = self.layout([height, width])?;
+        Run::new(self, layout, Job { size, source, sink, progress, on_step: None }).go()
+    }
+
+    /// Draws a picture from noise, `[channel, height, width]` with values from 0 to 1, with a model
+    /// that takes no input picture. `seed` stands in for the builder's.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Options`] if the model restores pictures; else as [`Restorer::restore`].
+    pub fn generate(
+        &self,
+        [height, width]: [usize; 2],
+        seed: u64,
+        progress: OnProgress<'_>,
+    ) -> Result<Array3<f32>, Error> {
+        self.expect_conditional(false)?;
+        let size = [self.parts.rules.channels, height, width];
+        self.check_size(size)?;
+        let layout = self.layout([height, width])?;
+        let mut result = Array3::zeros(size);
+        let mut source = |_: usize, _: &mut [f32]| Ok(());
+        let mut sink = into_array(&mut result);
+        let job = Job { size, source: &mut source, sink: &mut sink, progress, on_step: None };
+        Run::new(self, layout, job).with_seed(seed).go()?;
+        drop(sink);
+        Ok(result)
+    }
+
+    /// What restoring a picture of `[height, width]` will take.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Memory`] when [`max_memory`](RestorerBuilder::max_memory) cannot be kept, and
+    /// [`ErrorKind::Network`] when a network does not run at all.
+    pub fn memory_estimate(&self, [height, width]: [usize; 2]) -> Result<MemoryEstimate, Error> {
+        self.check_size([self.parts.rules.channels, height, width])?;
+        Ok(self.layout([height, width])?.estimate(self.cost()?, self.parts.threads))
+    }
+
+    /// The name of the engine.
+    pub fn engine(&self) -> &'static str {
+        self.parts.engine
+    }
+
+    /// The device that the networks run on; for [`Device::Auto`](crate::Device::Auto) the one that
+    /// was taken.
+    pub fn device(&self) -> &str {
+        &self.device
+    }
+
+    /// How it samples.
+    pub fn sampler(&self) -> &SamplerSpec {
+        &self.parts.spec
+    }
+
+    /// The seed of the noise field.
+    pub fn seed(&self) -> u64 {
+        self.parts.seed
+    }
+
+    /// Sets the seed of the noise field.
+    pub fn set_seed(&mut self, seed: u64) {
+        self.parts.seed = seed;
+    }
+
+    /// The number of threads that run tiles.
+    pub fn threads(&self) -> usize {
+        self.parts.threads
+    }
+
+    /// What the model wants of a picture.
+    pub fn picture(&self) -> &Picture {
+        &self.parts.picture
+    }
+
+    /// The token that stops it.
+    pub fn cancel_token(&self) -> CancelToken {
+        self.parts.cancel.clone()
+    }
+
+    fn whole(
+        &self,
+        picture: ArrayView3<'_, f32>,
+        mask: Option<ArrayView2<'_, f32>>,
+        progress: OnProgress<'_>,
+        on_step: Option<OnStep<'_>>,
+    ) -> Result<Array3<f32>, Error> {
+        self.expect_conditional(true)?;
+        let (channels, height, width) = picture.dim();
+        let size = [channels, height, width];
+        self.check_size(size)?;
+        self.check_mask([height, width], mask)?;
+        let mut layout = self.layout([height, width])?;
+        if on_step.is_some() {
+            layout.band = layout.rows.spans().len();
+        }
+        let mut result = Array3::zeros(size);
+        let mut source = |y: usize, row: &mut [f32]| {
+            let (colours, rest) = row.split_at_mut(channels * width);
+            for (channel, out) in colours.chunks_exact_mut(width).enumerate() {
+                let line = picture.slice(ndarray::s![channel, y, ..]);
+                out.iter_mut().zip(line).for_each(|(out, &value)| *out = value);
+            }
+            if let Some(mask) = mask {
+                rest.iter_mut().zip(mask.row(y)).for_each(|(out, &value)| *out = value);
+            }
+            Ok(())
+        };
+        let mut sink = into_array(&mut result);
+        let on_step = on_step.map(|on_step| on_step as OnStep<'_>);
+        let job = Job { size, source: &mut source, sink: &mut sink, progress, on_step };
+        Run::new(self, layout, job).go()?;
+        drop(sink);
+        Ok(result)
+    }
+
+    fn layout(&self, size: [usize; 2]) -> Result<Layout, Error> {
+        let Parts { rules, tile, threads, .. } = &self.parts;
+        let (tile, threads) = (*tile, *threads);
+        match self.parts.max_memory {
+            None => Ok(rules.layout(size, tile, threads)),
+            Some(most) => {
+                let layouts = rules.descending(size, tile, threads);
+                let given = self.parts.tile_given;
+                let allowed = layouts.take_while(|layout| !given || layout.tile == tile);
+                memory::choose(allowed, self.cost()?, threads, most)
+            }
+        }
+    }
+
+    /// What the networks take, measured by the engine on one small window and once.
+    fn cost(&self) -> Result<Cost, Error> {
+        if let Some(cost) = self.cost.get() {
+            return Ok(*cost);
+        }
+        let Rules { multiple, window_planes, .. } = self.parts.rules;
+        let side = 64_usize.next_multiple_of(multiple);
+        let shape = [1, window_planes, side, side];
+        let cost = self.crews.with(|crew| {
+            let mut cost = Cost::default();
+            let mut widest: u64 = 0;
+            for network in crew.networks() {
+                let footprint = network.footprint(shape)?;
+                cost.weights += footprint.weights;
+                // They run one after the other.
+                widest = widest.max(footprint.running);
+            }
+            cost.per_pixel = widest as f64 / (side * side) as f64;
+            Ok::<_, Error>(cost)
+        })?;
+        Ok(*self.cost.get_or_init(|| cost))
+    }
+
+    fn expect_conditional(&self, restoring: bool) -> Result<(), Error> {
+        if self.parts.sampler.conditional() == restoring {
+            return Ok(());
+        }
+        let what = match restoring {
+            true => format!("{} draws pictures and takes none", self.parts.id),
+            false => format!("{} restores pictures and needs one", self.parts.id),
+        };
+        Err(Error::new(ErrorKind::Options, what))
+    }
+
+    fn check_size(&self, [channels, height, width]: [usize; 3]) -> Result<(), Error> {
+        const LONGEST: usize = 1 << 24;
+        let model = self.parts.rules.channels;
+        if channels != model && !(channels == 1 && model == 3) {
+            let what = format!(
+                "{} takes pictures of {model} channels, and this one has {channels}",
+                self.parts.id
+            );
+            return Err(Error::new(ErrorKind::Input, what));
+        }
+        if !(1..=LONGEST).contains(&height) || !(1..=LONGEST).contains(&width) {
+            let what = format!(
+                "the picture is {width}×{height}; width and height are from 1 to {LONGEST} pixels"
+            );
+            return Err(Error::new(ErrorKind::Input, what));
+        }
+        Ok(())
+    }
+
+    fn check_mask(
+        &self,
+        [height, width]: [usize; 2],
+        mask: Option<ArrayView2<'_, f32>>,
+    ) -> Result<(), Error> {
+        let what = match (self.parts.picture.mask, mask) {
+            (true, Some(mask)) if mask.dim() == (height, width) => return Ok(()),
+            (true, Some(mask)) => format!(
+                "the mask is {}×{} and the picture {width}×{height}; they must be of one size",
+                mask.ncols(),
+                mask.nrows()
+            ),
+            (true, None) => format!("{} needs a mask, and none was given", self.parts.id),
+            (false, Some(_)) => format!("{} takes no mask, and one was given", self.parts.id),
+            (false, None) => return Ok(()),
+        };
+        Err(Error::new(ErrorKind::Input, what))
+    }
+}
+
+/// What a [`Run`] uses of its restorer.
+impl Restorer {
+    pub(crate) fn parts(&self) -> &Parts {
+        &self.parts
+    }
+
+    pub(crate) fn pool(&self) -> Option<&ThreadPool> {
+        self.pool.as_ref()
+    }
+
+    pub(crate) fn crews(&self) -> &Crews {
+        &self.crews
+    }
+
+    pub(crate) fn noise(&self) -> NoiseField {
+        NoiseField::new(self.parts.seed)
+    }
+}
+
+fn into_array(
+    result: &mut Array3<f32>,
+) -> impl FnMut(usize, &[f32]) -> Result<(), crate::RowError> {
+    move |y, row| {
+        let width = result.dim().2;
+        for (mut plane, values) in result.outer_iter_mut().zip(row.chunks_exact(width)) {
+            plane.row_mut(y).iter_mut().zip(values).for_each(|(out, &value)| *out = value);
+        }
+        Ok(())
+    }
+}
+
+/// One crew for each thread, lent for a tile at a time.
+pub(crate) struct Crews {
+    free: Mutex<Vec<Crew>>,
+    returned: Condvar,
+}
+
+impl Crews {
+    fn new(first: Crew, count: usize) -> Result<Self, Error> {
+        let mut crews = (1..count).map(|_| first.fork()).collect::<Result<Vec<_>, _>>()?;
+        crews.push(first);
+        Ok(Self { free: Mutex::new(crews), returned: Condvar::new() })
+    }
+
+    /// Waits for a crew, and lets it work.
+    pub(crate) fn with<T>(&self, work: impl FnOnce(&mut Crew) -> T) -> T {
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let crew = loop {
+            match free.pop() {
+                Some(crew) => break crew,
+                None => free = self.returned.wait(free).unwrap_or_else(PoisonError::into_inner),
+            }
+        };
+        drop(free);
+        let mut lent = Lent { crew: Some(crew), home: self };
+        match &mut lent.crew {
+            Some(crew) => work(crew),
+            None => unreachable!("a crew is lent until it is dropped"),
+        }
+    }
+}
+
+/// Brings its crew home even if the work panics.
+struct Lent<'a> {
+    crew: Option<Crew>,
+    home: &'a Crews,
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        let mut free = self.home.free.lock().unwrap_or_else(PoisonError::into_inner);
+        free.extend(self.crew.take());
+        self.home.returned.notify_one();
+    }
+}
