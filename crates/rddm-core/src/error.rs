@@ -16,6 +16,8 @@ pub enum ErrorKind {
     InvalidSchedule,
     /// A sampler that can't run: a number of steps, an `η` or a method that does not fit.
     InvalidSampler,
+    /// An average of weights that can't be kept: a decay or an interval out of range.
+    InvalidAverage,
     /// A name that is none of the known ones.
     UnknownName,
     /// A slice, an output or a noise draw that is missing or has the wrong length.

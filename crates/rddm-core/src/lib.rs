@@ -11,6 +11,7 @@
 //!   that the caller decides on tiles, threads and engines.
 //! - [`NoiseField`]: standard normal noise that depends on seed and position only.
 //! - [`aosa`]: the automatic choice between predicting the residual and predicting the noise.
+//! - [`Ema`]: how fast the average of a network's weights follows them.
 //!
 //! Tables are computed in f64 and kept as f32; pictures are f32 in [-1, 1]. No I/O, no clock, no threads, no
 //! allocation while sampling; `no_std` with `alloc`. All functions are pure Rust, so results are the same bits on every
@@ -39,6 +40,7 @@
 extern crate alloc;
 
 pub mod aosa;
+mod ema;
 mod error;
 mod linspace;
 mod noise;
@@ -47,6 +49,7 @@ mod sampler;
 mod schedule;
 mod times;
 
+pub use ema::{Ema, EmaUpdate};
 pub use error::{Error, ErrorKind};
 pub use noise::{NoiseField, Philox};
 pub use objective::{Objective, Prediction, Sums};

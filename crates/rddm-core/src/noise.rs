@@ -128,6 +128,16 @@ mod tests {
         }
     }
 
+    /// The bits of a few values, which no machine, compiler or later version may change.
+    #[test]
+    fn values_keep_their_bits() {
+        let mut out = [0.0; 4];
+        NoiseField::new(1).fill(0, 0, 0, 0, &mut out);
+        assert_eq!(out.map(f32::to_bits), [0x3ec2_c3e3, 0xbe97_b1bc, 0xbe7f_370c, 0xbf80_7dbd]);
+        NoiseField::new(u64::MAX).fill(7, 2, 1023, 4093, &mut out);
+        assert_eq!(out.map(f32::to_bits), [0xbc55_ad66, 0xbf8f_1593, 0x3ee7_1b17, 0xbf0c_c0a7]);
+    }
+
     #[test]
     fn every_coordinate_changes_the_noise() {
         let at = |seed, draw, channel, y, x0| {
