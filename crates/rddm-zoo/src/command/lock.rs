@@ -1,0 +1,30 @@
+use std::path::PathBuf;
+
+use clap::Args;
+use rddm_zoo::{Error, LockFile};
+
+use super::{Context, Names};
+
+/// Write the exact digests of models into a lock file, for `pull --locked`
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    names: Names,
+    /// The lock file
+    #[arg(long, value_name = "FILE", default_value = LockFile::NAME)]
+    lock_file: PathBuf,
+}
+
+pub(crate) fn run(context: &Context, arguments: Arguments) -> Result<(), Error> {
+    let store = context.store()?;
+    let mut lock = LockFile::read(&arguments.lock_file)?.unwrap_or_default();
+    let registry = context.open(context.settings.registry()?, Some(&store))?;
+    for id in &arguments.names.names {
+        let entry = registry.entry(id)?;
+        let manifest = registry.manifest(entry, &context.http, &|_| {})?;
+        lock.set(&manifest, entry.sha256);
+        context.output.line(&format!("locked   {id} {}, {}", manifest.version, entry.sha256));
+        context.output.json(&serde_json::json!({ "event": "locked", "model": id, "version": manifest.version, "sha256": entry.sha256 }));
+    }
+    lock.write(&arguments.lock_file)
+}

@@ -1,0 +1,73 @@
+use std::{env, path::PathBuf};
+
+use clap::Args;
+use rddm_zoo::{Error, PublishOptions, SigningKey, publish};
+
+use super::{Context, read_text};
+
+/// Make a registry (manifests and a signed index) from the folders of a zoo
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// The folder with one folder a model: model.toml, recipe.toml, eval.json and the ONNX files
+    #[arg(long, value_name = "FOLDER", default_value = "zoo")]
+    zoo: PathBuf,
+    /// The registry's folder, beside the zoo or around it
+    #[arg(long, value_name = "FOLDER", default_value = "manifests")]
+    out: PathBuf,
+    /// The secret key that signs (minisign) [env: RDDM_SIGNING_KEY]
+    #[arg(long, value_name = "FILE")]
+    signing_key: Option<PathBuf>,
+    /// Do not sign; readers then need --allow-unsigned
+    #[arg(long, conflicts_with = "signing_key")]
+    unsigned: bool,
+    /// Days until the index expires
+    #[arg(long, value_name = "N", default_value_t = 730, value_parser = clap::value_parser!(u32).range(1..=36500))]
+    days: u32,
+    /// Publish again although nothing changed, for a later expiry
+    #[arg(long)]
+    renew: bool,
+    /// Write nothing, and fail (3) if the registry is not what the zoo makes; needs no key
+    #[arg(long, conflicts_with = "renew")]
+    check: bool,
+}
+
+pub(crate) fn run(context: &Context, arguments: Arguments) -> Result<(), Error> {
+    let key = if arguments.check || arguments.unsigned {
+        None
+    } else {
+        Some(signing_key(arguments.signing_key)?)
+    };
+    let published = publish(&PublishOptions {
+        zoo: &arguments.zoo,
+        registry: &arguments.out,
+        key: key.as_ref(),
+        now: rddm_zoo::now(),
+        days: arguments.days,
+        renew: arguments.renew,
+        check: arguments.check,
+    })?;
+    let index = &published.index;
+    let state = if published.changed { "published" } else { "unchanged" };
+    for entry in &index.models {
+        context.output.line(&format!("{:24} {:8} {}", entry.id, entry.version, entry.summary));
+    }
+    context.output.result(
+        &format!("{state}: version {} in {}, {} models, expires {}", index.version, arguments.out.display(), index.models.len(), index.expires),
+        &serde_json::json!({
+            "event": state, "version": index.version, "models": index.models.len(), "expires": index.expires,
+            "signed_by": key.as_ref().map(|key| key.public().to_string()),
+        }),
+    );
+    Ok(())
+}
+
+fn signing_key(path: Option<PathBuf>) -> Result<SigningKey, Error> {
+    let path = path.or_else(|| {
+        env::var_os("RDDM_SIGNING_KEY").filter(|path| !path.is_empty()).map(PathBuf::from)
+    });
+    let path = path.ok_or_else(|| {
+        Error::usage("a key to sign with: --signing-key FILE or RDDM_SIGNING_KEY; or --unsigned")
+    })?;
+    let text = read_text(&path, 4096)?;
+    SigningKey::parse(&text, env::var("RDDM_SIGNING_PASSWORD").ok().as_deref())
+}

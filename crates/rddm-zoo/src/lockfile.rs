@@ -1,0 +1,129 @@
+use std::path::Path;
+
+use rddm_manifest::{Digest, Manifest, ModelId, Precision, Role, Version};
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, registry::read_small, store::write_durably};
+
+/// `rddm.lock`: the exact models that a repository was made with, by digest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LockFile {
+    /// The schema, 1.
+    pub schema: u32,
+    /// The models in alphabetical order.
+    #[serde(default)]
+    pub models: Vec<LockedModel>,
+}
+
+/// One model of a [`LockFile`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LockedModel {
+    /// The model.
+    pub id: ModelId,
+    /// Its version, for people.
+    pub version: Version,
+    /// The digest of its manifest, which names the digests of the networks.
+    pub sha256: Digest,
+    /// The networks, for people and for other tools.
+    pub networks: Vec<LockedNetwork>,
+}
+
+/// One network of a [`LockedModel`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LockedNetwork {
+    /// What it predicts.
+    pub role: Role,
+    /// What its weights are stored in.
+    pub precision: Precision,
+    /// The file's digest.
+    pub sha256: Digest,
+}
+
+impl LockFile {
+    /// The file's usual name.
+    pub const NAME: &'static str = "rddm.lock";
+
+    /// Reads a lock file; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Input`](crate::ErrorKind::Input) if it is not one.
+    pub fn read(path: &Path) -> Result<Option<Self>, Error> {
+        let Some(bytes) = read_small(path, 1 << 20)? else { return Ok(None) };
+        let wrong = |why: &str| Error::input(format!("{}: {why}", path.display()));
+        let text = std::str::from_utf8(&bytes).map_err(|_| wrong("not a text"))?;
+        let file: Self = toml::from_str(text).map_err(|error| wrong(error.message()))?;
+        if file.schema != 1 {
+            return Err(wrong(&format!("schema {} is not known to this version", file.schema)));
+        }
+        Ok(Some(file))
+    }
+
+    /// Writes it, whole or not at all.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Store`](crate::ErrorKind::Store).
+    pub fn write(&self, path: &Path) -> Result<(), Error> {
+        let text = toml::to_string(self).map_err(|error| Error::usage(error.to_string()))?;
+        let head = "# The exact models that this project uses. Written by `rddm-zoo lock`; pulled by `rddm-zoo pull --locked`.\n";
+        write_durably(path, format!("{head}{text}").as_bytes())
+    }
+
+    /// Sets the lock of a model.
+    pub fn set(&mut self, manifest: &Manifest, sha256: Digest) {
+        let networks = manifest
+            .networks
+            .iter()
+            .map(|network| LockedNetwork {
+                role: network.role,
+                precision: network.precision,
+                sha256: network.sha256,
+            })
+            .collect();
+        self.models.retain(|model| model.id != manifest.id);
+        self.models.push(LockedModel {
+            id: manifest.id.clone(),
+            version: manifest.version,
+            sha256,
+            networks,
+        });
+        self.models.sort_by(|one, other| one.id.cmp(&other.id));
+    }
+
+    /// The lock of a model.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) if it has none.
+    pub fn get(&self, id: &ModelId) -> Result<&LockedModel, Error> {
+        self.models.iter().find(|model| model.id == *id).ok_or_else(|| {
+            Error::not_found(format!("{id} is not locked"))
+                .with_next(format!("lock it: rddm-zoo lock {id}"))
+        })
+    }
+}
+
+impl LockedModel {
+    /// Checks that `found` is the locked manifest; `place` is what has it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Verification`](crate::ErrorKind::Verification).
+    pub fn check(&self, found: &Digest, place: &str) -> Result<(), Error> {
+        if *found == self.sha256 {
+            return Ok(());
+        }
+        let what = format!(
+            "{place} has {} as {found}, and the lock file wants {} {}",
+            self.id, self.version, self.sha256
+        );
+        Err(Error::verification(what)
+            .with_next(format!("to take the new one, lock it again: rddm-zoo lock {}", self.id)))
+    }
+}
+
+impl Default for LockFile {
+    fn default() -> Self {
+        Self { schema: 1, models: Vec::new() }
+    }
+}

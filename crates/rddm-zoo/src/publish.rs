@@ -1,0 +1,280 @@
+//! Making a registry: from the folders of models to manifests and a signed index.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use rddm_manifest::{
+    Accuracy, Digest, Draft, Entry, Evaluation, Index, Manifest, ModelId, Network, Provenance,
+    SCHEMA, Timestamp,
+};
+
+use crate::{
+    Error, SigningKey, Trust,
+    place::INDEX,
+    registry::read_small,
+    store::{hash_file, write_durably},
+};
+
+/// What is published, and how.
+#[derive(Debug)]
+pub struct PublishOptions<'a> {
+    /// The folder that has one folder a model, each with `model.toml`, `recipe.toml`, the ONNX
+    /// files that `model.toml` names, and `eval.json` if it was evaluated.
+    pub zoo: &'a Path,
+    /// The folder of the registry; it is made if it does not exist. The zoo lies beside or in it.
+    pub registry: &'a Path,
+    /// The key that signs; the index is not signed if `None`.
+    pub key: Option<&'a SigningKey>,
+    /// The time of publication.
+    pub now: Timestamp,
+    /// Days until the index expires, from 1.
+    pub days: u32,
+    /// Publish again although nothing changed, for a later expiry.
+    pub renew: bool,
+    /// Write nothing: it is an error if something would change.
+    pub check: bool,
+}
+
+/// What [`publish`] did.
+#[derive(Debug, Clone)]
+pub struct Published {
+    /// The index that is there now.
+    pub index: Index,
+    /// Whether it was written: it is not if no model changed.
+    pub changed: bool,
+}
+
+/// Makes the manifests and the index of a registry from the folders of models.
+///
+/// The index's version is one above that of the index that was there. If all models are as that
+/// index says, nothing is written.
+///
+/// # Errors
+/// [`ErrorKind::Input`](crate::ErrorKind::Input) if a folder lacks a file or has a wrong one, or,
+/// with `check`, if the registry is not up to date; [`ErrorKind::Store`](crate::ErrorKind::Store)
+/// if the registry cannot be written.
+pub fn publish(options: &PublishOptions<'_>) -> Result<Published, Error> {
+    let prefix = prefix(options.zoo, options.registry)?;
+    let mut models: Vec<(Entry, String)> = Vec::new();
+    for folder in model_folders(options.zoo)? {
+        models.push(model(&folder, &prefix)?);
+    }
+    if models.is_empty() {
+        return Err(Error::input(format!(
+            "{} has no folder with a model.toml",
+            options.zoo.display()
+        )));
+    }
+    let entries: Vec<Entry> = models.iter().map(|(entry, _)| entry.clone()).collect();
+    let before = previous(options.registry)?;
+    if let Some((index, bytes, signature)) = &before {
+        let trust =
+            options.key.map_or(Trust::Unsigned, |key| Trust::Keys(vec![key.public().clone()]));
+        let signed = trust.check("", bytes, signature.as_deref()).is_ok();
+        let same = index.models == entries && manifests_are_there(options.registry, &entries)?;
+        if same && !options.renew && (options.check || signed) {
+            return Ok(Published { index: index.clone(), changed: false });
+        }
+    }
+    if options.check {
+        let what =
+            format!("{} is not what {} makes", options.registry.display(), options.zoo.display());
+        return Err(Error::input(what).with_next("run `rddm-zoo publish` and commit the result"));
+    }
+    let index = Index {
+        schema: SCHEMA,
+        version: before.as_ref().map_or(0, |(index, ..)| index.version) + 1,
+        created: options.now,
+        expires: options.now.plus_days(options.days),
+        models: entries,
+    };
+    write(options, &models, &index)?;
+    if let Some((old, ..)) = before {
+        remove_stale(options.registry, &old, &index)?;
+    }
+    Ok(Published { index, changed: true })
+}
+
+fn write(
+    options: &PublishOptions<'_>,
+    models: &[(Entry, String)],
+    index: &Index,
+) -> Result<(), Error> {
+    let text = index.to_toml().map_err(|error| Error::input(error.to_string()))?;
+    let comment =
+        format!("version {} of {}, expires {}", index.version, index.created, index.expires);
+    let signature = options.key.map(|key| key.sign(text.as_bytes(), &comment)).transpose()?;
+    for (entry, manifest) in models {
+        write_durably(&options.registry.join(entry.manifest.as_str()), manifest.as_bytes())?;
+    }
+    let signature_path = options.registry.join("index.toml.minisig");
+    match signature {
+        Some(signature) => write_durably(&signature_path, signature.as_bytes())?,
+        // A signature of another index would only confuse.
+        None if signature_path.exists() => {
+            fs::remove_file(&signature_path)
+                .map_err(|error| Error::store("remove", &signature_path, &error))?;
+        }
+        None => {}
+    }
+    write_durably(&options.registry.join(INDEX), text.as_bytes())
+}
+
+/// Removes the manifests of models that are no longer there.
+fn remove_stale(registry: &Path, old: &Index, new: &Index) -> Result<(), Error> {
+    let kept: BTreeSet<&str> = new.models.iter().map(|entry| entry.manifest.as_str()).collect();
+    for entry in old.models.iter().filter(|entry| !kept.contains(entry.manifest.as_str())) {
+        let path = registry.join(entry.manifest.as_str());
+        if path.is_file() {
+            fs::remove_file(&path).map_err(|error| Error::store("remove", &path, &error))?;
+        }
+    }
+    Ok(())
+}
+
+type Previous = (Index, Vec<u8>, Option<String>);
+
+fn previous(registry: &Path) -> Result<Option<Previous>, Error> {
+    let path = registry.join(INDEX);
+    let Some(bytes) = read_small(&path, Index::MAX_BYTES)? else { return Ok(None) };
+    let place = path.display().to_string();
+    let text =
+        std::str::from_utf8(&bytes).map_err(|_| Error::input(format!("{place}: not a text")))?;
+    let index =
+        Index::parse(text).map_err(|error| Error::input(error.within(&place).to_string()))?;
+    let signature =
+        read_small(&registry.join("index.toml.minisig"), rddm_manifest::Signature::MAX_BYTES)?;
+    Ok(Some((index, bytes, signature.and_then(|signature| String::from_utf8(signature).ok()))))
+}
+
+fn manifests_are_there(registry: &Path, entries: &[Entry]) -> Result<bool, Error> {
+    for entry in entries {
+        let bytes = read_small(&registry.join(entry.manifest.as_str()), Manifest::MAX_BYTES)?;
+        if bytes.is_none_or(|bytes| Digest::of(&bytes) != entry.sha256) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// The way from a manifest to the zoo's folder.
+fn prefix(zoo: &Path, registry: &Path) -> Result<String, Error> {
+    let zoo_real = zoo.canonicalize().map_err(|error| Error::file("open", zoo, &error))?;
+    fs::create_dir_all(registry).map_err(|error| Error::store("create", registry, &error))?;
+    let registry_real =
+        registry.canonicalize().map_err(|error| Error::file("open", registry, &error))?;
+    let refused = || {
+        let what = format!("{} lies neither beside nor in {}", zoo.display(), registry.display());
+        Error::input(what)
+            .with_next("a registry can name files in its own folder and in those beside it")
+    };
+    if let Ok(inside) = zoo_real.strip_prefix(&registry_real) {
+        return inside.to_str().map(|inside| inside.replace('\\', "/")).ok_or_else(refused);
+    }
+    match (
+        registry_real.parent(),
+        zoo_real.parent(),
+        zoo_real.file_name().and_then(|name| name.to_str()),
+    ) {
+        (Some(one), Some(other), Some(name)) if one == other => Ok(format!("../{name}")),
+        _ => Err(refused()),
+    }
+}
+
+fn model_folders(zoo: &Path) -> Result<Vec<PathBuf>, Error> {
+    let failed = |error: std::io::Error| Error::file("read", zoo, &error);
+    let mut folders = Vec::new();
+    for entry in fs::read_dir(zoo).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if path.join("model.toml").is_file() {
+            folders.push(path);
+        }
+    }
+    folders.sort();
+    Ok(folders)
+}
+
+/// The entry and the manifest's text of one model.
+fn model(folder: &Path, prefix: &str) -> Result<(Entry, String), Error> {
+    let draft = draft(folder)?;
+    let mut networks = Vec::new();
+    for network in &draft.networks {
+        let path = folder.join(network.file.as_str());
+        let (sha256, size) =
+            hash_file(&path).map_err(|error| Error::file("read", &path, &error))?;
+        let url = [prefix, draft.id.as_str(), network.file.as_str()].join("/");
+        networks.push(Network {
+            role: network.role,
+            precision: network.precision,
+            url: url.trim_start_matches('/').parse().map_err(|error| in_draft(folder, &error))?,
+            mirrors: network.mirrors.clone(),
+            sha256,
+            size,
+            opset: network.opset,
+            inputs: network.inputs.clone(),
+            outputs: network.outputs.clone(),
+        });
+    }
+    let recipe = folder.join("recipe.toml");
+    let (recipe_sha256, _) =
+        hash_file(&recipe).map_err(|error| Error::file("read", &recipe, &error))?;
+    let manifest = Manifest {
+        schema: SCHEMA,
+        id: draft.id,
+        version: draft.version,
+        task: draft.task,
+        summary: draft.summary,
+        license: draft.license,
+        least_runtime: draft.least_runtime,
+        networks,
+        sampler: draft.sampler,
+        picture: draft.picture,
+        training_data: draft.training_data,
+        provenance: Provenance { recipe_sha256, commit: draft.commit },
+        accuracy: accuracy(folder)?,
+    };
+    let text = manifest.to_toml().map_err(|error| in_draft(folder, &error))?;
+    let entry = Entry {
+        manifest: format!("{}.toml", manifest.id)
+            .parse()
+            .map_err(|error| in_draft(folder, &error))?,
+        id: manifest.id,
+        version: manifest.version,
+        sha256: Digest::of(text.as_bytes()),
+        size: text.len() as u64,
+        task: manifest.task,
+        summary: manifest.summary,
+    };
+    Ok((entry, text))
+}
+
+fn in_draft(folder: &Path, error: &rddm_manifest::Error) -> Error {
+    Error::input(format!("{}: {error}", folder.join("model.toml").display()))
+}
+
+fn draft(folder: &Path) -> Result<Draft, Error> {
+    let path = folder.join("model.toml");
+    let bytes = read_small(&path, Draft::MAX_BYTES)?.unwrap_or_default();
+    let text = String::from_utf8(bytes)
+        .map_err(|_| Error::input(format!("{}: not a text", path.display())))?;
+    let draft = Draft::parse(&text).map_err(|error| in_draft(folder, &error))?;
+    let name: Option<ModelId> =
+        folder.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
+    if name.as_ref() != Some(&draft.id) {
+        let what = format!("{}: the id {} is not the folder's name", path.display(), draft.id);
+        return Err(Error::input(what));
+    }
+    Ok(draft)
+}
+
+fn accuracy(folder: &Path) -> Result<Vec<Accuracy>, Error> {
+    const MAX_BYTES: usize = 16 << 20;
+    let path = folder.join("eval.json");
+    let Some(bytes) = read_small(&path, MAX_BYTES)? else { return Ok(Vec::new()) };
+    let evaluation: Evaluation = serde_json::from_slice(&bytes)
+        .map_err(|error| Error::input(format!("{}: {error}", path.display())))?;
+    Ok(evaluation.rows.into_iter().map(Accuracy::from).collect())
+}

@@ -1,0 +1,240 @@
+//! Pulling: from a registry into the store.
+
+use std::{
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    thread,
+};
+
+use rddm_manifest::{Digest, Location, Manifest, ModelId, Network, Precision, Version};
+
+use crate::{
+    Access, Error, ErrorKind, Place, Record, Registry, Store,
+    download::{Wanted, bring},
+    event::{Event, Observer},
+    place::Source,
+    store::Mode,
+};
+
+/// How models are pulled.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct PullOptions {
+    /// Only the networks of this precision; all of them if `None`.
+    pub precision: Option<Precision>,
+    /// How many files are transferred at once, at least 1.
+    pub jobs: usize,
+    /// Other folders or URLs that have the registry's files at the same paths; they are tried
+    /// after the registry itself.
+    pub mirrors: Vec<Place>,
+    /// The runtime that will run the models.
+    pub runtime: Version,
+}
+
+impl Default for PullOptions {
+    fn default() -> Self {
+        Self { precision: None, jobs: 4, mirrors: Vec::new(), runtime: crate::runtime_version() }
+    }
+}
+
+/// A model that is in the store now.
+#[derive(Debug, Clone)]
+pub struct Pulled {
+    /// Its manifest.
+    pub manifest: Manifest,
+    /// The manifest's digest.
+    pub sha256: Digest,
+    /// Whether all of it was there already.
+    pub already: bool,
+}
+
+/// Brings a model of `registry` into `store`: manifest, networks, and at last the name.
+///
+/// # Errors
+/// Of every [`ErrorKind`]. The name keeps its old meaning, and what was transferred and found
+/// good stays for the next attempt.
+pub fn pull(
+    id: &ModelId,
+    registry: &Registry,
+    store: &Store,
+    access: &Access<'_>,
+    options: &PullOptions,
+    observer: Observer<'_>,
+) -> Result<Pulled, Error> {
+    let entry = registry.entry(id)?;
+    let (text, manifest) = registry.manifest_bytes(entry, access.http, observer)?;
+    check_runtime(&manifest, options.runtime)?;
+    let networks = select(&manifest, options.precision)?;
+    observer(Event::Model {
+        model: id.to_string(),
+        version: manifest.version.to_string(),
+        files: networks.len(),
+        size: networks.iter().map(|network| network.size).sum(),
+        license: manifest.license.to_string(),
+    });
+    let _lock =
+        store.lock(Mode::Shared, || observer(Event::Waiting { file: "the store".to_owned() }))?;
+    let before = store.record(id).ok().flatten();
+    let mut wanted = Vec::new();
+    for network in networks {
+        wanted.push(Wanted {
+            file: file_name(&network.url),
+            digest: network.sha256,
+            size: network.size,
+            sources: sources(registry, &entry.manifest, network, &options.mirrors)?,
+        });
+    }
+    let all_there = bring_all(store, &wanted, access, options.jobs, observer)?;
+    let sha256 = store.add_bytes(&text)?;
+    // The index is kept before the name that it vouches for.
+    store.save_seen(registry.place(), registry.bytes(), registry.signature())?;
+    let mut precisions: Vec<Precision> = match options.precision {
+        Some(precision) => vec![precision],
+        None => manifest.precisions(),
+    };
+    if let Some(before) = before.as_ref().filter(|before| before.sha256 == sha256) {
+        precisions.extend(&before.precisions);
+        precisions.sort();
+        precisions.dedup();
+    }
+    let record = Record {
+        schema: 1,
+        id: id.clone(),
+        version: manifest.version,
+        sha256,
+        size: text.len() as u64,
+        precisions,
+        registry: registry.place().to_string(),
+        index_version: registry.index().version,
+        signed_by: registry.signed_by().map(str::to_owned),
+        pulled: access.now,
+    };
+    let already = all_there
+        && before.is_some_and(|before| {
+            (before.sha256, &before.precisions) == (sha256, &record.precisions)
+        });
+    store.save_record(&record)?;
+    observer(Event::Pulled {
+        model: id.to_string(),
+        version: manifest.version.to_string(),
+        already,
+    });
+    Ok(Pulled { manifest, sha256, already })
+}
+
+/// # Errors
+/// [`ErrorKind::TooOld`] if `runtime` is older than the model needs.
+pub(crate) fn check_runtime(manifest: &Manifest, runtime: Version) -> Result<(), Error> {
+    if manifest.least_runtime <= runtime {
+        return Ok(());
+    }
+    let what = format!(
+        "{} {} needs version {} of this program, and this is {runtime}",
+        manifest.id, manifest.version, manifest.least_runtime
+    );
+    Err(Error::new(ErrorKind::TooOld, what).with_next("install a newer version of rddm"))
+}
+
+/// The networks of one precision, or all.
+pub(crate) fn select(
+    manifest: &Manifest,
+    precision: Option<Precision>,
+) -> Result<Vec<&Network>, Error> {
+    let Some(precision) = precision else { return Ok(manifest.networks.iter().collect()) };
+    let networks = manifest.networks_of(precision);
+    if networks.is_empty() {
+        let names = manifest
+            .precisions()
+            .iter()
+            .map(|precision| precision.as_str())
+            .collect::<Vec<_>>()
+            .join(", ");
+        let what = format!("{} has no networks of precision {precision}", manifest.id);
+        return Err(Error::not_found(what).with_next(format!("it has {names}")));
+    }
+    Ok(networks)
+}
+
+/// The last part of a place, which people know a file by.
+pub(crate) fn file_name(location: &Location) -> String {
+    let path = location.as_str().split('?').next().unwrap_or_default();
+    path.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or(path).to_owned()
+}
+
+/// Where a network may be had: where the manifest says, by digest beside the index, the same two
+/// in each mirror of the registry, and the mirrors of the manifest.
+fn sources(
+    registry: &Registry,
+    manifest: &Location,
+    network: &Network,
+    mirrors: &[Place],
+) -> Result<Vec<Source>, Error> {
+    let hex = network.sha256.hex();
+    let mut sources = Vec::new();
+    for place in std::iter::once(registry.place()).chain(mirrors) {
+        let listed = place.file(manifest.as_str())?.join(&network.url)?;
+        let by_digest = place.file(&format!("blobs/sha256/{}/{hex}", &hex[..2]))?;
+        match &listed {
+            // A bundle has its blobs by digest, and a checkout has no such folder.
+            Source::File(path) if !path.exists() => sources.extend([by_digest, listed]),
+            _ => sources.extend([listed, by_digest]),
+        }
+    }
+    let origin = registry.place().file(manifest.as_str())?;
+    for mirror in &network.mirrors {
+        sources.push(origin.join(mirror)?);
+    }
+    let mut unique: Vec<Source> = Vec::new();
+    for source in sources {
+        if !unique.contains(&source) {
+            unique.push(source);
+        }
+    }
+    // A file that is not there is no place to look at, as long as there are others.
+    let exists = |source: &Source| !matches!(source, Source::File(path) if !path.exists());
+    if unique.iter().any(exists) {
+        unique.retain(exists);
+    }
+    Ok(unique)
+}
+
+/// Brings all files, several at once; the first failure stops further ones from being begun.
+fn bring_all(
+    store: &Store,
+    wanted: &[Wanted],
+    access: &Access<'_>,
+    jobs: usize,
+    observer: Observer<'_>,
+) -> Result<bool, Error> {
+    let next = AtomicUsize::new(0);
+    let all_there = AtomicBool::new(true);
+    let failed: Mutex<Option<Error>> = Mutex::new(None);
+    let has_failed = || failed.lock().is_ok_and(|failed| failed.is_some());
+    thread::scope(|scope| {
+        for _ in 0..jobs.clamp(1, wanted.len().max(1)) {
+            scope.spawn(|| {
+                while let Some(file) =
+                    wanted.get(next.fetch_add(1, Ordering::Relaxed)).filter(|_| !has_failed())
+                {
+                    match bring(store, file, access.http, observer) {
+                        Ok(already) => {
+                            all_there.fetch_and(already, Ordering::Relaxed);
+                        }
+                        Err(error) => {
+                            if let Ok(mut failed) = failed.lock() {
+                                failed.get_or_insert(error);
+                            }
+                        }
+                    }
+                }
+            });
+        }
+    });
+    match failed.into_inner() {
+        Ok(None) => Ok(all_there.into_inner()),
+        Ok(Some(error)) => Err(error),
+        Err(_) => Err(Error::new(ErrorKind::Store, "a transfer ended unexpectedly")),
+    }
+}

@@ -1,0 +1,65 @@
+//! Writing so that after a crash or a cut of power a file is either whole or absent.
+
+use std::{
+    fs::{self, File},
+    io::{self, Write},
+    path::Path,
+};
+
+use crate::Error;
+
+/// Writes a whole file beside its place, flushes it to the disk and renames it.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let failed = |error: io::Error| Error::store("write", path, &error);
+    let folder = path.parent().unwrap_or(Path::new("."));
+    create_folder(folder)?;
+    let mut temporary =
+        tempfile::Builder::new().prefix(".new-").tempfile_in(folder).map_err(failed)?;
+    temporary.write_all(bytes).map_err(failed)?;
+    temporary.as_file().sync_all().map_err(failed)?;
+    temporary.persist(path).map_err(|error| failed(error.error))?;
+    sync_folder(folder)
+}
+
+/// Renames a file that was flushed, and flushes the folders.
+pub(crate) fn rename(from: &Path, to: &Path) -> Result<(), Error> {
+    let folder = to.parent().unwrap_or(Path::new("."));
+    create_folder(folder)?;
+    fs::rename(from, to).map_err(|error| Error::store("rename to", to, &error))?;
+    sync_folder(folder)
+}
+
+/// Creates a folder and those above it, each flushed into the one above.
+pub(crate) fn create_folder(folder: &Path) -> Result<(), Error> {
+    if folder.as_os_str().is_empty() || folder.is_dir() {
+        return Ok(());
+    }
+    let above = folder.parent().filter(|above| !above.as_os_str().is_empty());
+    if let Some(above) = above {
+        create_folder(above)?;
+    }
+    match fs::create_dir(folder) {
+        Ok(()) => above.map_or(Ok(()), sync_folder),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => Ok(()),
+        Err(error) => Err(Error::store("create", folder, &error)),
+    }
+}
+
+/// Removes a file that may be absent.
+pub(crate) fn remove(path: &Path) -> Result<(), Error> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(Error::store("remove", path, &error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Flushes a folder's own entries. Only Unix can; elsewhere the system does it in its own time.
+fn sync_folder(folder: &Path) -> Result<(), Error> {
+    if cfg!(unix) {
+        let synced = File::open(folder).and_then(|folder| folder.sync_all());
+        synced.map_err(|error| Error::store("flush", folder, &error))?;
+    }
+    Ok(())
+}

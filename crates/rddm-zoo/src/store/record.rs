@@ -1,0 +1,143 @@
+//! Names of models: each is a small file that says which manifest it means.
+
+use std::{fs, io, path::PathBuf};
+
+use rddm_manifest::{Digest, Manifest, ModelId, Precision, Timestamp, Version};
+use serde::{Deserialize, Serialize};
+
+use super::{Store, blob, durable};
+use crate::Error;
+
+/// A model that was pulled: which manifest its name means, and where that came from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Record {
+    /// The schema of this file, 1.
+    pub schema: u32,
+    /// The model's name, which the file has too.
+    pub id: ModelId,
+    /// The model's version.
+    pub version: Version,
+    /// The manifest's digest.
+    pub sha256: Digest,
+    /// The manifest's size in bytes.
+    pub size: u64,
+    /// The precisions whose networks were pulled.
+    pub precisions: Vec<Precision>,
+    /// The registry that it came from, a folder or URL.
+    pub registry: String,
+    /// The version of the registry's index.
+    pub index_version: u64,
+    /// The public key that had signed the index.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed_by: Option<String>,
+    /// When it was pulled.
+    pub pulled: Timestamp,
+}
+
+const MAX_BYTES: u64 = 16 * 1024;
+
+impl Store {
+    fn record_path(&self, id: &ModelId) -> PathBuf {
+        self.root().join("models").join(format!("{id}.toml"))
+    }
+
+    /// The record of a model, if it was pulled.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or is not a record.
+    pub fn record(&self, id: &ModelId) -> Result<Option<Record>, Error> {
+        let path = self.record_path(id);
+        let text = match fs::metadata(&path) {
+            Ok(metadata) if metadata.len() <= MAX_BYTES => fs::read_to_string(&path),
+            Ok(_) => Err(io::Error::new(io::ErrorKind::InvalidData, "the file is too large")),
+            Err(error) => Err(error),
+        };
+        let text = match text {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(Error::store("read", &path, &error)),
+        };
+        let wrong = |why: String| {
+            Error::verification(format!("{}: {why}", path.display()))
+                .with_next(format!("pull it again: rddm-zoo pull {id}"))
+        };
+        let record: Record =
+            toml::from_str(&text).map_err(|error| wrong(error.message().to_owned()))?;
+        if record.schema != 1 || record.id != *id {
+            return Err(wrong("the record is not one of this model and schema 1".to_owned()));
+        }
+        Ok(Some(record))
+    }
+
+    /// The names of all models that were pulled, in alphabetical order.
+    ///
+    /// # Errors
+    /// If the store's folder cannot be read.
+    pub fn models(&self) -> Result<Vec<ModelId>, Error> {
+        let folder = self.root().join("models");
+        let entries = match fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(Error::store("read", &folder, &error)),
+        };
+        let mut models = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(|error| Error::store("read", &folder, &error))?;
+            let name = entry.file_name();
+            models.extend(
+                name.to_str()
+                    .and_then(|name| name.strip_suffix(".toml"))
+                    .and_then(|id| id.parse().ok()),
+            );
+        }
+        models.sort();
+        Ok(models)
+    }
+
+    /// The manifest that a record means. Its bytes are hashed.
+    ///
+    /// # Errors
+    /// If it is missing, was changed, or cannot be read.
+    pub fn manifest(&self, record: &Record) -> Result<Manifest, Error> {
+        let text = self.manifest_text(record)?;
+        Manifest::parse(&text).map_err(|error| {
+            Error::manifest(&self.blob_path(&record.sha256).display().to_string(), error)
+        })
+    }
+
+    pub(crate) fn manifest_text(&self, record: &Record) -> Result<String, Error> {
+        let path = self.blob_path(&record.sha256);
+        let damaged = |why: &str| {
+            Error::verification(format!("the manifest of {} {why}: {}", record.id, path.display()))
+                .with_next(format!("pull it again: rddm-zoo pull {}", record.id))
+        };
+        if record.size > Manifest::MAX_BYTES as u64 {
+            return Err(damaged("is too large"));
+        }
+        match blob::read_exact_blob(&path, &record.sha256, record.size) {
+            Ok(Some(bytes)) => String::from_utf8(bytes).map_err(|_| damaged("is not text")),
+            Ok(None) => Err(damaged("was changed")),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(damaged("is missing")),
+            Err(error) => Err(Error::store("read", &path, &error)),
+        }
+    }
+
+    pub(crate) fn save_record(&self, record: &Record) -> Result<(), Error> {
+        let text = toml::to_string(record).map_err(|error| Error::usage(error.to_string()))?;
+        durable::write(&self.record_path(&record.id), text.as_bytes())
+    }
+
+    /// Forgets a model's name. Its files stay until [`Store::collect`].
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub fn forget(&self, id: &ModelId) -> Result<bool, Error> {
+        let path = self.record_path(id);
+        if !path.exists() {
+            return Ok(false);
+        }
+        durable::remove(&path)?;
+        Ok(true)
+    }
+}

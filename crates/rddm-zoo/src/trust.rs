@@ -1,0 +1,85 @@
+use rddm_manifest::{Error as ManifestError, PublicKey, Signature};
+
+use crate::Error;
+
+/// Whose signature an index must have.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Trust {
+    /// One of the two keys of this project's zoo, which the program carries.
+    #[default]
+    Pinned,
+    /// One of these keys.
+    Keys(Vec<PublicKey>),
+    /// None: whoever can change the registry can change what runs. Sizes and digests are checked
+    /// all the same.
+    Unsigned,
+}
+
+/// The keys of this project's zoo: the one that signs, and the one that will when the first is
+/// retired or lost.
+const PINNED: [&str; 2] = [
+    "RWQDtTSFWcwzTFydSyjlVEhGExyxY4eSWghRRIi1wrJFDNLPy2uMvS7X",
+    "RWSxFRbnuR/DNm9jotZyg0WKi/zx/vBueiGSPU/AV7TqzeFiuCalP8lW",
+];
+
+impl Trust {
+    /// The keys that are accepted; empty for [`Trust::Unsigned`].
+    pub fn keys(&self) -> Vec<PublicKey> {
+        match self {
+            Self::Pinned => PINNED.iter().filter_map(|key| key.parse().ok()).collect(),
+            Self::Keys(keys) => keys.clone(),
+            Self::Unsigned => Vec::new(),
+        }
+    }
+
+    /// Checks `signature` over `bytes` and returns the key that made it; `None` for
+    /// [`Trust::Unsigned`], which looks at no signature.
+    pub(crate) fn check(
+        &self,
+        place: &str,
+        bytes: &[u8],
+        signature: Option<&str>,
+    ) -> Result<Option<PublicKey>, Error> {
+        if *self == Self::Unsigned {
+            return Ok(None);
+        }
+        let Some(text) = signature else {
+            return Err(Error::verification(format!(
+                "{place} is not signed: it has no index.toml.minisig beside it"
+            ))
+            .with_next("only if you trust the place itself, add --allow-unsigned"));
+        };
+        let signature = Signature::parse(text)
+            .map_err(|error| Error::manifest(&format!("{place}.minisig"), error))?;
+        let mut refused: Option<ManifestError> = None;
+        for key in self.keys() {
+            match key.verify(bytes, &signature) {
+                Ok(()) => return Ok(Some(key)),
+                // A key that made the signature says more than the keys that did not.
+                Err(error) if refused.is_none() || error.to_string().contains("changed") => {
+                    refused = Some(error)
+                }
+                Err(_) => {}
+            }
+        }
+        Err(match refused {
+            Some(error) => Error::manifest(place, error),
+            None => Error::usage("no key was given to check the index with"),
+        })
+    }
+}
+
+/// Checks the signature of an index that the store has kept.
+pub(crate) fn check_seen(trust: &Trust, seen: &crate::store::Seen) -> Result<(), Error> {
+    trust.check("the index in the store", &seen.bytes, seen.signature.as_deref()).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_pinned_keys_are_keys() {
+        assert_eq!(Trust::Pinned.keys().len(), PINNED.len());
+    }
+}
