@@ -119,9 +119,9 @@ impl Output {
                 }
             }
             Event::Model { model, version, files, size, license } => {
-                let files = if files == 1 { "1 file".to_owned() } else { format!("{files} files") };
                 self.line(&format!(
-                    "model    {model} {version}: {files}, {}, {license}",
+                    "model    {model} {version}: {}, {}, {license}",
+                    count(files, "file"),
                     bytes(size)
                 ));
             }
@@ -186,6 +186,11 @@ fn kind(error: &Error) -> String {
         text.extend(c.to_lowercase());
     }
     text
+}
+
+/// A number of things, in words: `1 file`, `3 files`.
+pub(crate) fn count(number: usize, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }
 
 /// Bytes as people read them.

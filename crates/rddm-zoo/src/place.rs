@@ -39,6 +39,16 @@ impl Place {
             .map(Self::Folder)
     }
 
+    /// The same place by its full name, which means the same from every folder.
+    pub(crate) fn full(&self) -> Self {
+        match self {
+            Self::Folder(folder) => {
+                Self::Folder(folder.canonicalize().unwrap_or_else(|_| folder.clone()))
+            }
+            Self::Url(_) => self.clone(),
+        }
+    }
+
     /// A file inside the registry's folder.
     pub(crate) fn file(&self, path: &str) -> Result<Source, Error> {
         match self {

@@ -106,7 +106,7 @@ pub fn pull(
         sha256,
         size: text.len() as u64,
         precisions,
-        registry: registry.place().to_string(),
+        registry: registry.place().full().to_string(),
         index_version: registry.index().version,
         signed_by: registry.signed_by().map(str::to_owned),
         pulled: access.now,

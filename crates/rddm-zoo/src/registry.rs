@@ -158,16 +158,12 @@ impl Registry {
                 (bytes, read_small(&folder.join("index.toml.minisig"), limit)?)
             }
             Place::Url(url) => {
-                let file = |name: &str, limit| match place.file(name)? {
-                    Source::Url(url) => access.http.small(&url, limit, observer),
-                    Source::File(_) => Err(Error::network(format!("{url}{name} is not a URL"))),
+                let join = |name: &str| {
+                    url.join(name).map_err(|error| Error::network(format!("{url}{name}: {error}")))
                 };
-                let bytes = file(INDEX, Index::MAX_BYTES)?;
-                let signature = match access.trust {
-                    Trust::Unsigned => file("index.toml.minisig", limit).ok(),
-                    _ => Some(file("index.toml.minisig", limit)?),
-                };
-                (bytes, signature)
+                let bytes = access.http.small(&join(INDEX)?, Index::MAX_BYTES, observer)?;
+                let signature = join("index.toml.minisig")?;
+                (bytes, access.http.small_or_absent(&signature, limit, observer)?)
             }
         };
         let signature = match signature.map(String::from_utf8) {

@@ -8,7 +8,7 @@ use crate::output::{bytes, table};
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {}
 
-pub(crate) fn run(context: &Context, _: Arguments) -> Result<(), Error> {
+pub(crate) fn run(context: &Context<'_>, _: Arguments) -> Result<(), Error> {
     let store = context.store()?;
     let usage = store.usage()?;
     let mut rows: Vec<Vec<String>> =

@@ -5,7 +5,7 @@ use rddm_manifest::ModelId;
 use rddm_zoo::{Error, export};
 
 use super::Context;
-use crate::output::bytes;
+use crate::output::{bytes, count};
 
 /// Write models of the store as a plain folder that is a registry, for a machine without network
 #[derive(Debug, Args)]
@@ -18,13 +18,13 @@ pub(crate) struct Arguments {
     names: Vec<ModelId>,
 }
 
-pub(crate) fn run(context: &Context, arguments: Arguments) -> Result<(), Error> {
+pub(crate) fn run(context: &Context<'_>, arguments: Arguments) -> Result<(), Error> {
     let store = context.store()?;
     let names = if arguments.names.is_empty() { store.models()? } else { arguments.names };
     let size = export(&names, &store, &arguments.folder, &context.trust, &context.observer())?;
     let folder = arguments.folder.display();
     context.output.result(
-        &format!("{} models, {}, in {folder}. There: rddm-zoo import {folder}", names.len(), bytes(size)),
+        &format!("{}, {}, in {folder}. There: rddm-zoo import {folder}", count(names.len(), "model"), bytes(size)),
         &serde_json::json!({ "event": "exported", "folder": folder.to_string(), "models": names, "bytes": size }),
     );
     Ok(())

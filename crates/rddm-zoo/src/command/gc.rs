@@ -4,7 +4,7 @@ use clap::Args;
 use rddm_zoo::Error;
 
 use super::Context;
-use crate::output::bytes;
+use crate::output::{bytes, count};
 
 /// Remove what no model in the store needs, and downloads that nobody went on with
 #[derive(Debug, Args)]
@@ -20,7 +20,7 @@ pub(crate) struct Arguments {
     forget_registries: bool,
 }
 
-pub(crate) fn run(context: &Context, arguments: Arguments) -> Result<(), Error> {
+pub(crate) fn run(context: &Context<'_>, arguments: Arguments) -> Result<(), Error> {
     let store = context.store()?;
     if arguments.forget_registries && !arguments.dry_run {
         store.forget_registries()?;
@@ -29,7 +29,7 @@ pub(crate) fn run(context: &Context, arguments: Arguments) -> Result<(), Error> 
     let collected = store.collect(age, arguments.dry_run)?;
     let word = if arguments.dry_run { "would remove" } else { "removed" };
     context.output.result(
-        &format!("{word} {} files, {}", collected.files, bytes(collected.bytes)),
+        &format!("{word} {}, {}", count(collected.files, "file"), bytes(collected.bytes)),
         &serde_json::json!({ "event": "removed", "files": collected.files, "bytes": collected.bytes, "dry_run": arguments.dry_run }),
     );
     Ok(())

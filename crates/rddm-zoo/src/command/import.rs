@@ -13,7 +13,7 @@ pub(crate) struct Arguments {
     folder: PathBuf,
 }
 
-pub(crate) fn run(context: &Context, arguments: Arguments) -> Result<(), Error> {
+pub(crate) fn run(context: &Context<'_>, arguments: Arguments) -> Result<(), Error> {
     let store = context.store()?;
     let registry = context.open(&Place::Folder(arguments.folder.clone()), Some(&store))?;
     // The index of a bundle lists models that the bundle does not have.

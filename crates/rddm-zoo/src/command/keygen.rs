@@ -13,7 +13,7 @@ pub(crate) struct Arguments {
     name: PathBuf,
 }
 
-pub(crate) fn run(context: &Context, arguments: Arguments) -> Result<(), Error> {
+pub(crate) fn run(context: &Context<'_>, arguments: Arguments) -> Result<(), Error> {
     let password = env::var("RDDM_SIGNING_PASSWORD").ok().filter(|password| !password.is_empty());
     let pair = KeyPair::generate(password.as_deref())?;
     let file = |extension: &str| {

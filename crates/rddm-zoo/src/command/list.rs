@@ -13,7 +13,7 @@ pub(crate) struct Arguments {
     pulled: bool,
 }
 
-pub(crate) fn run(context: &Context, arguments: Arguments) -> Result<(), Error> {
+pub(crate) fn run(context: &Context<'_>, arguments: Arguments) -> Result<(), Error> {
     let store = context.store()?;
     let mut rows = Vec::new();
     let mut values = Vec::new();
@@ -76,7 +76,7 @@ fn push_stored(
 
 /// `pulled`, `outdated` (another version is in the store), `here` (in a folder, runs from there) or
 /// `available` (wants a pull).
-fn state(entry: &Entry, store: &Store, context: &Context) -> Result<&'static str, Error> {
+fn state(entry: &Entry, store: &Store, context: &Context<'_>) -> Result<&'static str, Error> {
     Ok(match store.record(&entry.id)? {
         Some(record) if record.sha256 == entry.sha256 => "pulled",
         Some(_) => "outdated",

@@ -15,7 +15,7 @@ pub(crate) struct Arguments {
     lock_file: PathBuf,
 }
 
-pub(crate) fn run(context: &Context, arguments: Arguments) -> Result<(), Error> {
+pub(crate) fn run(context: &Context<'_>, arguments: Arguments) -> Result<(), Error> {
     let store = context.store()?;
     let mut lock = LockFile::read(&arguments.lock_file)?.unwrap_or_default();
     let registry = context.open(context.settings.registry()?, Some(&store))?;

@@ -13,7 +13,7 @@ pub(crate) struct Arguments {
     folder: PathBuf,
 }
 
-pub(crate) fn run(context: &Context, arguments: Arguments) -> Result<(), Error> {
+pub(crate) fn run(context: &Context<'_>, arguments: Arguments) -> Result<(), Error> {
     let folder = &arguments.folder;
     let failed = |error: std::io::Error| Error::input(format!("{}: {error}", folder.display()));
     std::fs::create_dir_all(folder).map_err(failed)?;

@@ -131,8 +131,8 @@ enum Command {
 }
 
 /// What every subcommand is given.
-struct Context {
-    output: Output,
+struct Context<'a> {
+    output: &'a Output,
     settings: Settings,
     trust: Trust,
     http: Http,
@@ -150,13 +150,11 @@ pub(crate) fn run(options: Options) -> ExitCode {
     // the system would end the process just so, with a status that not all shells show as 130.
     let _ = ctrlc::set_handler(interrupted);
     let output = Output::new(manner);
-    let result = match Context::new(options.common, output) {
-        Ok(context) => context.run(options.command).map_err(|error| (error, context.output)),
-        Err((error, output)) => Err((error, output)),
-    };
+    let result =
+        Context::new(options.common, &output).and_then(|context| context.run(options.command));
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err((error, output)) => {
+        Err(error) => {
             output.error(&error);
             ExitCode::from(error.exit_code())
         }
@@ -168,32 +166,19 @@ fn interrupted() {
     std::process::exit(130);
 }
 
-impl Context {
-    fn new(common: Common, output: Output) -> Result<Self, (Error, Output)> {
-        match Self::decide(common) {
-            Ok((settings, trust, http, allow_expired)) => {
-                Ok(Self { output, settings, trust, http, allow_expired })
-            }
-            Err(error) => Err((error, output)),
-        }
-    }
-
-    fn decide(common: Common) -> Result<(Settings, Trust, Http, bool), Error> {
+impl<'a> Context<'a> {
+    fn new(common: Common, output: &'a Output) -> Result<Self, Error> {
         let folders: Vec<PathBuf> =
             [env::current_dir(), env::current_exe()].into_iter().flatten().collect();
-        let settings = Settings::decide(
-            common.home,
-            common.registry.as_deref(),
-            |name| env::var_os(name),
-            &folders,
-        )?;
+        let registry = common.registry.as_deref();
+        let settings = Settings::decide(common.home, registry, |name| env::var_os(name), &folders)?;
         let trust = trust(&common.trust)?;
         let http = if common.offline {
             Http::offline()
         } else {
             Http::new(http_options(&common.http, &settings)?)
         };
-        Ok((settings, trust, http, common.trust.allow_expired))
+        Ok(Self { output, settings, trust, http, allow_expired: common.trust.allow_expired })
     }
 
     fn run(&self, command: Command) -> Result<(), Error> {

@@ -4,6 +4,7 @@ use clap::Args;
 use rddm_zoo::{Error, PublishOptions, SigningKey, publish};
 
 use super::{Context, read_text};
+use crate::output::count;
 
 /// Make a registry (manifests and a signed index) from the folders of a zoo
 #[derive(Debug, Args)]
@@ -31,7 +32,7 @@ pub(crate) struct Arguments {
     check: bool,
 }
 
-pub(crate) fn run(context: &Context, arguments: Arguments) -> Result<(), Error> {
+pub(crate) fn run(context: &Context<'_>, arguments: Arguments) -> Result<(), Error> {
     let key = if arguments.check || arguments.unsigned {
         None
     } else {
@@ -51,8 +52,11 @@ pub(crate) fn run(context: &Context, arguments: Arguments) -> Result<(), Error> 
     for entry in &index.models {
         context.output.line(&format!("{:24} {:8} {}", entry.id, entry.version, entry.summary));
     }
+    let place = arguments.out.display();
+    let models = count(index.models.len(), "model");
+    let (version, expires) = (index.version, index.expires);
     context.output.result(
-        &format!("{state}: version {} in {}, {} models, expires {}", index.version, arguments.out.display(), index.models.len(), index.expires),
+        &format!("{state}: version {version} in {place}, {models}, expires {expires}"),
         &serde_json::json!({
             "event": state, "version": index.version, "models": index.models.len(), "expires": index.expires,
             "signed_by": key.as_ref().map(|key| key.public().to_string()),

@@ -32,7 +32,7 @@ pub(crate) struct Arguments {
     jobs: u8,
 }
 
-pub(crate) fn run(context: &Context, arguments: Arguments) -> Result<(), Error> {
+pub(crate) fn run(context: &Context<'_>, arguments: Arguments) -> Result<(), Error> {
     let store = context.store()?;
     let mut options = PullOptions::default();
     options.precision = arguments.precision;
@@ -71,7 +71,7 @@ pub(crate) fn run(context: &Context, arguments: Arguments) -> Result<(), Error> 
 }
 
 fn pull_one(
-    context: &Context,
+    context: &Context<'_>,
     id: &ModelId,
     registry: &Registry,
     store: &Store,

@@ -4,7 +4,7 @@ use clap::Args;
 use rddm_zoo::{Error, ErrorKind};
 
 use super::{Context, Names};
-use crate::output::bytes;
+use crate::output::{bytes, count};
 
 /// Remove models from the store, with the files that no other model needs
 #[derive(Debug, Args)]
@@ -16,7 +16,7 @@ pub(crate) struct Arguments {
 /// Downloads that have not ended are left alone by `rm`.
 const NEVER: Duration = Duration::from_secs(u64::MAX);
 
-pub(crate) fn run(context: &Context, arguments: Arguments) -> Result<(), Error> {
+pub(crate) fn run(context: &Context<'_>, arguments: Arguments) -> Result<(), Error> {
     let store = context.store()?;
     for id in &arguments.names.names {
         if !store.forget(id)? {
@@ -28,7 +28,7 @@ pub(crate) fn run(context: &Context, arguments: Arguments) -> Result<(), Error> 
     }
     let collected = store.collect(NEVER, false)?;
     context.output.result(
-        &format!("removed {} files, {}", collected.files, bytes(collected.bytes)),
+        &format!("removed {}, {}", count(collected.files, "file"), bytes(collected.bytes)),
         &serde_json::json!({ "event": "removed", "files": collected.files, "bytes": collected.bytes }),
     );
     Ok(())

@@ -12,7 +12,7 @@ pub(crate) struct Arguments {
     words: Vec<String>,
 }
 
-pub(crate) fn run(context: &Context, arguments: Arguments) -> Result<(), Error> {
+pub(crate) fn run(context: &Context<'_>, arguments: Arguments) -> Result<(), Error> {
     let store = context.store().ok();
     let registry = context.look_up(store.as_ref())?;
     let found = search(registry.index(), &arguments.words);

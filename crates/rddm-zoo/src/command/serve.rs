@@ -14,7 +14,7 @@ pub(crate) struct Arguments {
     listen: SocketAddr,
 }
 
-pub(crate) fn run(context: &Context, arguments: Arguments) -> Result<(), Error> {
+pub(crate) fn run(context: &Context<'_>, arguments: Arguments) -> Result<(), Error> {
     let folder = match context.settings.registry()? {
         Place::Folder(folder) => folder,
         Place::Url(url) => {
@@ -32,7 +32,7 @@ pub(crate) fn run(context: &Context, arguments: Arguments) -> Result<(), Error> 
     if !arguments.listen.ip().is_loopback() {
         context.output.note("others can reach this address; it serves the files that the index names and nothing else");
     }
-    let output = Arc::new(Output::like(&context.output));
+    let output = Arc::new(Output::like(context.output));
     server.run(move |line, status| {
         output.line(&format!("{status} {line}"));
         output.json(&serde_json::json!({ "event": "request", "line": line, "status": status }));

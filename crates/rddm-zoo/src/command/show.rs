@@ -13,7 +13,7 @@ pub(crate) struct Arguments {
     name: ModelId,
 }
 
-pub(crate) fn run(context: &Context, arguments: Arguments) -> Result<(), Error> {
+pub(crate) fn run(context: &Context<'_>, arguments: Arguments) -> Result<(), Error> {
     let id = &arguments.name;
     let store = context.store()?;
     // A registry that was named is what is asked about; otherwise the store comes first.

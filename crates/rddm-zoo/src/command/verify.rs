@@ -3,7 +3,7 @@ use rddm_manifest::ModelId;
 use rddm_zoo::{Error, ErrorKind, Place, verify, verify_folder};
 
 use super::Context;
-use crate::output::bytes;
+use crate::output::{bytes, count};
 
 /// Read and hash every file of models again
 #[derive(Debug, Args)]
@@ -13,7 +13,7 @@ pub(crate) struct Arguments {
     names: Vec<ModelId>,
 }
 
-pub(crate) fn run(context: &Context, arguments: Arguments) -> Result<(), Error> {
+pub(crate) fn run(context: &Context<'_>, arguments: Arguments) -> Result<(), Error> {
     let store = context.store()?;
     let all = arguments.names.is_empty();
     let names = if all { store.models()? } else { arguments.names };
@@ -29,9 +29,9 @@ pub(crate) fn run(context: &Context, arguments: Arguments) -> Result<(), Error> 
         match checked {
             Ok(checked) => {
                 let text = format!(
-                    "{id} {} is good: {} files, {}",
+                    "{id} {} is good: {}, {}",
                     checked.manifest.version,
-                    checked.files,
+                    count(checked.files, "file"),
                     bytes(checked.size)
                 );
                 let value = serde_json::json!({

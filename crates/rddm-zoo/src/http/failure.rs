@@ -13,17 +13,19 @@ pub(crate) struct Failure {
     /// Whether the attempt brought enough bytes that the count of attempts begins again.
     pub(crate) progressed: bool,
     pub(crate) retry_after: Option<Duration>,
+    /// Whether the server says that it has no such file.
+    pub(crate) absent: bool,
 }
 
 impl Failure {
     /// Another attempt would end the same way.
     pub(crate) fn lasting(error: Error) -> Self {
-        Self { error, transient: false, progressed: false, retry_after: None }
+        Self { error, transient: false, progressed: false, retry_after: None, absent: false }
     }
 
     /// Another attempt may go better.
     pub(crate) fn transient(error: Error) -> Self {
-        Self { error, transient: true, progressed: false, retry_after: None }
+        Self { error, transient: true, progressed: false, retry_after: None, absent: false }
     }
 
     /// The body broke off.
@@ -65,7 +67,9 @@ impl Failure {
                     .headers()
                     .get(header::RETRY_AFTER)
                     .and_then(|value| retry_after(value.to_str().ok()?)),
+                absent: false,
             },
+            404 | 410 => Self { absent: true, ..Self::lasting(error) },
             _ => Self::lasting(error),
         }
     }

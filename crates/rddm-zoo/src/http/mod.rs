@@ -159,9 +159,23 @@ impl Http {
         limit: usize,
         observer: Observer<'_>,
     ) -> Result<Vec<u8>, Error> {
+        let bytes = self.small_or_absent(url, limit, observer)?;
+        bytes.ok_or_else(|| Error::network(format!("{url} does not exist")))
+    }
+
+    /// As [`Http::small`]; `None` if the server says that there is no such file.
+    pub(crate) fn small_or_absent(
+        &self,
+        url: &Url,
+        limit: usize,
+        observer: Observer<'_>,
+    ) -> Result<Option<Vec<u8>>, Error> {
         let name = url.path_segments().and_then(|mut parts| parts.next_back()).unwrap_or_default();
         retrying(&self.options, name, observer, || {
-            let response = self.get(url, None)?;
+            let response = match self.get(url, None) {
+                Err(failure) if failure.absent => return Ok(None),
+                response => response?,
+            };
             let too_large = || {
                 let what = format!("{url} has more than the {limit} bytes that it may have");
                 Failure::lasting(Error::verification(what))
@@ -172,7 +186,7 @@ impl Http {
             let mut bytes = Vec::new();
             let read = response.take(limit as u64 + 1).read_to_end(&mut bytes);
             read.map_err(|error| Failure::broken(url, &error))?;
-            if bytes.len() > limit { Err(too_large()) } else { Ok(bytes) }
+            if bytes.len() > limit { Err(too_large()) } else { Ok(Some(bytes)) }
         })
     }
 

@@ -11,7 +11,7 @@ use crate::Error;
 /// Writes a whole file beside its place, flushes it to the disk and renames it.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let failed = |error: io::Error| Error::store("write", path, &error);
-    let folder = path.parent().unwrap_or(Path::new("."));
+    let folder = folder_of(path);
     create_folder(folder)?;
     let mut temporary =
         tempfile::Builder::new().prefix(".new-").tempfile_in(folder).map_err(failed)?;
@@ -21,9 +21,14 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     sync_folder(folder)
 }
 
+/// The folder of a file; the current one for a bare name.
+pub(crate) fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// Renames a file that was flushed, and flushes the folders.
 pub(crate) fn rename(from: &Path, to: &Path) -> Result<(), Error> {
-    let folder = to.parent().unwrap_or(Path::new("."));
+    let folder = folder_of(to);
     create_folder(folder)?;
     fs::rename(from, to).map_err(|error| Error::store("rename to", to, &error))?;
     sync_folder(folder)

@@ -18,12 +18,7 @@ pub(crate) struct Seen {
 
 impl Store {
     fn registry_folder(&self, place: &Place) -> PathBuf {
-        let name = match place {
-            Place::Folder(folder) => {
-                folder.canonicalize().unwrap_or_else(|_| folder.clone()).display().to_string()
-            }
-            Place::Url(url) => url.to_string(),
-        };
+        let name = place.full().to_string();
         self.root().join("registries").join(&Digest::of(name.as_bytes()).hex()[..32])
     }
 

@@ -38,7 +38,7 @@ pub struct ModelUsage {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Collected {
     /// Files.
-    pub files: u64,
+    pub files: usize,
     /// Their bytes.
     pub bytes: u64,
 }

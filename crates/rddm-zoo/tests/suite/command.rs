@@ -1,0 +1,334 @@
+//! The commands that work on a store, a registry and a lock file.
+
+use std::{fs, io::BufRead as _, path::Path, process::Stdio};
+
+use crate::{
+    server::Server,
+    zoo::{Home, Outcome, Zoo, finish, keys, public_key, pull, rddm_zoo},
+};
+
+/// Runs in the zoo's own folder, a checkout as far as the command can see.
+fn run(zoo: &Zoo, arguments: &[&str]) -> Outcome {
+    finish(
+        rddm_zoo(zoo.root.path())
+            .env("RDDM_HOME", zoo.home().0)
+            .args(arguments)
+            .args(["--key", public_key()]),
+    )
+}
+
+#[test]
+fn a_checkout_is_found_from_below_it() {
+    let zoo = Zoo::new();
+    let mut command = rddm_zoo(&zoo.path("zoo/derain"));
+    let outcome =
+        finish(command.args(["list", "--key", public_key(), "--home"]).arg(zoo.home().0)).expect(0);
+    assert!(outcome.out.contains("here"), "{}", outcome.out);
+}
+
+#[test]
+fn without_a_registry_the_error_says_how_to_name_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let outcome = finish(rddm_zoo(folder.path()).args(["pull", "derain"]));
+    // In this repository's own target folder the checkout's registry may be found from the executable.
+    if outcome.code == Some(4) && outcome.err.contains("no registry") {
+        assert!(outcome.err.contains("RDDM_REGISTRY"), "{}", outcome.err);
+    }
+    let copied = folder.path().join("rddm-zoo");
+    fs::copy(env!("CARGO_BIN_EXE_rddm-zoo"), &copied).unwrap();
+    let output = std::process::Command::new(&copied)
+        .args(["pull", "derain"])
+        .current_dir(folder.path())
+        .env_remove("RDDM_REGISTRY")
+        .env("RDDM_HOME", folder.path().join("home"))
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(4));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("RDDM_REGISTRY"));
+}
+
+#[test]
+fn a_model_goes_through_its_whole_life() {
+    let zoo = Zoo::new();
+    let home = zoo.home();
+    assert!(run(&zoo, &["list"]).expect(0).out.contains("Removes rain streaks"));
+    assert!(run(&zoo, &["show", "derain"]).expect(0).out.contains("research use"));
+    run(&zoo, &["verify", "derain"]).expect(0);
+    run(&zoo, &["pull", "derain"]).expect(0);
+    assert!(run(&zoo, &["list"]).expect(0).out.contains("pulled"));
+    assert!(run(&zoo, &["search", "RAIN", "streaks"]).expect(0).out.contains("derain"));
+    assert!(run(&zoo, &["search", "fog"]).expect(0).out.contains("nothing found"));
+    run(&zoo, &["verify"]).expect(0);
+    assert!(run(&zoo, &["du", "--json"]).expect(0).out.contains("\"unneeded\":0"));
+    run(&zoo, &["rm", "derain"]).expect(0);
+    home.assert_nothing();
+    run(&zoo, &["rm", "derain"]).expect(4);
+}
+
+#[test]
+fn a_mistyped_name_is_recognised() {
+    let zoo = Zoo::new();
+    assert!(run(&zoo, &["pull", "dreain"]).expect(4).err.contains("did you mean derain?"));
+}
+
+#[test]
+fn a_flipped_byte_in_the_store_is_found_and_named() {
+    let zoo = Zoo::new();
+    let home = zoo.home();
+    run(&zoo, &["pull", "derain"]).expect(0);
+    let blob = home.blob(&zoo.network());
+    let mut bytes = fs::read(&blob).unwrap();
+    bytes[1000] ^= 1;
+    fs::write(&blob, bytes).unwrap();
+    let outcome = run(&zoo, &["verify", "derain"]).expect(5);
+    assert!(outcome.err.contains("rddm-zoo pull derain"), "{}", outcome.err);
+    run(&zoo, &["verify"]).expect(5);
+    let mut options = rddm_zoo::ResolveOptions::default();
+    options.home = Some(home.0.clone());
+    let error = rddm_zoo::resolve(&"derain".parse().unwrap(), &options).unwrap_err();
+    assert_eq!(error.kind(), rddm_zoo::ErrorKind::Verification);
+    run(&zoo, &["pull", "derain"]).expect(0);
+    run(&zoo, &["verify"]).expect(0);
+}
+
+#[test]
+fn a_model_is_run_from_a_folder_and_from_a_url_only_after_a_pull() {
+    let zoo = Zoo::new();
+    let id = "derain".parse().unwrap();
+    let mut options = rddm_zoo::ResolveOptions::default();
+    options.home = Some(zoo.home().0);
+    options.trust = rddm_zoo::Trust::Keys(vec![public_key().parse().unwrap()]);
+    options.registry = Some(rddm_zoo::Place::Folder(zoo.path("manifests")));
+    let model = rddm_zoo::resolve(&id, &options).unwrap();
+    assert_eq!(model.networks[0].bytes, zoo.network());
+    assert!(!zoo.home().0.exists(), "running writes nothing");
+
+    let server = Server::good(&zoo);
+    options.registry = Some(server.registry().parse().unwrap());
+    let error = rddm_zoo::resolve(&id, &options).unwrap_err();
+    assert_eq!(error.kind(), rddm_zoo::ErrorKind::NotPulled);
+    assert!(error.next().unwrap().contains("rddm-zoo pull derain"));
+    assert!(server.requests.lock().unwrap().is_empty());
+    pull(&zoo, &server.registry(), &zoo.home(), &[]).expect(0);
+    rddm_zoo::resolve(&id, &options).unwrap();
+}
+
+#[test]
+fn a_bundle_is_carried_to_a_machine_without_network() {
+    let zoo = Zoo::new();
+    run(&zoo, &["export", "bundle", "derain"]).expect(4);
+    run(&zoo, &["pull", "derain"]).expect(0);
+    run(&zoo, &["export", "bundle"]).expect(0);
+    // Nothing of the first place is there any more.
+    let bundle = tempfile::tempdir().unwrap();
+    let there = bundle.path().join("stick");
+    fs::rename(zoo.path("bundle"), &there)
+        .or_else(|_| copy_folder(&zoo.path("bundle"), &there))
+        .unwrap();
+    let home = Home(bundle.path().join("home"));
+    let import = |more: &[&str]| {
+        finish(
+            rddm_zoo(bundle.path())
+                .args(["import", "stick", "--offline", "--home"])
+                .arg(&home.0)
+                .args(more),
+        )
+    };
+    import(&[]).expect(5);
+    home.assert_nothing();
+    import(&["--key", public_key()]).expect(0);
+    home.assert_whole(&zoo.network());
+}
+
+fn copy_folder(from: &Path, to: &Path) -> std::io::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy_folder(&entry.path(), &target)?
+        } else {
+            fs::copy(entry.path(), target).map(|_| ())?
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_lock_file_pins_exact_bytes() {
+    let zoo = Zoo::new();
+    run(&zoo, &["pull", "--locked"]).expect(3);
+    run(&zoo, &["lock", "derain"]).expect(0);
+    let lock = fs::read_to_string(zoo.path("rddm.lock")).unwrap();
+    run(&zoo, &["pull", "--locked"]).expect(0);
+    // Here and good: the registry is not even looked at.
+    finish(rddm_zoo(zoo.root.path()).env("RDDM_HOME", zoo.home().0).args([
+        "pull",
+        "--locked",
+        "--offline",
+        "--registry",
+        "https://zoo.example/",
+    ]))
+    .expect(0);
+    run(&zoo, &["rm", "derain"]).expect(0);
+    fs::write(zoo.path("zoo/derain/derain.onnx"), crate::zoo::noise(1000, 5)).unwrap();
+    zoo.publish(rddm_zoo::now().unix(), 365);
+    let outcome = run(&zoo, &["pull", "derain", "--locked"]).expect(5);
+    assert!(outcome.err.contains("the lock file wants"), "{}", outcome.err);
+    zoo.home().assert_nothing();
+    run(&zoo, &["lock", "derain"]).expect(0);
+    assert_ne!(fs::read_to_string(zoo.path("rddm.lock")).unwrap(), lock);
+    run(&zoo, &["pull", "--locked"]).expect(0);
+}
+
+#[test]
+fn publish_signs_once_and_says_when_something_changed() {
+    let zoo = Zoo::new();
+    fs::remove_dir_all(zoo.path("manifests")).unwrap();
+    fs::write(zoo.path("secret.key"), &keys().secret).unwrap();
+    run(&zoo, &["publish"]).expect(2);
+    let publish = ["publish", "--signing-key", "secret.key"];
+    assert!(run(&zoo, &publish).expect(0).out.contains("published: version 1"));
+    assert!(run(&zoo, &publish).expect(0).out.contains("unchanged: version 1"));
+    run(&zoo, &["publish", "--check"]).expect(0);
+    fs::write(zoo.path("zoo/derain/recipe.toml"), "seed = 2\n").unwrap();
+    run(&zoo, &["publish", "--check"]).expect(3);
+    assert!(run(&zoo, &publish).expect(0).out.contains("published: version 2"));
+    let evaluation = r#"{"rows":[{"dataset":"d","metric":"psnr_y","value":30.5,"input":20.5,"steps":5,"engine":"tract","command":"c","seconds":1}],"host":"h"}"#;
+    fs::write(zoo.path("zoo/derain/eval.json"), evaluation).unwrap();
+    assert!(run(&zoo, &publish).expect(0).out.contains("published: version 3"));
+    assert!(run(&zoo, &["show", "derain"]).expect(0).out.contains("30.500"));
+    fs::remove_file(zoo.path("zoo/derain/recipe.toml")).unwrap();
+    run(&zoo, &publish).expect(3);
+    let secret = keys().secret.lines().nth(1).unwrap();
+    let shown = run(&zoo, &publish);
+    assert!(!shown.err.contains(secret) && !shown.out.contains(secret));
+}
+
+#[test]
+fn a_new_key_signs_a_zoo_of_ones_own() {
+    let zoo = Zoo::new();
+    run(&zoo, &["keygen", "mine"]).expect(0);
+    run(&zoo, &["keygen", "mine"]).expect(3);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        assert_eq!(fs::metadata(zoo.path("mine.key")).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    run(&zoo, &["publish", "--signing-key", "mine.key"]).expect(0);
+    run(&zoo, &["pull", "derain"]).expect(5);
+    let mut command = rddm_zoo(zoo.root.path());
+    finish(command.env("RDDM_HOME", zoo.home().0).args(["pull", "derain", "--key", "mine.pub"]))
+        .expect(0);
+}
+
+#[test]
+fn serve_gives_exactly_what_the_index_names() {
+    let zoo = Zoo::new();
+    fs::write(zoo.path("manifests/private"), "private").unwrap();
+    fs::write(zoo.path("private"), "private").unwrap();
+    let mut server = rddm_zoo(zoo.root.path())
+        .args(["serve", "--json", "--listen", "127.0.0.1:0", "--key", public_key()])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    std::io::BufReader::new(server.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    let url = serde_json::from_str::<serde_json::Value>(&line).unwrap()["url"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let top = url.strip_suffix("manifests/").unwrap();
+    for registry in [url.as_str(), top] {
+        let home = Home(zoo.path(if registry == top { "one" } else { "two" }));
+        home.leave_part(&zoo.network(), &zoo.network()[..1000], None);
+        pull(&zoo, registry, &home, &[]).expect(0);
+        home.assert_whole(&zoo.network());
+    }
+    let address = top.strip_prefix("http://").unwrap().trim_end_matches('/');
+    for path in [
+        "/private",
+        "/manifests/private",
+        "/manifests/../private",
+        "/../etc/hostname",
+        "//etc/hostname",
+        "/zoo/derain/recipe.toml",
+        "/",
+    ] {
+        assert!(
+            raw(address, &format!("GET {path} HTTP/1.1\r\n\r\n")).starts_with("HTTP/1.1 404"),
+            "{path}"
+        );
+    }
+    assert!(raw(address, "POST /index.toml HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 405"));
+    assert!(raw(address, "nonsense\r\n\r\n").starts_with("HTTP/1.1 400"));
+    assert!(
+        raw(address, &format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(20_000)))
+            .starts_with("HTTP/1.1 431")
+    );
+    let part = raw(address, "GET /index.toml HTTP/1.1\r\nRange: bytes=0-5\r\n\r\n");
+    assert!(part.starts_with("HTTP/1.1 206") && part.ends_with("\r\n\r\nschema"), "{part}");
+    assert!(
+        raw(address, "GET /index.toml HTTP/1.1\r\nRange: bytes=999999-\r\n\r\n")
+            .starts_with("HTTP/1.1 416")
+    );
+    server.kill().unwrap();
+    server.wait().unwrap();
+}
+
+fn raw(address: &str, request: &str) -> String {
+    use std::io::{Read as _, Write as _};
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    // A server that refuses early may close before it has read all.
+    let _ = stream.read_to_end(&mut answer);
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[test]
+fn json_is_one_object_a_line_and_quiet_is_quiet() {
+    let zoo = Zoo::new();
+    let outcome = run(&zoo, &["pull", "derain", "--json"]).expect(0);
+    let events: Vec<String> = outcome
+        .out
+        .lines()
+        .map(|line| {
+            serde_json::from_str::<serde_json::Value>(line).unwrap()["event"]
+                .as_str()
+                .unwrap()
+                .to_owned()
+        })
+        .filter(|event| event != "progress")
+        .collect();
+    assert_eq!(events, ["index", "model", "started", "verified", "pulled"]);
+    let outcome = run(&zoo, &["pull", "nothing", "--json"]).expect(4);
+    let error: serde_json::Value =
+        serde_json::from_str(outcome.out.lines().last().unwrap()).unwrap();
+    assert_eq!(
+        (error["event"].as_str(), error["kind"].as_str(), error["exit_code"].as_i64()),
+        (Some("error"), Some("not_found"), Some(4))
+    );
+    let outcome = run(&zoo, &["pull", "derain", "-q"]).expect(0);
+    assert_eq!((outcome.out.as_str(), outcome.err.as_str()), ("", ""));
+}
+
+#[test]
+fn completions_and_man_pages_are_made() {
+    let zoo = Zoo::new();
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        assert!(run(&zoo, &["completions", shell]).expect(0).out.contains("rddm-zoo"));
+    }
+    run(&zoo, &["man", "pages"]).expect(0);
+    assert!(fs::read_to_string(zoo.path("pages/rddm-zoo-pull.1")).unwrap().contains("verified"));
+}
+
+#[test]
+fn an_unknown_option_is_a_matter_of_usage() {
+    let zoo = Zoo::new();
+    run(&zoo, &["pull", "derain", "--nonsense"]).expect(2);
+    run(&zoo, &["pull"]).expect(2);
+    run(&zoo, &["pull", "derain", "--registry", "ftp://zoo.example/"]).expect(2);
+    run(&zoo, &["pull", "derain", "--registry", "https://user@zoo.example/"]).expect(2);
+    run(&zoo, &["pull", "derain", "--registry", "nowhere"]).expect(4);
+}

@@ -1,0 +1,139 @@
+//! Processes that are killed, as by a cut of power: the store is sound after each.
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    process::{Child, Command, Stdio},
+    thread,
+    time::Duration,
+};
+
+use crate::{
+    server::{NETWORK, Server, head, serve},
+    zoo::{Home, Numbers, QUICK, SIZE, Zoo, public_key, rddm_zoo},
+};
+
+fn command(zoo: &Zoo, server: &Server, home: &Home) -> Command {
+    let mut command = rddm_zoo(zoo.root.path());
+    command.args([
+        "pull",
+        "derain",
+        "--json",
+        "--registry",
+        &server.registry(),
+        "--key",
+        public_key(),
+        "--home",
+    ]);
+    command.arg(&home.0).args(QUICK).stdout(Stdio::piped()).stderr(Stdio::null());
+    command
+}
+
+/// SIGKILL: the process gets no chance to tidy up.
+fn kill(mut child: Child) {
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn killed_after_each_event() {
+    let zoo = Zoo::new();
+    let server = slow(&zoo);
+    let home = zoo.home();
+    let mut kills = 0;
+    for event in 0..12 {
+        let mut child = command(&zoo, &server, &home).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let told = lines.by_ref().take(event).count();
+        kill(child);
+        kills += usize::from(told == event);
+        home.assert_sound();
+        if home.0.join("models/derain.toml").exists() {
+            std::fs::remove_dir_all(&home.0).unwrap();
+        }
+    }
+    assert!(kills >= 6, "{kills}");
+    ends_well(&zoo, &home);
+}
+
+#[test]
+fn killed_at_50_points_of_the_transfer() {
+    let zoo = Zoo::new();
+    let network = zoo.network();
+    let home = zoo.home();
+    for point in 0..50 {
+        let (sent, hear) = std::sync::mpsc::sync_channel(1);
+        let body = network.clone();
+        let cut = SIZE * point / 49;
+        let server = Server::of_network(&zoo, move |request, stream| {
+            let from = request.from().unwrap_or(0);
+            if from >= cut {
+                // The rest comes at once, and the kill comes while it is put away.
+                let _ = sent.try_send(());
+                serve(stream, request, &body);
+                return true;
+            }
+            let range = format!("bytes {from}-{}/{SIZE}", SIZE - 1);
+            let status = if from == 0 { "200 OK" } else { "206 Partial Content" };
+            head(stream, status, &[("Content-Range", &range)], Some(SIZE - from));
+            let _ = stream.write_all(&body[from..cut]);
+            let _ = sent.try_send(());
+            thread::sleep(Duration::from_secs(3));
+            true
+        });
+        let child = command(&zoo, &server, &home).spawn().unwrap();
+        hear.recv_timeout(Duration::from_secs(60)).unwrap();
+        // Time for the bytes to arrive, different each time.
+        thread::sleep(Duration::from_millis(point as u64 % 10));
+        kill(child);
+        home.assert_sound();
+        if home.0.join("models/derain.toml").exists() {
+            std::fs::remove_dir_all(&home.0).unwrap();
+        }
+    }
+    ends_well(&zoo, &home);
+}
+
+#[test]
+fn killed_at_30_random_moments() {
+    let zoo = Zoo::new();
+    let server = Server::good(&zoo);
+    let home = zoo.home();
+    let mut numbers = Numbers(11);
+    for _ in 0..30 {
+        let child = command(&zoo, &server, &home).spawn().unwrap();
+        thread::sleep(Duration::from_micros(numbers.below(60_000) as u64));
+        kill(child);
+        home.assert_sound();
+        if numbers.below(4) == 0 {
+            let _ = std::fs::remove_dir_all(&home.0);
+        }
+    }
+    ends_well(&zoo, &home);
+}
+
+/// Brings the network in small pieces, so that there are many events.
+fn slow(zoo: &Zoo) -> Server {
+    let network = zoo.network();
+    Server::start(zoo, move |request, stream| {
+        if request.path != NETWORK {
+            return false;
+        }
+        let from = request.from().unwrap_or(0);
+        let range = format!("bytes {from}-{}/{SIZE}", SIZE - 1);
+        let status = if from == 0 { "200 OK" } else { "206 Partial Content" };
+        head(stream, status, &[("Content-Range", &range)], Some(SIZE - from));
+        for piece in network[from..].chunks(60_000) {
+            if stream.write_all(piece).is_err() {
+                break;
+            }
+            thread::sleep(Duration::from_millis(120));
+        }
+        true
+    })
+}
+
+fn ends_well(zoo: &Zoo, home: &Home) {
+    let server = Server::good(zoo);
+    assert!(command(zoo, &server, home).stdout(Stdio::null()).status().unwrap().success());
+    home.assert_whole(&zoo.network());
+}

@@ -1,0 +1,238 @@
+//! A small zoo of one model, signed with a key of its own, and the command run on it.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::OnceLock,
+};
+
+use rddm_manifest::Digest;
+use rddm_zoo::{KeyPair, PublishOptions, SigningKey, publish};
+use tempfile::TempDir;
+
+/// The bytes of the model's one network.
+pub(crate) const SIZE: usize = 300_000;
+
+/// Numbers that look random and are the same each time.
+pub(crate) struct Numbers(pub(crate) u64);
+
+impl Numbers {
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
+        usize::try_from(self.next() % bound as u64).unwrap()
+    }
+}
+
+pub(crate) fn noise(size: usize, seed: u64) -> Vec<u8> {
+    let mut numbers = Numbers(seed);
+    (0..size).map(|_| numbers.next().to_le_bytes()[3]).collect()
+}
+
+pub(crate) fn keys() -> &'static KeyPair {
+    static KEYS: OnceLock<KeyPair> = OnceLock::new();
+    KEYS.get_or_init(|| KeyPair::generate(None).unwrap())
+}
+
+pub(crate) fn public_key() -> &'static str {
+    keys().public.lines().nth(1).unwrap()
+}
+
+/// A folder with `zoo/derain`, `manifests/` and room for stores.
+pub(crate) struct Zoo {
+    pub(crate) root: TempDir,
+}
+
+impl Zoo {
+    pub(crate) fn new() -> Self {
+        Self::with(&noise(SIZE, 1))
+    }
+
+    pub(crate) fn with(network: &[u8]) -> Self {
+        let zoo = Self { root: tempfile::tempdir().unwrap() };
+        let model = zoo.path("zoo/derain");
+        fs::create_dir_all(&model).unwrap();
+        fs::write(model.join("model.toml"), DRAFT).unwrap();
+        fs::write(model.join("recipe.toml"), "seed = 1\n").unwrap();
+        fs::write(model.join("derain.onnx"), network).unwrap();
+        zoo.publish(rddm_zoo::now().unix(), 365);
+        zoo
+    }
+
+    pub(crate) fn publish(&self, now: u64, days: u32) -> u64 {
+        let key = SigningKey::parse(&keys().secret, None).unwrap();
+        let options = PublishOptions {
+            zoo: &self.path("zoo"),
+            registry: &self.path("manifests"),
+            key: Some(&key),
+            now: rddm_manifest::Timestamp::from_unix(now),
+            days,
+            renew: true,
+            check: false,
+        };
+        publish(&options).unwrap().index.version
+    }
+
+    pub(crate) fn path(&self, path: &str) -> PathBuf {
+        self.root.path().join(path)
+    }
+
+    pub(crate) fn network(&self) -> Vec<u8> {
+        fs::read(self.path("zoo/derain/derain.onnx")).unwrap()
+    }
+
+    pub(crate) fn home(&self) -> Home {
+        Home(self.path("home"))
+    }
+}
+
+pub(crate) const DRAFT: &str = include_str!("../../../rddm-manifest/tests/draft.toml");
+
+/// A store as its files show it.
+#[derive(Debug, Clone)]
+pub(crate) struct Home(pub(crate) PathBuf);
+
+impl Home {
+    /// All files below a folder of the store, by path.
+    pub(crate) fn files(&self, folder: &str) -> BTreeMap<PathBuf, u64> {
+        let mut files = BTreeMap::new();
+        walk(&self.0.join(folder), &mut files);
+        files
+    }
+
+    /// Every blob has the bytes that its name says; every name means a manifest and networks that
+    /// are all there.
+    pub(crate) fn assert_sound(&self) {
+        for path in self.files("blobs").keys() {
+            let name = path.file_name().unwrap().to_str().unwrap();
+            if name.starts_with(".new-") {
+                continue;
+            }
+            assert_eq!(Digest::of(&fs::read(path).unwrap()).hex(), name, "{}", path.display());
+        }
+        let store = rddm_zoo::Store::open(&self.0);
+        for id in store.models().unwrap() {
+            rddm_zoo::verify(&id, &store, &|_| {}).unwrap();
+        }
+    }
+
+    pub(crate) fn assert_nothing(&self) {
+        for folder in ["blobs", "models", "partial"] {
+            assert_eq!(self.files(folder), BTreeMap::new(), "{folder}");
+        }
+    }
+
+    /// Nothing but a part of the network is there, and it is its beginning.
+    pub(crate) fn assert_part(&self, network: &[u8]) -> usize {
+        assert_eq!(self.files("blobs"), BTreeMap::new());
+        assert_eq!(self.files("models"), BTreeMap::new());
+        let part = fs::read(self.part(network)).unwrap();
+        assert_eq!(part, &network[..part.len()]);
+        part.len()
+    }
+
+    /// The model is there and good, and no part is left.
+    pub(crate) fn assert_whole(&self, network: &[u8]) {
+        self.assert_sound();
+        assert_eq!(fs::read(self.blob(network)).unwrap(), network);
+        assert_eq!(self.files("partial"), BTreeMap::new());
+        assert!(self.0.join("models/derain.toml").is_file());
+    }
+
+    pub(crate) fn blob(&self, bytes: &[u8]) -> PathBuf {
+        let hex = Digest::of(bytes).hex();
+        self.0.join("blobs/sha256").join(&hex[..2]).join(hex)
+    }
+
+    pub(crate) fn part(&self, network: &[u8]) -> PathBuf {
+        self.0.join("partial").join(format!("{}.part", Digest::of(network).hex()))
+    }
+
+    /// Puts a part where an earlier download would have left it.
+    pub(crate) fn leave_part(&self, network: &[u8], part: &[u8], tag: Option<&str>) {
+        let path = self.part(network);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, part).unwrap();
+        if let Some(tag) = tag {
+            fs::write(path.with_extension("tag"), tag).unwrap();
+        }
+    }
+}
+
+fn walk(folder: &Path, files: &mut BTreeMap<PathBuf, u64>) {
+    for entry in fs::read_dir(folder).into_iter().flatten() {
+        let entry = entry.unwrap();
+        if entry.file_type().unwrap().is_dir() {
+            walk(&entry.path(), files);
+        } else {
+            files.insert(entry.path(), entry.metadata().unwrap().len());
+        }
+    }
+}
+
+/// How a command ended.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    /// `None` if a signal ended it.
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Outcome {
+    #[track_caller]
+    pub(crate) fn expect(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "\n{}\n{}", self.out, self.err);
+        self
+    }
+}
+
+/// The command with nothing of this process's environment that it reads.
+pub(crate) fn rddm_zoo(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rddm-zoo"));
+    for name in ["RDDM_HOME", "RDDM_REGISTRY", "RDDM_SIGNING_KEY", "RDDM_SIGNING_PASSWORD"] {
+        command.env_remove(name);
+    }
+    for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"]
+    {
+        command.env_remove(name);
+    }
+    command
+        .current_dir(folder)
+        .env("HOME", folder)
+        .env_remove("XDG_DATA_HOME")
+        .stdin(Stdio::null());
+    command
+}
+
+pub(crate) fn finish(command: &mut Command) -> Outcome {
+    let output = command.output().unwrap();
+    Outcome {
+        code: output.status.code(),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// Few and quick retries, so that tests are quick.
+pub(crate) const QUICK: [&str; 6] = ["--retries", "2", "--retry-wait", "1", "--stall", "5"];
+
+/// `pull derain` from `registry` into `home`, checked with the zoo's own key.
+pub(crate) fn pull(zoo: &Zoo, registry: &str, home: &Home, more: &[&str]) -> Outcome {
+    let mut command = rddm_zoo(zoo.root.path());
+    command
+        .args(["pull", "derain", "--registry", registry, "--key", public_key(), "--home"])
+        .arg(&home.0);
+    let has = |option: &&str| more.contains(option);
+    for pair in QUICK.chunks(2).filter(|pair| !has(&pair[0])) {
+        command.args(pair);
+    }
+    finish(command.args(more))
+}
