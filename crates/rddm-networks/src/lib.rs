@@ -1,1 +1,19 @@
-//! The restoration networks in burn: the edge family and the official U-Net.
+//! The restoration networks of the zoo, in burn.
+//!
+//! A network of RDDM sees the diffused picture `I_t`, the degraded picture `I_in` (and a mask where the task has one),
+//! stacked by channels, and the time `t`; it predicts the residual `I_res = I_in - I_0`, the noise `ε`, or both
+//! (Liu et al., "Residual Denoising Diffusion Models", CVPR 2024, section 3).
+//!
+//! - [`edge`]: small networks for small machines.
+//! - [`NetworkConfig`]: what a recipe says of a network, whichever its family.
+
+pub mod checkpoint;
+pub mod edge;
+pub mod embedding;
+pub mod unet;
+
+mod config;
+mod network;
+
+pub use config::{ConfigError, NetworkConfig};
+pub use network::{Network, WeightsError};

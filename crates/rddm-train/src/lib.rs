@@ -1,1 +1,25 @@
-//! Trains restoration networks: networks, data sets, degradations, trainer, evaluation.
+//! Trains restoration networks for RDDM, from a recipe to the weights that are exported.
+//!
+//! - [`recipe`]: everything that is needed to train a network again.
+//! - [`data`] and [`degrade`]: examples, from pairs of pictures or made from clean ones.
+//! - [`train`]: the training; [`run`] is the folder that it writes and goes on from, [`log`] what it measured.
+//! - [`loss`], [`aosa`], [`rate`], [`ema`], [`replicas`], [`validate`]: its parts.
+
+pub mod aosa;
+pub mod data;
+pub mod degrade;
+pub mod ema;
+mod error;
+pub mod log;
+pub mod loss;
+pub mod rate;
+pub mod recipe;
+pub mod replicas;
+pub mod run;
+mod text;
+mod trainer;
+pub mod validate;
+
+pub use error::{Error, Kind};
+pub use recipe::Recipe;
+pub use trainer::{Event, train};

@@ -1,0 +1,144 @@
+//! What a recipe says of a network of the `edge` family.
+
+use burn::nn::conv::Conv2dConfig;
+use burn::nn::{LinearConfig, PixelShuffleConfig, PixelUnshuffleConfig};
+use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
+
+use super::block::convolution;
+use super::{DecoderLevel, Edge, EncoderLevel, ResidualBlock};
+use crate::ConfigError;
+
+/// The shape of an [`Edge`] network. The defaults are a network of about half a million weights.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EdgeConfig {
+    /// Channels of a picture: 3 (RGB) or 1 (grey).
+    pub channels: usize,
+    /// Channels of the input: `I_t` and `I_in`, and the mask where there is one.
+    pub in_channels: usize,
+    /// How many pictures the network predicts: 2 (residual and noise) or 1.
+    pub outputs: usize,
+    /// Side of the square of pixels that is folded into channels before the first convolution.
+    pub unshuffle: usize,
+    /// Channels at each resolution, finest first; the resolution halves from one to the next.
+    pub widths: Vec<usize>,
+    /// Residual blocks at each resolution, as many numbers as `widths`; above the coarsest they stand in the encoder
+    /// and again in the decoder.
+    pub blocks: Vec<usize>,
+    /// Width of the time embedding: even, at least 4.
+    pub time_width: usize,
+}
+
+impl Default for EdgeConfig {
+    fn default() -> Self {
+        Self {
+            channels: 3,
+            in_channels: 6,
+            outputs: 2,
+            unshuffle: 2,
+            widths: vec![24, 48, 96],
+            blocks: vec![1, 1, 2],
+            time_width: 64,
+        }
+    }
+}
+
+impl EdgeConfig {
+    /// Checks what the types do not.
+    ///
+    /// # Errors
+    /// When a number is zero or too large, or the lists differ in length; the text names the key.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let at_most = |key, value: usize, most: usize| {
+            if (1..=most).contains(&value) {
+                Ok(())
+            } else {
+                Err(ConfigError::new(key, format!("{value} is not within 1 ..= {most}")))
+            }
+        };
+        at_most("channels", self.channels, 4)?;
+        at_most("in_channels", self.in_channels, 16)?;
+        at_most("outputs", self.outputs, 2)?;
+        at_most("unshuffle", self.unshuffle, 8)?;
+        at_most("widths", self.widths.len(), 6)?;
+        for &width in &self.widths {
+            at_most("widths", width, 1024)?;
+        }
+        if self.blocks.len() != self.widths.len() {
+            let problem = format!(
+                "{} numbers for {} widths; give one for each",
+                self.blocks.len(),
+                self.widths.len()
+            );
+            return Err(ConfigError::new("blocks", problem));
+        }
+        for &count in &self.blocks {
+            at_most("blocks", count, 64)?;
+        }
+        if self.time_width < 4 || !self.time_width.is_multiple_of(2) || self.time_width > 1024 {
+            let problem = format!("{} is not an even number within 4 ..= 1024", self.time_width);
+            return Err(ConfigError::new("time_width", problem));
+        }
+        Ok(())
+    }
+
+    /// What height and width of the input must be multiples of.
+    pub fn multiple(&self) -> usize {
+        self.unshuffle << (self.widths.len() - 1)
+    }
+
+    /// How far, in pixels, an input pixel can be from an output pixel that it changes, rounded up to a multiple of
+    /// [`multiple`](Self::multiple).
+    pub fn receptive_radius(&self) -> usize {
+        let coarsest = self.widths.len() - 1;
+        // Two 3×3 convolutions a block; above the coarsest level the blocks stand twice.
+        let blocks: usize = (self.blocks.iter().enumerate())
+            .map(|(level, &count)| {
+                let sides = if level == coarsest { 1 } else { 2 };
+                2 * sides * count * (self.unshuffle << level)
+            })
+            .sum();
+        let stem_and_head = 2 * self.unshuffle;
+        // Folding, and the 2×2 convolutions between the levels, mix within a cell of the coarsest grid.
+        let cell = self.multiple() - 1;
+        (blocks + stem_and_head + cell).next_multiple_of(self.multiple())
+    }
+
+    /// A network with new weights, drawn from the device's generator.
+    pub fn init(&self, device: &Device) -> Edge {
+        let time_width = self.time_width;
+        let stack = |width: usize, count: usize| -> Vec<ResidualBlock> {
+            (0..count).map(|_| ResidualBlock::new(width, time_width, device)).collect()
+        };
+        let folded = self.unshuffle * self.unshuffle;
+        let levels = self.widths.len() - 1;
+        Edge {
+            unshuffle: PixelUnshuffleConfig::new(self.unshuffle).init(),
+            time: LinearConfig::new(time_width, time_width).init(device),
+            stem: convolution(self.in_channels * folded, self.widths[0], device),
+            encoder: (0..levels)
+                .map(|level| EncoderLevel {
+                    blocks: stack(self.widths[level], self.blocks[level]),
+                    down: Conv2dConfig::new([self.widths[level], self.widths[level + 1]], [2, 2])
+                        .with_stride([2, 2])
+                        .init(device),
+                })
+                .collect(),
+            bottom: stack(self.widths[levels], self.blocks[levels]),
+            decoder: (0..levels)
+                .rev()
+                .map(|level| DecoderLevel {
+                    up: Conv2dConfig::new([self.widths[level + 1], 4 * self.widths[level]], [1, 1])
+                        .init(device),
+                    shuffle: PixelShuffleConfig::new(2).init(),
+                    blocks: stack(self.widths[level], self.blocks[level]),
+                })
+                .collect(),
+            head: convolution(self.widths[0], self.channels * self.outputs * folded, device),
+            shuffle: PixelShuffleConfig::new(self.unshuffle).init(),
+            time_width,
+            outputs: self.outputs,
+        }
+    }
+}

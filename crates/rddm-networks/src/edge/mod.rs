@@ -1,0 +1,89 @@
+//! The `edge` family: U-shapes of plain 3×3 residual blocks on pixel-unshuffled pictures.
+//!
+//! They have no normalisation over pixels and no attention, so that an output pixel depends on a bounded neighbourhood
+//! ([`EdgeConfig::receptive_radius`]) and a picture can be computed in tiles; the time enters each block as a bias.
+//!
+//! ```
+//! use burn::tensor::{Device, Tensor};
+//! use rddm_networks::edge::EdgeConfig;
+//!
+//! let device = Device::flex();
+//! let network = EdgeConfig { widths: vec![8, 16], ..EdgeConfig::default() }.init(&device);
+//! let x = Tensor::<4>::zeros([1, 6, 32, 48], &device); // I_t and I_in
+//! let time = Tensor::<1>::from_floats([999.0], &device);
+//! let outputs = network.forward(x, time);
+//! assert_eq!(outputs.len(), 2); // residual, noise
+//! assert_eq!(outputs[0].dims(), [1, 3, 32, 48]);
+//! ```
+
+mod block;
+mod config;
+
+pub use block::ResidualBlock;
+pub use config::EdgeConfig;
+
+use burn::module::Module;
+use burn::nn::conv::Conv2d;
+use burn::nn::{Linear, PixelShuffle, PixelUnshuffle};
+use burn::tensor::Tensor;
+use burn::tensor::activation::silu;
+
+use crate::embedding::sinusoidal;
+
+/// A network of the `edge` family; made by [`EdgeConfig::init`].
+#[derive(Module, Debug)]
+pub struct Edge {
+    unshuffle: PixelUnshuffle,
+    time: Linear,
+    stem: Conv2d,
+    encoder: Vec<EncoderLevel>,
+    bottom: Vec<ResidualBlock>,
+    decoder: Vec<DecoderLevel>,
+    head: Conv2d,
+    shuffle: PixelShuffle,
+    time_width: usize,
+    outputs: usize,
+}
+
+/// Blocks at one resolution, then half of it.
+#[derive(Module, Debug)]
+struct EncoderLevel {
+    blocks: Vec<ResidualBlock>,
+    down: Conv2d,
+}
+
+/// Twice the resolution, then blocks at it.
+#[derive(Module, Debug)]
+struct DecoderLevel {
+    up: Conv2d,
+    shuffle: PixelShuffle,
+    blocks: Vec<ResidualBlock>,
+}
+
+impl Edge {
+    /// What the network predicts at `time`.
+    ///
+    /// `x` is `[n, in_channels, h, w]`, values in [-1, 1], `h` and `w` multiples of [`EdgeConfig::multiple`];
+    /// `time` is `[n]`, in `0 ..= T - 1`. The answer holds [`EdgeConfig::outputs`] tensors `[n, channels, h, w]`.
+    pub fn forward(&self, x: Tensor<4>, time: Tensor<1>) -> Vec<Tensor<4>> {
+        let time = silu(self.time.forward(sinusoidal(time, self.time_width)));
+        let mut x = self.stem.forward(self.unshuffle.forward(x));
+        let mut skips = Vec::with_capacity(self.encoder.len());
+        for level in &self.encoder {
+            x = run(&level.blocks, x, &time);
+            skips.push(x.clone());
+            x = level.down.forward(x);
+        }
+        x = run(&self.bottom, x, &time);
+        for (level, skip) in self.decoder.iter().zip(skips.into_iter().rev()) {
+            x = level.shuffle.forward(level.up.forward(x)) + skip;
+            x = run(&level.blocks, x, &time);
+        }
+        let x = self.shuffle.forward(self.head.forward(x));
+        x.chunk(self.outputs, 1)
+    }
+}
+
+fn run(blocks: &[ResidualBlock], x: Tensor<4>, time: &Tensor<2>) -> Tensor<4> {
+    blocks.iter().fold(x, |x, block| block.forward(x, time.clone()))
+}

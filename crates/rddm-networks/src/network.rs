@@ -1,0 +1,75 @@
+//! A network of any family.
+
+use burn::module::Module;
+use burn::store::{ModuleSnapshot, SafetensorsStore, SafetensorsStoreError};
+use burn::tensor::{Device, Tensor};
+
+use crate::edge::Edge;
+use crate::{ConfigError, NetworkConfig};
+
+/// A network of any family; made by [`NetworkConfig::init`].
+#[derive(Module, Debug)]
+#[non_exhaustive]
+pub enum Network {
+    /// A small network for small machines.
+    Edge(Edge),
+}
+
+impl NetworkConfig {
+    /// A network with new weights, drawn from the device's generator.
+    ///
+    /// # Errors
+    /// As [`NetworkConfig::check`].
+    pub fn init(&self, device: &Device) -> Result<Network, ConfigError> {
+        self.check()?;
+        Ok(match self {
+            Self::Edge(config) => Network::Edge(config.init(device)),
+        })
+    }
+}
+
+impl Network {
+    /// What the network predicts at `time`.
+    ///
+    /// `x` is `[n, in_channels, h, w]`, values in [-1, 1]; `time` is `[n]`, in `0 ..= T - 1`.
+    /// The answer holds one or two tensors `[n, channels, h, w]`: the residual, the noise, or both in this order.
+    pub fn forward(&self, x: Tensor<4>, time: Tensor<1>) -> Vec<Tensor<4>> {
+        match self {
+            Self::Edge(network) => network.forward(x, time),
+        }
+    }
+
+    /// The weights as a safetensors file, named by their place in the network.
+    ///
+    /// # Errors
+    /// When a weight cannot be read from its device.
+    pub fn to_safetensors(&self) -> Result<Vec<u8>, WeightsError> {
+        let mut store = SafetensorsStore::from_bytes(None).skip_enum_variants(true);
+        self.save_into(&mut store)?;
+        Ok(store.get_bytes()?)
+    }
+
+    /// This network with the weights of a safetensors file that [`to_safetensors`](Self::to_safetensors) made.
+    ///
+    /// # Errors
+    /// When the bytes are no such file, a weight is missing or of another shape, or one is left over.
+    pub fn with_safetensors(mut self, bytes: Vec<u8>) -> Result<Self, WeightsError> {
+        let mut store = SafetensorsStore::from_bytes(Some(bytes)).skip_enum_variants(true);
+        let result = self.load_from(&mut store)?;
+        match result.unused.first() {
+            Some(name) => Err(WeightsError(format!("the network has no place for '{name}'"))),
+            None => Ok(self),
+        }
+    }
+}
+
+/// Weights that cannot be written, or do not fit the network.
+#[derive(Debug, thiserror::Error)]
+#[error("network weights: {0}; take the weights and the recipe from the same run")]
+pub struct WeightsError(String);
+
+impl From<SafetensorsStoreError> for WeightsError {
+    fn from(error: SafetensorsStoreError) -> Self {
+        Self(error.to_string())
+    }
+}

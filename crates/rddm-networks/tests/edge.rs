@@ -1,0 +1,74 @@
+//! The shapes and the reach of the `edge` family.
+
+use burn::tensor::{Device, Tensor, TensorData};
+use rddm_networks::edge::EdgeConfig;
+
+fn small() -> EdgeConfig {
+    EdgeConfig { widths: vec![8, 12], blocks: vec![1, 1], time_width: 8, ..EdgeConfig::default() }
+}
+
+#[test]
+fn keeps_the_size_and_splits_the_head() {
+    let device = Device::flex();
+    let network = small().init(&device);
+    for [n, h, w] in [[1, 4, 4], [2, 16, 28]] {
+        let x = Tensor::<4>::ones([n, 6, h, w], &device);
+        let outputs = network.forward(x, Tensor::<1>::full([n], 500.0, &device));
+        assert_eq!(outputs.len(), 2);
+        for output in outputs {
+            assert_eq!(output.dims(), [n, 3, h, w]);
+        }
+    }
+}
+
+#[test]
+fn the_time_changes_the_answer() {
+    let device = Device::flex();
+    let network = small().init(&device);
+    let x = Tensor::<4>::ones([1, 6, 8, 8], &device);
+    let at =
+        |time: f32| network.forward(x.clone(), Tensor::<1>::from_floats([time], &device)).remove(0);
+    let difference: f32 = (at(999.0) - at(10.0)).abs().max().into_scalar();
+    assert!(difference > 1e-4, "{difference}");
+}
+
+/// Nothing beyond the stated radius may change a pixel, or tiles would show.
+#[test]
+fn the_receptive_radius_bounds_the_reach() {
+    let device = Device::flex();
+    for config in [small(), EdgeConfig { widths: vec![8, 8, 8], ..EdgeConfig::default() }] {
+        let network = config.init(&device);
+        let radius = config.receptive_radius();
+        let side = 2 * (radius + 2 * config.multiple());
+        let time = Tensor::<1>::from_floats([300.0], &device);
+        let at = side / 2;
+        let answer = |values: Vec<f32>| -> Vec<f32> {
+            let x = Tensor::<4>::from_data(TensorData::new(values, [1, 6, side, side]), &device);
+            network.forward(x, time.clone()).remove(0).into_data().to_vec().unwrap()
+        };
+        let flat = vec![0.1_f32; 6 * side * side];
+        let mut touched = flat.clone();
+        for channel in 0..6 {
+            touched[(channel * side + at) * side + at] = 5.0;
+        }
+        let (flat, touched) = (answer(flat), answer(touched));
+        let mut reach = 0;
+        for (index, (a, b)) in flat.iter().zip(&touched).enumerate() {
+            if a != b {
+                let (y, x) = (index / side % side, index % side);
+                reach = reach.max(y.abs_diff(at)).max(x.abs_diff(at));
+            }
+        }
+        assert!(reach <= radius, "reaches {reach}, states {radius}");
+        assert!(reach * 2 > radius, "reaches {reach} only, states {radius}");
+    }
+}
+
+#[test]
+fn a_config_that_makes_no_network_names_its_key() {
+    let wrong = EdgeConfig { blocks: vec![1], ..EdgeConfig::default() };
+    assert_eq!(wrong.check().unwrap_err().key(), "blocks");
+    let wrong = EdgeConfig { time_width: 7, ..EdgeConfig::default() };
+    assert_eq!(wrong.check().unwrap_err().key(), "time_width");
+    assert!(EdgeConfig::default().check().is_ok());
+}

@@ -1,0 +1,83 @@
+//! `rddm-train train`.
+
+use std::path::PathBuf;
+
+use burn::tensor::Device;
+use indicatif::{ProgressBar, ProgressStyle};
+use rddm_train::{Event, Recipe, train};
+
+use crate::Failure;
+
+/// Trains a recipe; goes on where the run's folder stands.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// The recipe, a TOML file.
+    recipe: PathBuf,
+    /// Folder of the pictures that the recipe names.
+    #[arg(long, env = "RDDM_DATA")]
+    data: PathBuf,
+    /// The run's folder: log, curve, weights, checkpoint.
+    #[arg(long)]
+    out: PathBuf,
+    /// What trains: `cpu`, or `cuda` where it was built in.
+    #[arg(long, default_value = "cpu")]
+    device: String,
+}
+
+pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
+    let recipe = Recipe::read(&arguments.recipe)?;
+    let device = device(&arguments.device)?.autodiff();
+    let bar = ProgressBar::new(recipe.training.steps as u64).with_style(style());
+    bar.println(format!("{}: {} steps", recipe.id, recipe.training.steps));
+    let mut smooth = None;
+    let result = train(
+        &recipe,
+        &arguments.data,
+        &arguments.out,
+        &device,
+        &mut |event| match event {
+            Event::Resumed { step } => {
+                bar.println(format!("goes on from step {step}"));
+                bar.set_position(step as u64);
+                bar.reset_eta();
+            }
+            Event::Step { step, loss } => {
+                let mean = smooth.map_or(loss, |mean: f64| 0.98 * mean + 0.02 * loss);
+                smooth = Some(mean);
+                bar.set_message(format!("loss {mean:.5}"));
+                bar.set_position(step as u64);
+            }
+            Event::Validated { step, scores } => {
+                for score in scores {
+                    bar.println(format!(
+                        "step {step:6}  {} in {} steps: {:.2} dB (input {:.2})",
+                        score.source, score.steps, score.psnr, score.input
+                    ));
+                }
+            }
+            _ => {}
+        },
+        &|| false,
+    );
+    bar.finish_and_clear();
+    Ok(result?)
+}
+
+fn style() -> ProgressStyle {
+    let template = "{bar:30} {pos}/{len}  {per_sec}  {msg}  {eta} left";
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+fn device(name: &str) -> Result<Device, Failure> {
+    match name {
+        "cpu" => Ok(Device::flex()),
+        #[cfg(feature = "cuda")]
+        "cuda" => Ok(Device::cuda(0)),
+        #[cfg(not(feature = "cuda"))]
+        "cuda" => Err(Failure {
+            code: 2,
+            text: "--device cuda: not built in; build with --features cuda".into(),
+        }),
+        _ => Err(Failure { code: 2, text: format!("--device {name}: give cpu or cuda") }),
+    }
+}

@@ -1,0 +1,166 @@
+//! Examples: pairs of a degraded and a clean crop.
+//!
+//! Which example a step sees depends on the recipe's seed and on the step's number alone, so that a training that was
+//! stopped and goes on sees what it would have seen.
+
+mod crop;
+mod picture;
+
+pub use crop::Turn;
+pub use picture::{Picture8, files};
+
+use std::path::Path;
+
+use ndarray::Array3;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::degrade::{self, Degradation};
+use crate::error::{Error, Kind};
+use crate::recipe::{Recipe, Source};
+
+/// A degraded and a clean picture, `[channel, height, width]`, values in [0, 1].
+#[derive(Debug, Clone)]
+pub struct Pair {
+    /// The degraded picture, `I_in`.
+    pub input: Array3<f32>,
+    /// The clean picture, `I_0`.
+    pub target: Array3<f32>,
+}
+
+/// All pictures of a recipe, in memory.
+pub struct DataSet {
+    sources: Vec<Loaded>,
+    held_out: Vec<(String, Vec<Held>)>,
+    total_weight: f64,
+}
+
+struct Loaded {
+    weight: f64,
+    pictures: Vec<(Picture8, Option<Picture8>)>,
+    degradation: Option<Box<dyn Degradation>>,
+}
+
+/// A pair that is kept out of training.
+pub struct Held {
+    /// Its name.
+    pub name: String,
+    /// Its pictures.
+    pub pair: Pair,
+}
+
+impl DataSet {
+    /// Reads every picture that the recipe names, below the folder `data`.
+    ///
+    /// # Errors
+    /// When a folder or picture is missing, cannot be read, is smaller than a crop, or is larger than its pair by more
+    /// than a row and a column.
+    pub fn load(recipe: &Recipe, data: &Path) -> Result<Self, Error> {
+        let mut sources = Vec::new();
+        let mut held_out = Vec::new();
+        for source in &recipe.data {
+            let (loaded, held) = load_source(source, recipe, data)?;
+            sources.push(loaded);
+            held_out.extend(held);
+        }
+        let total_weight = sources.iter().map(|source| source.weight).sum();
+        Ok(Self { sources, held_out, total_weight })
+    }
+
+    /// The pairs kept out of training, by the folder of their degraded pictures.
+    pub fn held_out(&self) -> &[(String, Vec<Held>)] {
+        &self.held_out
+    }
+
+    /// The pictures that training draws from.
+    pub fn len(&self) -> usize {
+        self.sources.iter().map(|source| source.pictures.len()).sum()
+    }
+
+    /// Whether there is nothing to train on.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Example `index` of step `step`: crops of `side` × `side` pixels.
+    pub fn example(&self, recipe: &Recipe, step: usize, index: usize) -> Pair {
+        let random = &mut example_generator(recipe.training.seed, step, index);
+        let mut at = random.random_range(0.0..self.total_weight);
+        let last = &self.sources[self.sources.len() - 1];
+        let source = (self.sources.iter())
+            .find(|source| {
+                at -= source.weight;
+                at < 0.0
+            })
+            .unwrap_or(last);
+        let (clean, degraded) = &source.pictures[random.random_range(0..source.pictures.len())];
+        let side = recipe.training.crop;
+        let (height, width) = clean.size();
+        let top = random.random_range(0..=height - side);
+        let left = random.random_range(0..=width - side);
+        let turn = if recipe.training.augment { Turn::random(random) } else { Turn::default() };
+        let target = turn.apply(&clean.crop(top, left, side));
+        let input = match (degraded, &source.degradation) {
+            (Some(degraded), _) => turn.apply(&degraded.crop(top, left, side)),
+            (None, Some(degradation)) => degradation.degrade(&target, random),
+            (None, None) => target.clone(),
+        };
+        Pair { input, target }
+    }
+}
+
+/// The generator of what step `step` draws for its example `index`.
+pub(crate) fn example_generator(seed: u64, step: usize, index: usize) -> ChaCha8Rng {
+    let mut key = [0; 32];
+    for (part, value) in key.chunks_exact_mut(8).zip([seed, step as u64, index as u64]) {
+        part.copy_from_slice(&value.to_le_bytes());
+    }
+    ChaCha8Rng::from_seed(key)
+}
+
+type SourceParts = (Loaded, Option<(String, Vec<Held>)>);
+
+fn load_source(source: &Source, recipe: &Recipe, data: &Path) -> Result<SourceParts, Error> {
+    let side = recipe.training.crop;
+    let mut pictures = Vec::new();
+    match source {
+        Source::Degraded { clean, degradation, weight } => {
+            for path in files(&data.join(clean))? {
+                pictures.push((Picture8::read_at_least(&path, side)?, None));
+            }
+            let degradation = Some(degrade::build(degradation)?);
+            Ok((Loaded { weight: *weight, pictures, degradation }, None))
+        }
+        Source::Pairs { input, target, weight } => {
+            let mut held = Vec::new();
+            for path in files(&data.join(input))? {
+                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                let mut degraded = Picture8::read_at_least(&path, side)?;
+                let mut clean = Picture8::read_at_least(&data.join(target).join(&name), side)?;
+                Picture8::fit_pair(&mut degraded, &mut clean).map_err(|problem| {
+                    Error::data(&path, format!("{problem}: {}", target.display()))
+                })?;
+                let validation = &recipe.validation;
+                if validation.hold_out.iter().any(|prefix| name.starts_with(prefix.as_str())) {
+                    if held.len() < validation.pictures {
+                        let pair = Pair {
+                            input: degraded.middle(validation.crop, recipe.network.multiple()),
+                            target: clean.middle(validation.crop, recipe.network.multiple()),
+                        };
+                        held.push(Held { name, pair });
+                    }
+                } else {
+                    pictures.push((clean, Some(degraded)));
+                }
+            }
+            if pictures.is_empty() {
+                return Err(Error::new(
+                    Kind::Data,
+                    format!("{}: every pair is held out of training", input.display()),
+                ));
+            }
+            let held = (!held.is_empty()).then(|| (input.display().to_string(), held));
+            Ok((Loaded { weight: *weight, pictures, degradation: None }, held))
+        }
+    }
+}

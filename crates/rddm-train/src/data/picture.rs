@@ -1,0 +1,88 @@
+//! Pictures in memory while a network is trained: 8 bits a channel.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use ndarray::{Array3, s};
+
+use crate::error::Error;
+
+/// A picture of 8 bits a channel, `[3, height, width]`.
+#[derive(Debug, Clone)]
+pub struct Picture8(Array3<u8>);
+
+/// The pictures of a folder, in the order of their names.
+///
+/// # Errors
+/// When the folder cannot be read or holds no file.
+pub fn files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).map_err(|error| Error::data(folder, error))? {
+        let path = entry.map_err(|error| Error::data(folder, error))?.path();
+        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        if path.is_file() && !hidden {
+            files.push(path);
+        }
+    }
+    if files.is_empty() {
+        return Err(Error::data(folder, "no picture here; does --data name the folder above?"));
+    }
+    files.sort();
+    Ok(files)
+}
+
+impl Picture8 {
+    /// Reads a picture whose sides are at least `side`.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is smaller.
+    pub fn read_at_least(path: &Path, side: usize) -> Result<Self, Error> {
+        let rgb = image::open(path).map_err(|error| Error::data(path, error))?.to_rgb8();
+        let (width, height) = (rgb.width() as usize, rgb.height() as usize);
+        if width < side || height < side {
+            let problem = format!("{width}×{height} is smaller than a crop of {side}×{side}");
+            return Err(Error::data(path, problem));
+        }
+        let raw = rgb.into_raw();
+        Ok(Self(Array3::from_shape_fn((3, height, width), |(c, y, x)| {
+            raw[(y * width + x) * 3 + c]
+        })))
+    }
+
+    /// Height and width.
+    pub fn size(&self) -> (usize, usize) {
+        let (_, height, width) = self.0.dim();
+        (height, width)
+    }
+
+    /// Cuts two pictures to their common top left part; they may differ by one row and one column.
+    pub(crate) fn fit_pair(a: &mut Self, b: &mut Self) -> Result<(), String> {
+        let ((ha, wa), (hb, wb)) = (a.size(), b.size());
+        if ha.abs_diff(hb) > 1 || wa.abs_diff(wb) > 1 {
+            return Err(format!("{wa}×{ha} pixels do not pair with {wb}×{hb}"));
+        }
+        for picture in [a, b] {
+            picture.0 = picture.0.slice(s![.., ..ha.min(hb), ..wa.min(wb)]).to_owned();
+        }
+        Ok(())
+    }
+
+    /// A square part, values in [0, 1].
+    pub(crate) fn crop(&self, top: usize, left: usize, side: usize) -> Array3<f32> {
+        self.part(top, left, side, side)
+    }
+
+    /// The middle part of at most `side` × `side` pixels, its sides multiples of `multiple`, values in [0, 1].
+    pub(crate) fn middle(&self, side: usize, multiple: usize) -> Array3<f32> {
+        let (height, width) = self.size();
+        let fit = |length: usize| length.min(side) / multiple * multiple;
+        let (h, w) = (fit(height), fit(width));
+        self.part((height - h) / 2, (width - w) / 2, h, w)
+    }
+
+    fn part(&self, top: usize, left: usize, height: usize, width: usize) -> Array3<f32> {
+        self.0
+            .slice(s![.., top..top + height, left..left + width])
+            .mapv(|value| f32::from(value) / 255.0)
+    }
+}

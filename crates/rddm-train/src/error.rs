@@ -1,0 +1,51 @@
+//! What can go wrong in a training.
+
+use std::io;
+use std::path::Path;
+
+/// An error of a training: what failed, where, and what to do next.
+#[derive(Debug, thiserror::Error)]
+#[error("{text}")]
+pub struct Error {
+    kind: Kind,
+    text: String,
+}
+
+/// What an [`Error`] is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Kind {
+    /// The recipe cannot be read or asks for what cannot be.
+    Recipe,
+    /// A picture is missing, cannot be read, or does not fit its pair.
+    Data,
+    /// A run's folder cannot be read or written, or does not fit the recipe.
+    Run,
+    /// The training left the numbers: a loss that is not finite.
+    Diverged,
+}
+
+impl Error {
+    pub(crate) fn new(kind: Kind, text: impl Into<String>) -> Self {
+        Self { kind, text: text.into() }
+    }
+
+    pub(crate) fn run(path: &Path, error: impl std::fmt::Display) -> Self {
+        Self::new(Kind::Run, format!("{}: {error}", path.display()))
+    }
+
+    pub(crate) fn data(path: &Path, error: impl std::fmt::Display) -> Self {
+        Self::new(Kind::Data, format!("{}: {error}", path.display()))
+    }
+
+    /// What it is about.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        Self::new(Kind::Run, error.to_string())
+    }
+}

@@ -1,0 +1,147 @@
+//! What a network is trained to do (Liu et al., CVPR 2024, equation 12 and section 3.4).
+
+use burn::tensor::{Device, Tensor, TensorData};
+use rddm_core::{Objective, Schedule};
+
+use crate::error::{Error, Kind};
+use crate::recipe::{Distance, NoiseUnit, Training};
+
+/// Examples at their times: what a network sees and what it should have said.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// `concat(I_t, I_in)`, `[n, 2 channels, h, w]`, values about [-1, 1]; `I_t` alone for generation.
+    pub x: Tensor<4>,
+    /// The times `t`, `[n]`.
+    pub time: Tensor<1>,
+    /// `I_res = I_in - I_0`, `[n, channels, h, w]`.
+    pub residual: Tensor<4>,
+    /// `ε`, unit normal, `[n, channels, h, w]`.
+    pub noise: Tensor<4>,
+    /// `β̄_t` of each example, `[n, 1, 1, 1]`.
+    pub beta_bar: Tensor<4>,
+}
+
+impl Batch {
+    /// Diffuses clean pictures to `times`, one each: `I_t = I_0 + ᾱ_t I_res + β̄_t ε`.
+    ///
+    /// All pictures are `[n, channels, h, w]` in [-1, 1]; `input` is `I_in`, none for generation, where the residual is
+    /// `-I_0`. `mask` is a third input, `[n, any, h, w]`.
+    ///
+    /// # Errors
+    /// When the numbers of pictures and times differ, or a time is not below the schedule's.
+    pub fn diffuse(
+        x_start: Tensor<4>,
+        input: Option<Tensor<4>>,
+        mask: Option<Tensor<4>>,
+        noise: Tensor<4>,
+        times: &[usize],
+        schedule: &Schedule,
+    ) -> Result<Self, Error> {
+        let device = x_start.device();
+        let count = x_start.dims()[0];
+        if times.len() != count {
+            let problem = format!("{} times for {count} pictures", times.len());
+            return Err(Error::new(Kind::Data, problem));
+        }
+        let alpha_bar = at(schedule.alpha_bar(), times, &device)?;
+        let beta_bar = at(schedule.beta_bar(), times, &device)?;
+        let residual = match &input {
+            Some(input) => input.clone() - x_start.clone(),
+            None => x_start.clone().neg(),
+        };
+        let x_t = x_start + alpha_bar * residual.clone() + beta_bar.clone() * noise.clone();
+        let parts: Vec<_> = [Some(x_t), input, mask].into_iter().flatten().collect();
+        let time: Vec<f32> = times.iter().map(|&t| t as f32).collect();
+        Ok(Self {
+            x: Tensor::cat(parts, 1),
+            time: Tensor::from_data(TensorData::new(time, [count]), &device),
+            residual,
+            noise,
+            beta_bar,
+        })
+    }
+
+    /// `I_t`, `[n, channels, h, w]`.
+    pub fn x_t(&self) -> Tensor<4> {
+        let [_, channels, _, _] = self.residual.dims();
+        self.x.clone().narrow(1, 0, channels)
+    }
+
+    /// `I_in`, `[n, channels, h, w]`: 0 for generation.
+    pub fn input(&self) -> Tensor<4> {
+        let [_, channels, _, _] = self.residual.dims();
+        if self.x.dims()[1] < 2 * channels {
+            return self.residual.zeros_like();
+        }
+        self.x.clone().narrow(1, channels, channels)
+    }
+
+    /// `I_0 = I_in - I_res`, `[n, channels, h, w]`.
+    pub fn x_start(&self) -> Tensor<4> {
+        self.input() - self.residual.clone()
+    }
+
+    /// What the network should have said, in the order of its outputs.
+    pub fn targets(&self, objective: Objective) -> Vec<Tensor<4>> {
+        let (residual, noise) = (self.residual.clone(), self.noise.clone());
+        match objective {
+            Objective::PredResNoise => vec![residual, noise],
+            Objective::PredRes => vec![residual],
+            Objective::PredNoise => vec![noise],
+            Objective::PredX0Noise => vec![self.x_start(), noise],
+            Objective::PredResAddNoise => vec![residual.clone(), residual + noise],
+            Objective::PredX0AddNoise => vec![self.x_start(), self.x_start() + noise],
+        }
+    }
+}
+
+/// The loss of predictions: a scalar, the sum of each output's mean distance from its truth.
+///
+/// `predictions` are what the network gave for `batch.x`, in the order of `objective`. The output that holds the noise
+/// counts in [`Training::noise_unit`] and with [`Training::noise_weight`].
+pub fn loss(
+    predictions: &[Tensor<4>],
+    batch: &Batch,
+    objective: Objective,
+    training: &Training,
+) -> Tensor<1> {
+    let noisy = match objective {
+        Objective::PredRes => None,
+        Objective::PredNoise => Some(0),
+        _ => Some(1),
+    };
+    let terms = predictions.iter().zip(batch.targets(objective)).enumerate();
+    let terms = terms.map(|(place, (output, target))| {
+        let error = output.clone() - target;
+        if noisy != Some(place) {
+            return distance(error, training.loss);
+        }
+        let error = match training.noise_unit {
+            NoiseUnit::Unit => error,
+            NoiseUnit::Picture => error * batch.beta_bar.clone(),
+        };
+        distance(error, training.loss).mul_scalar(training.noise_weight)
+    });
+    terms.reduce(|sum, term| sum + term).unwrap_or_else(|| Tensor::zeros([1], &batch.x.device()))
+}
+
+/// The mean over everything of an error's size.
+pub(crate) fn distance(error: Tensor<4>, distance: Distance) -> Tensor<1> {
+    match distance {
+        Distance::L1 => error.abs().mean(),
+        Distance::L2 => error.square().mean(),
+    }
+}
+
+/// A table's values at `times`, `[n, 1, 1, 1]`.
+///
+/// # Errors
+/// When a time is not below the table's length.
+pub(crate) fn at(table: &[f32], times: &[usize], device: &Device) -> Result<Tensor<4>, Error> {
+    let value = |&t: &usize| {
+        let problem = || format!("time {t} is not below the schedule's {}", table.len());
+        table.get(t).copied().ok_or_else(|| Error::new(Kind::Data, problem()))
+    };
+    let values: Vec<f32> = times.iter().map(value).collect::<Result<_, _>>()?;
+    Ok(Tensor::from_data(TensorData::new(values, [times.len(), 1, 1, 1]), device))
+}

@@ -1,0 +1,315 @@
+//! A recipe: everything that is needed to train a network again, in one TOML file.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rddm_core::{Coefficients, Objective, ScheduleSpec, Shape};
+use rddm_networks::NetworkConfig;
+use serde::{Deserialize, Serialize};
+
+use crate::degrade::DegradationSpec;
+use crate::error::{Error, Kind};
+use crate::text;
+
+/// A recipe, as `recipe.toml` has it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// Version of this form: 1.
+    pub schema: u32,
+    /// Name of the model that it makes.
+    pub id: String,
+    /// What the author wants a reader to know: what was tried, what it gained.
+    #[serde(default)]
+    pub notes: String,
+    /// The network.
+    pub network: NetworkConfig,
+    /// The diffusion that the network learns.
+    #[serde(default)]
+    pub diffusion: Diffusion,
+    /// Where examples come from.
+    pub data: Vec<Source>,
+    /// How long and how it is trained.
+    pub training: Training,
+    /// What is measured on the way.
+    pub validation: Validation,
+}
+
+/// The diffusion of a recipe; the defaults are the paper's for restoration.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Diffusion {
+    /// Number of time steps `T`.
+    pub timesteps: usize,
+    /// Coefficients `α_t` of the residual.
+    pub alpha: Curve,
+    /// Coefficients `β²_t` of the noise.
+    pub beta2: Curve,
+    /// What `β²_t` sums to; 0 makes a diffusion of the residual alone.
+    pub sum_scale: f64,
+    /// What the network predicts.
+    #[serde(with = "text")]
+    pub objective: Objective,
+}
+
+/// A curve of coefficients over the time.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Curve {
+    /// Its shape.
+    #[serde(with = "text")]
+    pub shape: Shape,
+    /// The exponent of a rising or falling shape.
+    pub ratio: f64,
+}
+
+/// Where examples come from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Source {
+    /// Pictures that lie in two folders under the same name, degraded and clean.
+    Pairs {
+        /// Folder of the degraded pictures, below the data folder.
+        input: PathBuf,
+        /// Folder of the clean pictures, below the data folder.
+        target: PathBuf,
+        /// Share of the examples, against the other sources' weights.
+        #[serde(default = "one")]
+        weight: f64,
+    },
+    /// Clean pictures, degraded anew for each example.
+    Degraded {
+        /// Folder of the clean pictures, below the data folder.
+        clean: PathBuf,
+        /// What is done to them.
+        degradation: DegradationSpec,
+        /// Share of the examples, against the other sources' weights.
+        #[serde(default = "one")]
+        weight: f64,
+    },
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+/// How long and how a network is trained.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Training {
+    /// Seed of the first weights and of every example.
+    pub seed: u64,
+    /// Number of optimiser steps.
+    pub steps: usize,
+    /// Examples a step.
+    pub batch: usize,
+    /// Side of an example, pixels.
+    pub crop: usize,
+    /// Examples are mirrored and turned by quarters.
+    pub augment: bool,
+    /// Highest learning rate of Adam; it rises over `warmup` steps, then falls to zero along a cosine.
+    pub rate: f64,
+    /// Steps over which the rate rises.
+    pub warmup: usize,
+    /// Decay of the moving average of the weights, at most.
+    pub ema: f64,
+    /// Distance of a prediction from the truth.
+    pub loss: Distance,
+    /// Weight of the noise's error beside the residual's.
+    pub noise_weight: f64,
+    /// Unit in which the noise's error is counted.
+    pub noise_unit: NoiseUnit,
+    /// Share of the examples at the last time `T - 1`, where sampling starts; the other times are uniform.
+    pub last_time: f64,
+    /// Replicas of the network that share each batch, one thread each.
+    pub workers: usize,
+    /// Steps between two checkpoints.
+    pub checkpoint_every: usize,
+}
+
+/// Distance of a prediction from the truth, a mean over everything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Distance {
+    /// `|a - b|`.
+    L1,
+    /// `(a - b)²`.
+    L2,
+}
+
+/// Unit in which the noise's error is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NoiseUnit {
+    /// Of the unit normal `ε`, as in the paper.
+    Unit,
+    /// Of the picture, `β̄_t ε`: what the error does to the restored picture.
+    Picture,
+}
+
+/// What is measured on the way, on pictures that are kept out of training.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Validation {
+    /// Steps between two validations.
+    pub every: usize,
+    /// Pictures whose name starts with one of these are kept out of training, in every source of pairs.
+    pub hold_out: Vec<String>,
+    /// Side of the middle part that is restored, pixels.
+    pub crop: usize,
+    /// Pictures a source, at most.
+    pub pictures: usize,
+    /// Numbers of sampling steps that are tried.
+    pub steps: Vec<usize>,
+}
+
+impl Default for Curve {
+    fn default() -> Self {
+        Self { shape: Shape::Decreased, ratio: 1.0 }
+    }
+}
+
+impl Default for Diffusion {
+    fn default() -> Self {
+        Self {
+            timesteps: 1000,
+            alpha: Curve::default(),
+            beta2: Curve { shape: Shape::Increased, ratio: 1.0 },
+            sum_scale: 0.01,
+            objective: Objective::PredResNoise,
+        }
+    }
+}
+
+impl Default for Training {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            steps: 10_000,
+            batch: 8,
+            crop: 64,
+            augment: true,
+            rate: 1e-3,
+            warmup: 200,
+            ema: 0.999,
+            loss: Distance::L1,
+            noise_weight: 1.0,
+            noise_unit: NoiseUnit::Picture,
+            last_time: 0.5,
+            workers: 1,
+            checkpoint_every: 500,
+        }
+    }
+}
+
+impl Default for Validation {
+    fn default() -> Self {
+        Self { every: 500, hold_out: Vec::new(), crop: 256, pictures: 8, steps: vec![1] }
+    }
+}
+
+impl Diffusion {
+    /// The diffusion as the mathematics take it.
+    pub fn schedule(&self) -> ScheduleSpec {
+        let coefficients = |curve: Curve| Coefficients { shape: curve.shape, ratio: curve.ratio };
+        ScheduleSpec {
+            timesteps: self.timesteps,
+            alpha: coefficients(self.alpha),
+            beta2: coefficients(self.beta2),
+            sum_scale: self.sum_scale,
+        }
+    }
+}
+
+impl Recipe {
+    /// Reads and checks a recipe.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is no recipe, or asks for what cannot be; the text names the key.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let text = fs::read_to_string(path)
+            .map_err(|error| Error::new(Kind::Recipe, format!("{}: {error}", path.display())))?;
+        Self::parse(&text)
+            .map_err(|error| Error::new(Kind::Recipe, format!("{}: {error}", path.display())))
+    }
+
+    /// Parses and checks the text of a recipe.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        let recipe: Self =
+            toml::from_str(text).map_err(|error| Error::new(Kind::Recipe, error.to_string()))?;
+        recipe.check()?;
+        Ok(recipe)
+    }
+
+    /// The recipe as text.
+    ///
+    /// # Errors
+    /// Never for a recipe that was parsed.
+    pub fn to_toml(&self) -> Result<String, Error> {
+        toml::to_string(self).map_err(|error| Error::new(Kind::Recipe, error.to_string()))
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        let wrong =
+            |key: &str, problem: String| Err(Error::new(Kind::Recipe, format!("{key}: {problem}")));
+        if self.schema != 1 {
+            return wrong("schema", format!("{} is unknown; this program reads 1", self.schema));
+        }
+        self.network.check().map_err(|error| Error::new(Kind::Recipe, error.to_string()))?;
+        if self.data.is_empty() {
+            return wrong("[[data]]", "no source; give at least one".into());
+        }
+        if self.data.iter().any(|source| !(source.weight() > 0.0 && source.weight().is_finite())) {
+            return wrong("[[data]] weight", "not a positive number".into());
+        }
+        let training = &self.training;
+        for (key, value) in [
+            ("training.steps", training.steps),
+            ("training.batch", training.batch),
+            ("training.workers", training.workers),
+            ("training.checkpoint_every", training.checkpoint_every),
+            ("validation.every", self.validation.every),
+        ] {
+            if value == 0 {
+                return wrong(key, "0; give at least 1".into());
+            }
+        }
+        let multiple = self.network.multiple();
+        for (key, value) in
+            [("training.crop", training.crop), ("validation.crop", self.validation.crop)]
+        {
+            if value == 0 || !value.is_multiple_of(multiple) {
+                return wrong(key, format!("{value} is no multiple of the network's {multiple}"));
+            }
+        }
+        if !training.batch.is_multiple_of(training.workers) {
+            let problem =
+                format!("{} do not share a batch of {} evenly", training.workers, training.batch);
+            return wrong("training.workers", problem);
+        }
+        for (key, value) in
+            [("training.last_time", training.last_time), ("training.ema", training.ema)]
+        {
+            if !(0.0..=1.0).contains(&value) {
+                return wrong(key, format!("{value} is not within 0 ..= 1"));
+            }
+        }
+        if self.validation.steps.iter().any(|&steps| steps == 0 || steps > self.diffusion.timesteps)
+        {
+            return wrong("validation.steps", "not within 1 ..= timesteps".into());
+        }
+        Ok(())
+    }
+}
+
+impl Source {
+    /// Share of the examples, against the other sources' weights.
+    pub fn weight(&self) -> f64 {
+        match self {
+            Self::Pairs { weight, .. } | Self::Degraded { weight, .. } => *weight,
+        }
+    }
+}

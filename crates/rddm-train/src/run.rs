@@ -1,0 +1,178 @@
+//! The folder of a training run.
+//!
+//! ```text
+//! recipe.toml            what is trained
+//! log.jsonl              one line a measurement
+//! curve.svg              the log, plotted
+//! weights.safetensors    the averaged weights, renewed at each checkpoint
+//! checkpoint/            what a training that was stopped goes on from
+//!   state.json  network.bpk  average.bpk  optimizer.bpk
+//! ```
+//! A checkpoint is written beside its place and renamed, so that a kill leaves the one before.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use burn::module::Module;
+use burn::optim::ModuleOptimizer;
+use burn::store::ModuleRecord;
+use rddm_networks::Network;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::error::{Error, Kind};
+use crate::recipe::Recipe;
+
+/// The folder of a training run.
+#[derive(Debug, Clone)]
+pub struct Run {
+    folder: PathBuf,
+}
+
+/// Where a training stands.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct State {
+    /// Optimiser steps done.
+    pub step: usize,
+    /// Seconds spent in them, over all sittings.
+    pub seconds: f64,
+    /// SHA-256 of the recipe, so that a checkpoint is not taken for another's.
+    pub recipe: String,
+}
+
+/// All that a training goes on from.
+pub struct Checkpoint {
+    /// Where it stands.
+    pub state: State,
+    /// The weights that are trained.
+    pub network: Network,
+    /// Their moving average.
+    pub average: Network,
+    /// The optimiser's memory.
+    pub optimizer: ModuleOptimizer,
+}
+
+const PARTS: [&str; 3] = ["network.bpk", "average.bpk", "optimizer.bpk"];
+
+impl Run {
+    /// Opens a run's folder, which is made if it is missing, for `recipe`.
+    ///
+    /// # Errors
+    /// When it cannot be written, or holds a run of another recipe.
+    pub fn open(folder: &Path, recipe: &Recipe) -> Result<Self, Error> {
+        fs::create_dir_all(folder).map_err(|error| Error::run(folder, error))?;
+        let run = Self { folder: folder.to_owned() };
+        let path = run.path("recipe.toml");
+        if path.exists() {
+            if Recipe::read(&path)? != *recipe {
+                return Err(Error::run(
+                    folder,
+                    "holds a run of another recipe; give another folder with --out",
+                ));
+            }
+        } else {
+            write(&path, recipe.to_toml()?.as_bytes())?;
+        }
+        Ok(run)
+    }
+
+    /// A file of the run.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// Writes a checkpoint and the averaged weights.
+    ///
+    /// # Errors
+    /// When the folder cannot be written; the checkpoint before is kept.
+    pub fn save(&self, checkpoint: &Checkpoint) -> Result<(), Error> {
+        let part = self.path("checkpoint.part");
+        let (place, old) = (self.path("checkpoint"), self.path("checkpoint.old"));
+        let failed = |error: &dyn std::fmt::Display| Error::run(&part, error);
+        remove(&part)?;
+        fs::create_dir(&part)?;
+        let records = [
+            checkpoint.network.clone().into_record().into_bytes(),
+            checkpoint.average.clone().into_record().into_bytes(),
+            checkpoint.optimizer.into_bytes(),
+        ];
+        for (name, record) in PARTS.into_iter().zip(records) {
+            write(&part.join(name), &record.map_err(|error| failed(&error))?)?;
+        }
+        let state = serde_json::to_vec_pretty(&checkpoint.state).map_err(|e| failed(&e))?;
+        write(&part.join("state.json"), &state)?;
+        remove(&old)?;
+        if place.exists() {
+            fs::rename(&place, &old)?;
+        }
+        fs::rename(&part, &place)?;
+        remove(&old)?;
+        let weights = checkpoint.average.to_safetensors().map_err(|error| failed(&error))?;
+        write(&self.path("weights.safetensors"), &weights)
+    }
+
+    /// The checkpoint, if there is one, in the networks and the optimiser that are given.
+    ///
+    /// # Errors
+    /// When it is damaged, or of another recipe.
+    pub fn load(&self, new: Checkpoint) -> Result<Option<Checkpoint>, Error> {
+        let mut place = self.path("checkpoint");
+        if !place.exists() {
+            // A kill between the two renames leaves only the one before.
+            place = self.path("checkpoint.old");
+            if !place.exists() {
+                return Ok(None);
+            }
+        }
+        let failed = |error: &dyn std::fmt::Display| {
+            Error::run(&place, format!("{error}; remove the folder to begin again"))
+        };
+        let text = fs::read(place.join("state.json")).map_err(|error| failed(&error))?;
+        let state: State = serde_json::from_slice(&text).map_err(|error| failed(&error))?;
+        if state.recipe != new.state.recipe {
+            return Err(Error::run(&place, "is of another recipe; give another folder with --out"));
+        }
+        let network = |module: Network, name: &str| {
+            let record = ModuleRecord::load(place.join(name)).map_err(|error| failed(&error))?;
+            module.try_load_record(record).map_err(|error| failed(&error))
+        };
+        Ok(Some(Checkpoint {
+            state,
+            network: network(new.network, PARTS[0])?,
+            average: network(new.average, PARTS[1])?,
+            optimizer: new.optimizer.load(place.join(PARTS[2])).map_err(|error| failed(&error))?,
+        }))
+    }
+}
+
+impl State {
+    /// The beginning of a training of `recipe`.
+    ///
+    /// # Errors
+    /// Never for a recipe that was parsed.
+    pub fn new(recipe: &Recipe) -> Result<Self, Error> {
+        let digest = Sha256::digest(recipe.to_toml()?.as_bytes());
+        let recipe = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(Self { step: 0, seconds: 0.0, recipe })
+    }
+}
+
+/// Writes a file beside its place and renames it.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let failed =
+        |error: std::io::Error| Error::new(Kind::Run, format!("{}: {error}", path.display()));
+    let file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+    fs::write(file.path(), bytes).map_err(failed)?;
+    file.persist(path).map_err(|error| failed(error.error))?;
+    Ok(())
+}
+
+fn remove(folder: &Path) -> Result<(), Error> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::run(folder, error))
+        }
+        _ => Ok(()),
+    }
+}

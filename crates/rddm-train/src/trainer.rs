@@ -1,0 +1,232 @@
+//! The training itself.
+
+use std::path::Path;
+use std::time::Instant;
+
+use burn::optim::{AdamConfig, ModuleOptimizer};
+use burn::tensor::{Device, Tensor, TensorData};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rand_distr::StandardNormal;
+use rddm_core::Schedule;
+
+use burn::module::Module;
+
+use crate::data::{DataSet, example_generator};
+use crate::ema;
+use crate::error::{Error, Kind};
+use crate::log::{self, Entry, LoggedScore};
+use crate::loss::Batch;
+use crate::rate::learning_rate;
+use crate::recipe::Recipe;
+use crate::replicas::Replicas;
+use crate::run::{Checkpoint, Run, State};
+use crate::validate::{Score, validate};
+
+/// What a training tells while it runs.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// It goes on from a checkpoint.
+    Resumed {
+        /// Optimiser steps done before.
+        step: usize,
+    },
+    /// An optimiser step is done.
+    Step {
+        /// Optimiser steps done.
+        step: usize,
+        /// Its loss.
+        loss: f64,
+    },
+    /// Held out pictures were measured.
+    Validated {
+        /// Optimiser steps done.
+        step: usize,
+        /// What was found.
+        scores: &'a [Score],
+    },
+}
+
+/// Trains `recipe` on the pictures below `data`, in the run folder `out`; goes on where that folder's checkpoint stands.
+///
+/// `stop` is asked after each step; where it answers yes, a checkpoint is written and the training ends early.
+///
+/// # Errors
+/// When the recipe, the pictures or the folder are not as they should be, or the loss is not finite any more.
+pub fn train(
+    recipe: &Recipe,
+    data: &Path,
+    out: &Path,
+    device: &Device,
+    on_event: &mut dyn FnMut(Event<'_>),
+    stop: &dyn Fn() -> bool,
+) -> Result<(), Error> {
+    let run = Run::open(out, recipe)?;
+    let data = DataSet::load(recipe, data)?;
+    let mut session = Session::open(recipe, &run, device)?;
+    let log = run.path("log.jsonl");
+    if session.checkpoint.state.step > 0 {
+        on_event(Event::Resumed { step: session.checkpoint.state.step });
+    }
+    // What was logged past the checkpoint will be logged again.
+    if log.exists() {
+        let kept = log::read(&log, session.checkpoint.state.step)?;
+        std::fs::remove_file(&log)?;
+        for entry in &kept {
+            log::append(&log, entry)?;
+        }
+    }
+    let training = &recipe.training;
+    let mut losses = Vec::new();
+    while session.checkpoint.state.step < training.steps {
+        let loss = session.step(recipe, &data, device);
+        let step = session.checkpoint.state.step;
+        if !loss.is_finite() {
+            let problem = format!("the loss is {loss} at step {step}; try a lower training.rate");
+            return Err(Error::new(Kind::Diverged, problem));
+        }
+        losses.push(loss);
+        on_event(Event::Step { step, loss });
+        let last = step == training.steps;
+        if step.is_multiple_of(recipe.validation.every) || last {
+            let average = &session.checkpoint.average;
+            let scores = validate(average, recipe, &data, &device.clone().inner())?;
+            on_event(Event::Validated { step, scores: &scores });
+            let entry = Entry {
+                step,
+                seconds: session.checkpoint.state.seconds,
+                loss: losses.iter().sum::<f64>() / losses.len() as f64,
+                rate: learning_rate(training, step - 1),
+                scores: scores.into_iter().map(LoggedScore::from).collect(),
+            };
+            losses.clear();
+            log::append(&log, &entry)?;
+            log::plot(&log::read(&log, usize::MAX)?, &run.path("curve.svg"))?;
+        }
+        let stopped = stop();
+        if step.is_multiple_of(training.checkpoint_every) || last || stopped {
+            run.save(&session.checkpoint)?;
+        }
+        if stopped {
+            break;
+        }
+    }
+    Ok(())
+}
+
+impl From<Score> for LoggedScore {
+    fn from(score: Score) -> Self {
+        let Score { source, steps, psnr, input } = score;
+        Self { source, steps, psnr, input }
+    }
+}
+
+/// A training in one sitting.
+struct Session {
+    checkpoint: Checkpoint,
+    schedule: Schedule,
+    replicas: Replicas,
+}
+
+impl Session {
+    fn open(recipe: &Recipe, run: &Run, device: &Device) -> Result<Self, Error> {
+        let wrong = |error: &dyn std::fmt::Display| Error::new(Kind::Recipe, error.to_string());
+        let schedule = Schedule::new(&recipe.diffusion.schedule()).map_err(|e| wrong(&e))?;
+        let new = || -> Result<Checkpoint, Error> {
+            device.seed(recipe.training.seed);
+            let network = recipe.network.init(device).map_err(|error| wrong(&error))?;
+            Ok(Checkpoint {
+                state: State::new(recipe)?,
+                average: network.clone().valid(),
+                network,
+                optimizer: optimizer(),
+            })
+        };
+        let checkpoint = match run.load(new()?)? {
+            Some(checkpoint) => checkpoint,
+            None => new()?,
+        };
+        Ok(Self { checkpoint, schedule, replicas: Replicas::new(recipe.training.workers)? })
+    }
+
+    /// One optimiser step; its loss.
+    fn step(&mut self, recipe: &Recipe, data: &DataSet, device: &Device) -> f64 {
+        let started = Instant::now();
+        let Checkpoint { state, network, average, optimizer } = &mut self.checkpoint;
+        let training = &recipe.training;
+        let share = training.batch / training.workers;
+        let schedule = &self.schedule;
+        let make = |part: usize| {
+            let indices = part * share..(part + 1) * share;
+            batch(recipe, data, schedule, state.step, indices, device)
+        };
+        let objective = recipe.diffusion.objective;
+        let (loss, gradients) =
+            self.replicas.gradients(network, device, objective, training, &make);
+        let rate = learning_rate(training, state.step);
+        *network = optimizer.step(rate, network.clone(), gradients);
+        let decay = ema::decay(training.ema, state.step);
+        *average = ema::update(average.clone(), network, decay);
+        state.step += 1;
+        state.seconds += started.elapsed().as_secs_f64();
+        loss
+    }
+}
+
+fn optimizer() -> ModuleOptimizer {
+    AdamConfig::new().with_epsilon(1e-8).init()
+}
+
+/// The examples `indices` of a step, diffused to times of their own: `I_t = I_0 + ᾱ_t I_res + β̄_t ε` (equation 7).
+fn batch(
+    recipe: &Recipe,
+    data: &DataSet,
+    schedule: &Schedule,
+    step: usize,
+    indices: std::ops::Range<usize>,
+    device: &Device,
+) -> Batch {
+    let (n, side) = (indices.len(), recipe.training.crop);
+    let (mut x, mut residuals, mut noises) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut times, mut beta_bars) = (Vec::new(), Vec::new());
+    for index in indices {
+        let pair = data.example(recipe, step, index);
+        // A generator of its own, so that a degradation that draws more changes no time.
+        let random = &mut diffusion_generator(recipe.training.seed, step, index);
+        let t = if random.random::<f64>() < recipe.training.last_time {
+            schedule.timesteps() - 1
+        } else {
+            random.random_range(0..schedule.timesteps())
+        };
+        let (alpha_bar, beta_bar) = (schedule.alpha_bar()[t], schedule.beta_bar()[t]);
+        let mut inputs = Vec::with_capacity(pair.input.len());
+        for (degraded, clean) in pair.input.iter().zip(&pair.target) {
+            let (degraded, clean) = (2.0 * degraded - 1.0, 2.0 * clean - 1.0);
+            let residual = degraded - clean;
+            let noise: f32 = random.sample(StandardNormal);
+            x.push(clean + alpha_bar * residual + beta_bar * noise);
+            inputs.push(degraded);
+            residuals.push(residual);
+            noises.push(noise);
+        }
+        x.append(&mut inputs);
+        times.push(t as f32);
+        beta_bars.push(beta_bar);
+    }
+    let pictures = |values: Vec<f32>, channels: usize| {
+        Tensor::<4>::from_data(TensorData::new(values, [n, channels, side, side]), device)
+    };
+    Batch {
+        x: pictures(x, 6),
+        time: Tensor::from_data(TensorData::new(times, [n]), device),
+        residual: pictures(residuals, 3),
+        noise: pictures(noises, 3),
+        beta_bar: Tensor::from_data(TensorData::new(beta_bars, [n, 1, 1, 1]), device),
+    }
+}
+
+fn diffusion_generator(seed: u64, step: usize, index: usize) -> ChaCha8Rng {
+    let mut random = example_generator(seed, step, index);
+    ChaCha8Rng::from_seed(random.random::<[u8; 32]>())
+}

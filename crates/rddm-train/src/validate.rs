@@ -1,0 +1,108 @@
+//! PSNR of the averaged network on pictures that are kept out of training, through the real sampler.
+
+use burn::tensor::{Device, Tensor, TensorData};
+use ndarray::{Array3, ArrayView3};
+use rddm_core::{NoiseField, Sampler, SamplerSpec};
+use rddm_networks::Network;
+use serde::Serialize;
+
+use crate::data::{DataSet, Held};
+use crate::error::{Error, Kind};
+use crate::recipe::Recipe;
+
+/// What a validation found in one source.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Score {
+    /// The folder of the degraded pictures.
+    pub source: String,
+    /// Sampling steps.
+    pub steps: usize,
+    /// Mean PSNR over RGB, dB.
+    pub psnr: f64,
+    /// The same of the degraded pictures.
+    pub input: f64,
+}
+
+/// Restores the held out pictures, with each number of steps of the recipe.
+///
+/// # Errors
+/// When the recipe's diffusion cannot be sampled.
+pub fn validate(
+    network: &Network,
+    recipe: &Recipe,
+    data: &DataSet,
+    device: &Device,
+) -> Result<Vec<Score>, Error> {
+    let mut scores = Vec::new();
+    for (source, held) in data.held_out() {
+        for &steps in &recipe.validation.steps {
+            let sampler = sampler(recipe, steps)?;
+            let (mut psnr, mut input) = (0.0, 0.0);
+            for Held { pair, .. } in held {
+                let restored = restore(network, &sampler, &pair.input, device)?;
+                psnr += psnr_of(&restored, &pair.target)?;
+                input += psnr_of(&pair.input, &pair.target)?;
+            }
+            let count = held.len() as f64;
+            let source = source.clone();
+            scores.push(Score { source, steps, psnr: psnr / count, input: input / count });
+        }
+    }
+    Ok(scores)
+}
+
+/// The deterministic sampler of a recipe.
+///
+/// # Errors
+/// When the recipe's diffusion cannot be sampled in `steps` steps.
+pub fn sampler(recipe: &Recipe, steps: usize) -> Result<Sampler, Error> {
+    let spec = SamplerSpec {
+        schedule: recipe.diffusion.schedule(),
+        objective: recipe.diffusion.objective,
+        steps,
+        ..SamplerSpec::default()
+    };
+    Sampler::new(spec).map_err(|error| Error::new(Kind::Recipe, format!("[diffusion] {error}")))
+}
+
+/// The restored picture, `[channel, height, width]` in [0, 1], of a degraded one whose sides fit the network.
+fn restore(
+    network: &Network,
+    sampler: &Sampler,
+    input: &Array3<f32>,
+    device: &Device,
+) -> Result<Array3<f32>, Error> {
+    let failed = |error: rddm_core::Error| Error::new(Kind::Recipe, error.to_string());
+    let (channels, height, width) = input.dim();
+    let input: Vec<f32> = input.iter().map(|value| 2.0 * value - 1.0).collect();
+    let mut noise = vec![0.0; input.len()];
+    let field = NoiseField::new(0);
+    for (row, values) in noise.chunks_exact_mut(width).enumerate() {
+        field.fill(0, row / height, row % height, 0, values);
+    }
+    let mut picture = vec![0.0; input.len()];
+    sampler.start(&input, &noise, &mut picture).map_err(failed)?;
+    for (index, step) in sampler.steps().iter().enumerate() {
+        let both: Vec<f32> = picture.iter().chain(&input).copied().collect();
+        let shape = [1, 2 * channels, height, width];
+        let x = Tensor::from_data(TensorData::new(both, shape), device);
+        let time = Tensor::from_floats([step.times[0]], device);
+        let outputs: Vec<Vec<f32>> = network
+            .forward(x, time)
+            .into_iter()
+            .map(|output| output.into_data().try_to_vec())
+            .collect::<Result<_, _>>()
+            .map_err(|error| Error::new(Kind::Run, format!("{error:?}")))?;
+        let second = outputs.get(1).map(Vec::as_slice);
+        sampler.step(index, &mut picture, &input, &outputs[0], second, None).map_err(failed)?;
+    }
+    let picture = picture.iter().map(|value| 0.5 * (value + 1.0)).collect();
+    Array3::from_shape_vec((channels, height, width), picture)
+        .map_err(|error| Error::new(Kind::Run, error.to_string()))
+}
+
+fn psnr_of(picture: &Array3<f32>, truth: &Array3<f32>) -> Result<f64, Error> {
+    let quantised = rddm_metrics::quantise(ArrayView3::from(picture));
+    rddm_metrics::psnr_rgb(quantised.view(), truth.view())
+        .map_err(|error| Error::new(Kind::Data, error.to_string()))
+}
