@@ -7,6 +7,7 @@
     reason = "a test may panic and says why it skips"
 )]
 
+mod checkout;
 mod command;
 mod dates;
 mod faults;

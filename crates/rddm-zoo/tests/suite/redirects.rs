@@ -3,8 +3,8 @@
 use std::fs;
 
 use crate::{
-    server::{NETWORK, Server, respond},
-    zoo::{Zoo, pull},
+    server::{NETWORK, Server, respond, serve},
+    zoo::{Zoo, finish, public_key, pull, rddm_zoo},
 };
 
 fn redirecting(zoo: &Zoo, to: impl Fn(usize) -> String + Send + Sync + 'static) -> Server {
@@ -76,4 +76,34 @@ fn a_token_is_not_sent_in_the_open() {
         &["--token-file", token.to_str().unwrap()],
     )
     .expect(2);
+}
+
+#[test]
+fn a_proxy_is_used_and_can_be_switched_off() {
+    let zoo = Zoo::new();
+    let home = zoo.home();
+    let root = zoo.root.path().to_owned();
+    let proxy = Server::start(&zoo, move |request, stream| {
+        let Some(path) = request.path.strip_prefix("http://zoo.invalid/") else { return false };
+        serve(stream, request, &fs::read(root.join(path)).unwrap());
+        true
+    });
+    let address = format!("http://{}", proxy.address);
+    pull(&zoo, "http://zoo.invalid/manifests", &home, &["--proxy", &address]).expect(0);
+    home.assert_whole(&zoo.network());
+    let asked = proxy.requests.lock().unwrap().len();
+    // From the environment, as usual; and not if it is switched off.
+    let run = |more: &[&str]| {
+        let mut command = rddm_zoo(zoo.root.path());
+        command.env("HTTP_PROXY", &address).env("http_proxy", &address).args([
+            "list",
+            "--registry",
+            "http://zoo.invalid/manifests",
+        ]);
+        finish(command.args(["--key", public_key(), "--retries", "0"]).args(more))
+    };
+    run(&[]).expect(0);
+    assert_eq!(proxy.requests.lock().unwrap().len(), asked + 2);
+    run(&["--proxy", "none"]).expect(6);
+    assert_eq!(proxy.requests.lock().unwrap().len(), asked + 2);
 }

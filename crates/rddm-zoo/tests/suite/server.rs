@@ -5,7 +5,7 @@ use std::{
     fs,
     io::{BufRead, BufReader, Write},
     net::{SocketAddr, TcpListener, TcpStream},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex},
     thread,
 };
@@ -44,12 +44,20 @@ impl Server {
         zoo: &Zoo,
         fault: impl Fn(&Request, &mut TcpStream) -> bool + Send + Sync + 'static,
     ) -> Self {
+        Self::of(zoo.root.path(), Arc::new(fault))
+    }
+
+    /// Serves a folder as it is.
+    pub(crate) fn of_folder(folder: &Path) -> Self {
+        Self::of(folder, Arc::new(|_, _| false))
+    }
+
+    fn of(root: &Path, fault: Arc<Handler>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let requests = Arc::new(Mutex::new(Vec::new()));
         let log = Arc::clone(&requests);
-        let root = zoo.root.path().to_owned();
-        let fault: Arc<Handler> = Arc::new(fault);
+        let root = root.to_owned();
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let (fault, log, root) = (Arc::clone(&fault), Arc::clone(&log), root.clone());
