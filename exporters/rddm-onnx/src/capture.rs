@@ -195,13 +195,17 @@ struct Names<'a> {
 
 impl ModuleVisitor for Names<'_> {
     fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
-        self.names
-            .entry(fingerprint(&parameter.val().to_data()))
-            .or_insert_with(|| self.path.join("."));
+        self.names.entry(fingerprint(&parameter.val().to_data())).or_insert_with(|| {
+            let parts: Vec<&str> =
+                self.path.iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
+            parts.join(".")
+        });
     }
 
-    fn enter_module(&mut self, name: &str, _container: &str) {
-        self.path.push(name.to_owned());
+    fn enter_module(&mut self, name: &str, container: &str) {
+        // The variant of an enum is no part of the path: the same weights have the same names without the enum.
+        let part = if container.starts_with("Enum:") { "" } else { name };
+        self.path.push(part.to_owned());
     }
 
     fn exit_module(&mut self, _name: &str, _container: &str) {

@@ -1,0 +1,165 @@
+//! Writes trained networks as ONNX files.
+#![forbid(unsafe_code)]
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use rddm_export::{Error, official, run, write};
+use rddm_manifest::{License, ModelId, Objective, TimeEncoding};
+use rddm_networks::checkpoint::Weights;
+
+/// Writes trained networks as ONNX files.
+#[derive(Parser)]
+#[command(version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// The averaged weights of a training run, as <id>.onnx
+    Run(RunArgs),
+    /// A checkpoint of the official Python code, as <id>.onnx (or one for each network) with a model.toml
+    Official(OfficialArgs),
+}
+
+#[derive(Args)]
+struct RunArgs {
+    /// The run's folder, with recipe.toml and weights.safetensors
+    run: PathBuf,
+    /// The folder to write to
+    #[arg(short, long)]
+    out: PathBuf,
+    /// The licence of the weights, an SPDX expression
+    #[arg(long, default_value = "MIT OR Apache-2.0")]
+    license: License,
+}
+
+#[derive(Args)]
+struct OfficialArgs {
+    /// The checkpoint: .pt as the official trainer saves it, a bare state dict, or safetensors
+    checkpoint: PathBuf,
+    /// The folder to write to
+    #[arg(short, long)]
+    out: PathBuf,
+    /// The model's id; without it, the checkpoint's file name
+    #[arg(long)]
+    id: Option<ModelId>,
+    /// What the model does
+    #[arg(long, default_value = "restore")]
+    task: ModelId,
+    /// The licence of the weights, an SPDX expression
+    #[arg(long, default_value = "NOASSERTION")]
+    license: License,
+    /// Which weights of the trainer's file to take
+    #[arg(long, value_enum, default_value_t = WeightsArg::Average)]
+    weights: WeightsArg,
+    /// What the networks predict (pred_res_noise, pred_res, pred_noise, pred_x0_noise…)
+    #[arg(long, value_parser = objective)]
+    objective: Option<Objective>,
+    /// Let the networks see the sums ᾱ·T and β̄·T in place of the time's index
+    #[arg(long)]
+    two_times: bool,
+    /// Sampling steps by default
+    #[arg(long, default_value_t = 5)]
+    steps: u32,
+    /// What β² sums to; without it, what the checkpoint's tables say
+    #[arg(long)]
+    sum_scale: Option<f64>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum WeightsArg {
+    /// The averaged ones, which the official code samples with
+    Average,
+    /// The ones that were trained last
+    Model,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let written = match &cli.command {
+        Command::Run(args) => export_run(args),
+        Command::Official(args) => export_official(args),
+    };
+    match written {
+        Ok(paths) => {
+            report(&paths);
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            complain(&error);
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn export_run(args: &RunArgs) -> Result<Vec<PathBuf>, Error> {
+    let exported = run::export(&args.run, &args.license)?;
+    let path = write(&args.out, &format!("{}.onnx", exported.id.as_str()), &exported.file)?;
+    Ok(vec![path])
+}
+
+fn export_official(args: &OfficialArgs) -> Result<Vec<PathBuf>, Error> {
+    let id = match &args.id {
+        Some(id) => id.clone(),
+        None => id_of(&args.checkpoint)?,
+    };
+    let options = official::Options {
+        id,
+        task: args.task.clone(),
+        license: args.license.clone(),
+        weights: match args.weights {
+            WeightsArg::Average => Weights::Average,
+            WeightsArg::Model => Weights::Model,
+        },
+        objective: args.objective,
+        time_encoding: if args.two_times {
+            TimeEncoding::AlphaBarBetaBar
+        } else {
+            TimeEncoding::Index
+        },
+        steps: args.steps,
+        sum_scale: args.sum_scale,
+    };
+    let exported = official::export(&args.checkpoint, &options)?;
+    let mut paths = Vec::new();
+    for (name, file) in &exported.files {
+        paths.push(write(&args.out, name, file)?);
+    }
+    paths.push(write(&args.out, "model.toml", exported.draft.to_toml()?.as_bytes())?);
+    Ok(paths)
+}
+
+/// The file's name in the form that ids have.
+fn id_of(checkpoint: &Path) -> Result<ModelId, Error> {
+    let stem = checkpoint
+        .file_stem()
+        .map(|stem| stem.to_string_lossy().to_lowercase())
+        .unwrap_or_default();
+    Ok(stem.replace(|c: char| !c.is_ascii_alphanumeric() && !"._-".contains(c), "-").parse()?)
+}
+
+fn objective(text: &str) -> Result<Objective, String> {
+    #[derive(serde::Deserialize)]
+    struct Wrapped {
+        objective: Objective,
+    }
+    toml::from_str::<Wrapped>(&format!("objective = {text:?}"))
+        .map(|wrapped| wrapped.objective)
+        .map_err(|error| error.message().to_owned())
+}
+
+#[expect(clippy::print_stdout, reason = "the command's result")]
+fn report(paths: &[PathBuf]) {
+    for path in paths {
+        println!("{}", path.display());
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the command's error")]
+fn complain(error: &Error) {
+    eprintln!("error: {error}");
+}
