@@ -218,6 +218,14 @@ pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     all.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
+/// What an interrupted command says at last.
+pub(crate) fn interrupted() {
+    write_line(
+        io::stderr(),
+        "\ninterrupted: what came is kept, and the next pull goes on from there",
+    );
+}
+
 /// A reader that has gone (`| head`) is no failure of ours.
 fn write_line(mut to: impl Write, text: &str) {
     let _ = writeln!(to, "{text}");

@@ -146,8 +146,8 @@ pub(crate) fn run(options: Options) -> ExitCode {
         (_, true) => Manner::Quiet,
         _ => Manner::People,
     };
-    // Nothing has to be put in order: what was not renamed does not exist yet. Without a handler
-    // the system would end the process just so, with a status that not all shells show as 130.
+    // Nothing has to be put in order: what was not renamed does not exist yet. If there can be no
+    // handler, the system ends the process just so.
     let _ = ctrlc::set_handler(interrupted);
     let output = Output::new(manner);
     let result =
@@ -163,6 +163,7 @@ pub(crate) fn run(options: Options) -> ExitCode {
 
 #[allow(clippy::exit, reason = "the one thing to do when the user interrupts")]
 fn interrupted() {
+    crate::output::interrupted();
     std::process::exit(130);
 }
 

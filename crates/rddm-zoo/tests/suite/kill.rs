@@ -111,6 +111,24 @@ fn killed_at_30_random_moments() {
     ends_well(&zoo, &home);
 }
 
+#[cfg(unix)]
+#[test]
+fn interrupted_ends_with_130_and_keeps_the_part() {
+    let zoo = Zoo::new();
+    let home = zoo.home();
+    let network = zoo.network();
+    let server = slow(&zoo);
+    let child = command(&zoo, &server, &home).spawn().unwrap();
+    while !std::fs::metadata(home.part(&network)).is_ok_and(|metadata| metadata.len() > 0) {
+        thread::sleep(Duration::from_millis(5));
+    }
+    let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+    assert_eq!(child.wait_with_output().unwrap().status.code(), Some(130));
+    assert!(home.assert_part(&network) > 0);
+    ends_well(&zoo, &home);
+}
+
 /// Brings the network in small pieces, so that there are many events.
 fn slow(zoo: &Zoo) -> Server {
     let network = zoo.network();

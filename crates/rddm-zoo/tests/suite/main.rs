@@ -19,4 +19,5 @@ mod server;
 mod space;
 mod tls;
 mod together;
+mod variants;
 mod zoo;

@@ -1,0 +1,105 @@
+//! Models of two networks, and of several precisions.
+
+use std::fs;
+
+use rddm_manifest::{Precision, Role};
+use rddm_zoo::{ErrorKind, ResolveOptions, resolve};
+
+use crate::{
+    server::Server,
+    zoo::{DRAFT, Zoo, noise, public_key, pull},
+};
+
+/// A model of a residual and a noise network, each in fp32 and fp16.
+fn composite() -> Zoo {
+    let zoo = Zoo::new();
+    let (head, rest) = DRAFT.split_once("[[networks]]").unwrap();
+    let (_, tail) = rest.split_once("[sampler]").unwrap();
+    let mut networks = String::new();
+    for (seed, (role, precision)) in
+        [("noise", "fp16"), ("residual", "fp16"), ("noise", "fp32"), ("residual", "fp32")]
+            .into_iter()
+            .enumerate()
+    {
+        networks += &format!(
+            "[[networks]]\nrole = \"{role}\"\nprecision = \"{precision}\"\nfile = \"{role}-{precision}.onnx\"\nopset = 17\n\
+             inputs = [\"x\", \"time\"]\noutputs = [\"{role}\"]\n"
+        );
+        fs::write(
+            zoo.path(&format!("zoo/derain/{role}-{precision}.onnx")),
+            noise(5000, seed as u64 + 1),
+        )
+        .unwrap();
+    }
+    fs::write(zoo.path("zoo/derain/model.toml"), format!("{head}{networks}[sampler]{tail}"))
+        .unwrap();
+    zoo.publish(rddm_zoo::now().unix(), 365);
+    zoo
+}
+
+#[test]
+fn two_networks_are_one_name() {
+    let zoo = composite();
+    let home = zoo.home();
+    let server = Server::good(&zoo);
+    pull(&zoo, &server.registry(), &home, &["--jobs", "4"]).expect(0);
+    home.assert_sound();
+    assert_eq!(home.files("blobs").len(), 5);
+    let mut options = ResolveOptions::default();
+    options.home = Some(home.0);
+    let model = resolve(&"derain".parse().unwrap(), &options).unwrap();
+    let roles: Vec<_> =
+        model.networks.iter().map(|network| (network.role, network.precision)).collect();
+    assert_eq!(roles, [(Role::Residual, Precision::Fp32), (Role::Noise, Precision::Fp32)]);
+}
+
+#[test]
+fn one_precision_is_pulled_alone_and_the_others_later() {
+    let zoo = composite();
+    let home = zoo.home();
+    let server = Server::good(&zoo);
+    pull(&zoo, &server.registry(), &home, &["--precision", "int8"]).expect(4);
+    pull(&zoo, &server.registry(), &home, &["--precision", "fp16"]).expect(0);
+    assert_eq!(home.files("blobs").len(), 3);
+    let id = "derain".parse().unwrap();
+    let mut options = ResolveOptions::default();
+    options.home = Some(home.0.clone());
+    assert_eq!(resolve(&id, &options).unwrap().networks[0].precision, Precision::Fp16);
+    options.precision = Some(Precision::Fp32);
+    let error = resolve(&id, &options).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotPulled);
+    assert!(error.next().unwrap().contains("--precision fp32"));
+    pull(&zoo, &server.registry(), &home, &["--precision", "fp32"]).expect(0);
+    assert_eq!(resolve(&id, &options).unwrap().networks[0].precision, Precision::Fp32);
+    options.precision = Some(Precision::Fp16);
+    assert_eq!(resolve(&id, &options).unwrap().networks.len(), 2);
+}
+
+#[test]
+fn blobs_that_models_share_stay_as_long_as_one_needs_them() {
+    let zoo = Zoo::new();
+    let other = zoo.path("zoo/derain-too");
+    fs::create_dir(&other).unwrap();
+    fs::write(
+        other.join("model.toml"),
+        DRAFT.replacen("id = \"derain\"", "id = \"derain-too\"", 1),
+    )
+    .unwrap();
+    fs::write(other.join("recipe.toml"), "").unwrap();
+    fs::write(other.join("derain.onnx"), zoo.network()).unwrap();
+    zoo.publish(rddm_zoo::now().unix(), 365);
+    let home = zoo.home();
+    let run = |arguments: &[&str]| {
+        let mut command = crate::zoo::rddm_zoo(zoo.root.path());
+        crate::zoo::finish(
+            command.args(arguments).args(["--key", public_key(), "--home"]).arg(&home.0),
+        )
+        .expect(0)
+    };
+    run(&["pull", "--all"]);
+    assert_eq!(home.files("blobs").len(), 3);
+    run(&["rm", "derain"]);
+    assert_eq!(home.files("blobs").len(), 2);
+    home.assert_sound();
+    run(&["verify", "derain-too"]);
+}
