@@ -1,7 +1,8 @@
 use std::{fmt, io::Cursor};
 
+use ct_codecs::{Base64, Decoder};
 use minisign::{PublicKey as MinisignPublic, SecretKey, SecretKeyBox};
-use rddm_manifest::PublicKey;
+use rddm_manifest::{PublicKey, Signature};
 
 use crate::Error;
 
@@ -56,18 +57,19 @@ impl SigningKey {
         let refused = |why: &str| {
             Error::input(format!("this is not a secret key of minisign that can be used: {why}"))
         };
-        // Known to the crate by prompting, which a library must not do.
-        let encrypted = SecretKeyBox::from_string(text)
-            .map_err(|_| refused("its form"))?
-            .into_unencrypted_secret_key();
-        let secret = match (encrypted, password) {
+        let text = || SecretKeyBox::from_string(text).map_err(|_| refused("its form"));
+        let secret = match (text()?.into_unencrypted_secret_key(), password) {
             (Ok(secret), _) => secret,
-            (Err(_), Some(password)) => SecretKeyBox::from_string(text)
-                .and_then(|text| text.into_secret_key(Some(password.to_owned())))
-                .map_err(|_| refused("its form, or the password is wrong"))?,
-            (Err(_), None) => {
-                return Err(refused("its form, or it is encrypted and wants a password"));
-            }
+            (Err(_), password) => match (without_checksum(&text()?.into_string()), password) {
+                (Some(secret), _) => secret,
+                (None, Some(password)) => text()?
+                    .into_secret_key(Some(password.to_owned()))
+                    .map_err(|_| refused("its form, or the password is wrong"))?,
+                // The crate would ask on the terminal, which a library must not do.
+                (None, None) => {
+                    return Err(refused("its form, or it is encrypted and wants a password"));
+                }
+            },
         };
         let public = MinisignPublic::from_secret_key(&secret)
             .map_err(|_| refused("it has no public half"))?;
@@ -85,20 +87,58 @@ impl SigningKey {
 
     /// Signs `bytes`; the result is the text of a `.minisig` file. `comment` is signed too.
     pub(crate) fn sign(&self, bytes: &[u8], comment: &str) -> Result<String, Error> {
-        minisign::sign(
-            None,
-            &self.secret,
-            Cursor::new(bytes),
-            Some(comment),
-            Some("signature of a zoo's index"),
-        )
-        .map(|signature| signature.into_string())
-        .map_err(|error| Error::input(format!("cannot sign: {error}")))
+        let untrusted = Some("signature of a zoo's index");
+        let signature =
+            minisign::sign(None, &self.secret, Cursor::new(bytes), Some(comment), untrusted)
+                .map_err(|error| Error::input(format!("cannot sign: {error}")))?
+                .into_string();
+        // A key whose halves do not belong together would sign something that nobody accepts.
+        Signature::parse(&signature)
+            .and_then(|signature| self.public.verify(bytes, &signature))
+            .map_err(|error| Error::input(format!("the key does not sign: {error}")))?;
+        Ok(signature)
     }
+}
+
+/// A key without a password whose checksum is left empty, as the minisign of C writes it and the
+/// crate refuses it.
+fn without_checksum(text: &str) -> Option<SecretKey> {
+    const SIZE: usize = 158;
+    let bytes = Base64::decode_to_vec(text.lines().nth(1)?.trim(), None).ok()?;
+    let unencrypted = bytes.len() == SIZE && bytes[2..4] == [0, 0];
+    let empty = unencrypted && bytes[SIZE - 32..].iter().all(|&byte| byte == 0);
+    empty.then(|| SecretKey::from_bytes(&bytes).ok()).flatten()
 }
 
 impl fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SigningKey").field("public", &self.public).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use ct_codecs::Encoder;
+
+    use super::*;
+
+    fn signs(text: &str, password: Option<&str>) -> bool {
+        SigningKey::parse(text, password).is_ok_and(|key| key.sign(b"index", "comment").is_ok())
+    }
+
+    #[test]
+    fn keys_with_and_without_password_and_checksum_sign() {
+        let pair = KeyPair::generate(None).unwrap();
+        assert!(signs(&pair.secret, None));
+        let (comment, key) = pair.secret.trim_end().split_once('\n').unwrap();
+        let mut bytes = Base64::decode_to_vec(key, None).unwrap();
+        bytes[126..].fill(0);
+        let emptied = format!("{comment}\n{}\n", Base64::encode_to_string(&bytes).unwrap());
+        assert!(signs(&emptied, None));
+        bytes[70] ^= 1;
+        let damaged = format!("{comment}\n{}\n", Base64::encode_to_string(&bytes).unwrap());
+        assert!(!signs(&damaged, None));
+        assert!(!signs(comment, None) && !signs("", None));
     }
 }
