@@ -1,9 +1,10 @@
 //! The `unet` family against numbers of the official Python code (`RDDM_GOLDENS`, else `../shared/goldens`).
 
-use std::path::PathBuf;
+mod common;
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
+use common::Goldens;
 use rddm_networks::checkpoint::{self, Checkpoint, StateDict, Weights};
 use rddm_networks::unet::{
     Attention, Block, ChannelLayerNorm, Heads, LinearAttention, PreNorm, ResnetBlock, TimeMlp,
@@ -165,32 +166,4 @@ fn check(case: &Value, found: &TensorData, expected: &TensorData) {
     let tolerance = case["tolerance"].as_f64().unwrap();
     println!("{}: {error:.2e} of {tolerance:.0e}", case["id"]);
     assert!(error <= tolerance, "{}: {error} > {tolerance}", case["id"]);
-}
-
-/// The folder of golden numbers.
-struct Goldens {
-    folder: PathBuf,
-    manifest: Value,
-}
-
-impl Goldens {
-    /// Where there is none: a loud skip, and in CI a failure.
-    fn find() -> Option<Self> {
-        let beside = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/goldens");
-        let folder = std::env::var_os("RDDM_GOLDENS").map_or_else(beside, PathBuf::from);
-        let Ok(text) = std::fs::read_to_string(folder.join("manifest.json")) else {
-            assert!(std::env::var_os("CI").is_none(), "no goldens in {}", folder.display());
-            eprintln!("SKIPPED: no goldens in {}; set RDDM_GOLDENS", folder.display());
-            return None;
-        };
-        Some(Self { folder, manifest: serde_json::from_str(&text).unwrap() })
-    }
-
-    fn of_kind<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a Value> {
-        self.manifest["cases"].as_array().unwrap().iter().filter(move |case| case["kind"] == kind)
-    }
-
-    fn tensors(&self, file: &str) -> StateDict {
-        StateDict::from_safetensors(file, &std::fs::read(self.folder.join(file)).unwrap()).unwrap()
-    }
 }
