@@ -5,12 +5,12 @@ use crate::tiling::Axis;
 /// The cut of a picture of one size.
 #[derive(Debug, Clone)]
 pub(crate) struct Layout {
-    /// Tiles along the height and the width of the padded picture.
-    pub(crate) rows: Axis,
+    /// Tiles along the height of the padded picture, for each step.
+    pub(crate) rows: Vec<Axis>,
+    /// Tiles along its width, the same for all steps.
     pub(crate) columns: Axis,
     /// The most tile rows that are run at once.
     pub(crate) band: usize,
-    pub(crate) steps: usize,
     /// Channels of the pictures between the steps.
     pub(crate) channels: usize,
     /// Channels that are kept of the input: its colours and its mask.
@@ -40,9 +40,10 @@ impl Rules {
         tile: usize,
         threads: usize,
     ) -> Layout {
+        let Self { multiple, overlap, .. } = *self;
         let axis = |length: usize| {
-            let length = length.next_multiple_of(self.multiple);
-            Axis::new(length, tile.min(length), self.overlap, self.multiple)
+            let length = length.next_multiple_of(multiple);
+            Axis::new(length, tile.min(length), overlap, multiple)
         };
         let (rows, columns) = (axis(height), axis(width));
         let band = match threads {
@@ -51,15 +52,27 @@ impl Rules {
             more => (2 * more).div_ceil(columns.spans().len()),
         };
         Layout {
-            rows,
+            rows: vec![rows; self.steps],
             columns,
             band,
-            steps: self.steps,
             channels: self.channels,
             input_planes: self.input_planes,
             window_planes: self.window_planes,
             tile,
         }
+    }
+
+    /// The same with tile rows that move up by the overlap from step to step: each step can follow
+    /// the one before it at once, which takes fewer rows in memory, and some more tiles.
+    fn shifted(&self, [height, _]: [usize; 2], layout: &Layout) -> Layout {
+        let Self { multiple, overlap, steps, .. } = *self;
+        let height = height.next_multiple_of(multiple);
+        let tile = layout.tile.min(height);
+        let move_up = overlap.next_multiple_of(multiple);
+        let rows = (0..steps)
+            .map(|step| Axis::shifted(height, tile, overlap, multiple, step * move_up))
+            .collect();
+        Layout { rows, band: 1, ..layout.clone() }
     }
 
     /// Layouts that take less and less memory, the fastest first.
@@ -76,7 +89,8 @@ impl Rules {
         halves.flat_map(move |tile| {
             let wide = self.layout(size, tile, threads);
             let narrow = Layout { band: 1, ..wide.clone() };
-            [wide, narrow]
+            let shifted = self.shifted(size, &wide);
+            [wide, narrow, shifted]
         })
     }
 }
@@ -87,8 +101,14 @@ impl Layout {
         self.columns.length()
     }
 
+    /// Height and width of what a network sees at once.
+    pub(crate) fn window(&self) -> [usize; 2] {
+        [self.rows.first().map_or(0, Axis::window), self.columns.window()]
+    }
+
     /// Tiles over all steps.
     pub(crate) fn work(&self) -> usize {
-        self.rows.spans().len() * self.columns.spans().len() * self.steps
+        let tile_rows: usize = self.rows.iter().map(|axis| axis.spans().len()).sum();
+        tile_rows * self.columns.spans().len()
     }
 }

@@ -10,6 +10,7 @@
 //!   step ([`StepView`]), and [`Restorer::generate`] draws with a model that takes no picture.
 //! - [`Restorer::memory_estimate`] says beforehand what a picture takes, and
 //!   [`RestorerBuilder::max_memory`] keeps it.
+//! - With the feature `image`, `Restorer::restore_image` takes that crate's pictures.
 //! - [`Progress`], [`Control`] and [`CancelToken`] are for those who wait.
 //! - [`engines`] lists the [`Engine`]s that are compiled in; an engine makes [`Network`]s of ONNX
 //!   files.
@@ -26,6 +27,8 @@
 mod builder;
 mod engine;
 mod error;
+#[cfg(feature = "image")]
+mod image;
 mod layout;
 mod memory;
 mod networks;
@@ -35,6 +38,7 @@ mod progress;
 mod restorer;
 mod rows;
 mod run;
+mod tile;
 mod tiling;
 
 pub use builder::RestorerBuilder;

@@ -19,7 +19,7 @@ pub struct MemoryEstimate {
     pub networks: u64,
     /// Height and width of a tile's core.
     pub tile: usize,
-    /// Tiles in one step.
+    /// Tiles in one step, on average.
     pub tiles: usize,
 }
 
@@ -36,8 +36,8 @@ impl Layout {
     pub(crate) fn estimate(&self, cost: Cost, threads: usize) -> MemoryEstimate {
         let float = size_of::<f32>() as u64;
         let planes = self.channels as u64;
-        let steps = self.steps;
-        let mut wave = Wavefront::new(&self.rows, steps, self.band);
+        let steps = self.rows.len();
+        let mut wave = Wavefront::new(&self.rows, self.band);
         // Rows from and to of the input, and of the picture that enters each step.
         let mut input = 0..0;
         let mut pictures = vec![0..0; steps + 1];
@@ -49,7 +49,7 @@ impl Layout {
                     pictures[0].end = rows.end;
                 }
                 Action::Run { step, ref tiles } => {
-                    pictures[step + 1].end = self.rows.spans()[tiles.end - 1].core.end;
+                    pictures[step + 1].end = self.rows[step].spans()[tiles.end - 1].core.end;
                     widest = widest.max(tiles.len());
                 }
             }
@@ -60,10 +60,10 @@ impl Layout {
                 rows.start = wave.unneeded(step);
             }
             pictures[steps].start = pictures[steps].end;
-            input.start = wave.unneeded(steps - 1);
+            input.start = wave.input_unneeded();
         }
         let rows = peak * self.width() as u64 * float;
-        let window = (self.rows.window() * self.columns.window()) as u64;
+        let window = self.window().iter().product::<usize>() as u64;
         // The window that goes in, its copy inside the engine, the outputs, the finished core.
         let ports = window * float * (2 * self.window_planes as u64 + 3 * planes);
         let running = (window as f64 * cost.per_pixel) as u64;
@@ -74,7 +74,7 @@ impl Layout {
             rows,
             networks,
             tile: self.tile,
-            tiles: self.rows.spans().len() * self.columns.spans().len(),
+            tiles: self.work().div_ceil(steps.max(1)),
         }
     }
 }

@@ -239,7 +239,7 @@ impl Restorer {
         self.check_mask([height, width], mask)?;
         let mut layout = self.layout([height, width])?;
         if on_step.is_some() {
-            layout.band = layout.rows.spans().len();
+            layout.band = usize::MAX;
         }
         let mut result = Array3::zeros(size);
         let mut source = |y: usize, row: &mut [f32]| {

@@ -49,6 +49,33 @@ impl Axis {
         Self { length, window, spans }
     }
 
+    /// Tiles of `core` pixels whose borders lie `shift` pixels before those of an even cut, so that
+    /// a step can follow the step before it at once.
+    pub(crate) fn shifted(
+        length: usize,
+        core: usize,
+        overlap: usize,
+        multiple: usize,
+        shift: usize,
+    ) -> Self {
+        let overlap = overlap.next_multiple_of(multiple);
+        let core = core.next_multiple_of(multiple).max(2 * multiple);
+        let window = core + 2 * overlap;
+        if window >= length {
+            return Self::new(length, core, overlap, multiple);
+        }
+        let border = |index: usize| (index * core).saturating_sub(shift).min(length);
+        let spans = (0..(length + shift).div_ceil(core))
+            .map(|index| border(index)..border(index + 1))
+            .filter(|core| !core.is_empty())
+            .map(|core| {
+                let start = core.end.saturating_sub(window - overlap).min(length - window);
+                Span { window: start..start + window, core }
+            })
+            .collect();
+        Self { length, window, spans }
+    }
+
     pub(crate) fn length(&self) -> usize {
         self.length
     }
@@ -67,7 +94,8 @@ impl Axis {
 /// read, so that no step holds more rows than the next one has yet to look at.
 #[derive(Debug)]
 pub(crate) struct Wavefront<'a> {
-    rows: &'a Axis,
+    /// The tile rows of each step.
+    rows: &'a [Axis],
     /// The most tile rows that are run at once.
     band: usize,
     /// The next tile row of each step.
@@ -85,35 +113,41 @@ pub(crate) enum Action {
 }
 
 impl<'a> Wavefront<'a> {
-    pub(crate) fn new(rows: &'a Axis, steps: usize, band: usize) -> Self {
-        Self { rows, band: band.max(1), next: vec![0; steps], read: 0 }
+    pub(crate) fn new(rows: &'a [Axis], band: usize) -> Self {
+        Self { rows, band: band.max(1), next: vec![0; rows.len()], read: 0 }
     }
 
     /// The next action, taken as done; none at the end.
     pub(crate) fn advance(&mut self) -> Option<Action> {
-        let spans = self.rows.spans();
         // The furthest step first: it frees rows, the others only add to them.
-        for step in (0..self.next.len()).rev() {
+        for (step, axis) in self.rows.iter().enumerate().rev() {
             let there = self.finished(step);
             let first = self.next[step];
-            let ready = spans[first..].iter().take_while(|span| span.window.end <= there).count();
+            let rest = axis.spans()[first..].iter();
+            let ready = rest.take(self.band).take_while(|span| span.window.end <= there).count();
             if ready > 0 {
-                let tiles = first..first + ready.min(self.band);
+                let tiles = first..first + ready;
                 self.next[step] = tiles.end;
                 return Some(Action::Run { step, tiles });
             }
         }
-        let first = *self.next.first()?;
-        let last = (first + self.band).min(spans.len()).checked_sub(1)?;
-        let end = spans[last].window.end;
+        let first_step = self.rows.first()?.spans();
+        let last = self.next[0].saturating_add(self.band).min(first_step.len()).checked_sub(1)?;
+        let end = first_step[last].window.end;
         let rows = self.read..end;
         self.read = end;
         (!rows.is_empty()).then_some(Action::Read(rows))
     }
 
-    /// Rows of the picture that enters `step` that no tile needs any more: those below the result.
+    /// Up to which row no tile of `step` needs the picture that enters it any more.
     pub(crate) fn unneeded(&self, step: usize) -> usize {
-        self.rows.spans().get(self.next[step]).map_or(self.rows.length(), |span| span.window.start)
+        let axis = &self.rows[step];
+        axis.spans().get(self.next[step]).map_or(axis.length(), |span| span.window.start)
+    }
+
+    /// Up to which row no step needs the input any more.
+    pub(crate) fn input_unneeded(&self) -> usize {
+        (0..self.rows.len()).map(|step| self.unneeded(step)).min().unwrap_or(0)
     }
 
     /// Rows of the picture that enters `step` that are finished.
@@ -122,7 +156,7 @@ impl<'a> Wavefront<'a> {
             None => self.read,
             Some(before) => match self.next[before].checked_sub(1) {
                 None => 0,
-                Some(last) => self.rows.spans()[last].core.end,
+                Some(last) => self.rows[before].spans()[last].core.end,
             },
         }
     }
@@ -140,6 +174,22 @@ pub(crate) fn reflected(position: usize, length: usize) -> usize {
 mod tests {
     use super::*;
 
+    #[track_caller]
+    fn check(axis: &Axis, length: usize, overlap: usize, multiple: usize) {
+        let mut reached = 0;
+        for span in axis.spans() {
+            assert_eq!(span.core.start, reached);
+            reached = span.core.end;
+            assert!(!span.core.is_empty());
+            assert_eq!(span.window.len(), axis.window());
+            assert_eq!(span.window.start % multiple, 0);
+            assert!(span.window.end <= length);
+            assert!(span.window.start == 0 || span.core.start - span.window.start >= overlap);
+            assert!(span.window.end == length || span.window.end - span.core.end >= overlap);
+        }
+        assert_eq!(reached, length);
+    }
+
     #[test]
     fn cores_partition_the_axis_and_have_their_context() {
         for (core, overlap, multiple) in
@@ -147,23 +197,12 @@ mod tests {
         {
             for units in 1..300 {
                 let length = units * multiple;
-                let axis = Axis::new(length, core, overlap, multiple);
-                let mut reached = 0;
-                for span in axis.spans() {
-                    assert_eq!(span.core.start, reached);
-                    reached = span.core.end;
-                    assert!(!span.core.is_empty());
-                    assert_eq!(span.window.len(), axis.window());
-                    assert_eq!(span.window.start % multiple, 0);
-                    assert!(span.window.end <= length);
-                    assert!(
-                        span.window.start == 0 || span.core.start - span.window.start >= overlap
-                    );
-                    assert!(
-                        span.window.end == length || span.window.end - span.core.end >= overlap
-                    );
+                check(&Axis::new(length, core, overlap, multiple), length, overlap, multiple);
+                for shift in [0, 1, 2, 5, 40] {
+                    let shift = shift * overlap.next_multiple_of(multiple);
+                    let axis = Axis::shifted(length, core, overlap, multiple, shift);
+                    check(&axis, length, overlap, multiple);
                 }
-                assert_eq!(reached, length);
             }
         }
     }
@@ -177,29 +216,44 @@ mod tests {
             (1000, 64, 16, 3, 4),
             (1000, 64, 16, 3, 100),
         ] {
-            let axis = Axis::new(length, core, overlap, 8);
-            let mut wave = Wavefront::new(&axis, steps, band);
-            let mut done = vec![0; steps + 1];
-            let mut next = vec![0; steps];
-            while let Some(action) = wave.advance() {
-                match action {
-                    Action::Read(rows) => {
-                        assert_eq!(rows.start, done[0]);
-                        done[0] = rows.end;
+            for shift in [0, overlap] {
+                let axis = |step| match shift {
+                    0 => Axis::new(length, core, overlap, 8),
+                    shift => Axis::shifted(length, core, overlap, 8, step * shift),
+                };
+                let axes: Vec<Axis> = (0..steps).map(axis).collect();
+                walk(&axes, length, band);
+            }
+        }
+    }
+
+    fn walk(axes: &[Axis], length: usize, band: usize) {
+        let steps = axes.len();
+        let mut wave = Wavefront::new(axes, band);
+        let mut done = vec![0; steps + 1];
+        let mut gone = vec![0; steps];
+        let mut next = vec![0; steps];
+        while let Some(action) = wave.advance() {
+            match action {
+                Action::Read(rows) => {
+                    assert_eq!(rows.start, done[0]);
+                    done[0] = rows.end;
+                }
+                Action::Run { step, tiles } => {
+                    assert!(tiles.len() <= band);
+                    assert_eq!(tiles.start, next[step]);
+                    for span in &axes[step].spans()[tiles.clone()] {
+                        assert!(span.window.end <= done[step]);
+                        assert!(span.window.start >= gone[step]);
                     }
-                    Action::Run { step, tiles } => {
-                        assert!(tiles.len() <= band);
-                        assert_eq!(tiles.start, next[step]);
-                        for span in &axis.spans()[tiles.clone()] {
-                            assert!(span.window.end <= done[step]);
-                        }
-                        next[step] = tiles.end;
-                        done[step + 1] = axis.spans()[tiles.end - 1].core.end;
-                    }
+                    next[step] = tiles.end;
+                    done[step + 1] = axes[step].spans()[tiles.end - 1].core.end;
+                    gone[step] = wave.unneeded(step);
+                    assert!(wave.input_unneeded() <= *gone.iter().min().unwrap());
                 }
             }
-            assert!(done.iter().all(|&rows| rows == length), "{done:?}");
         }
+        assert!(done.iter().all(|&rows| rows == length), "{done:?}");
     }
 
     #[test]

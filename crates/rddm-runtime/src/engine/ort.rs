@@ -6,7 +6,7 @@ use std::{
 use ndarray::{Array4, ArrayView4};
 use ort::{
     environment::Environment,
-    ep::{self, ExecutionProvider as _, ExecutionProviderDispatch},
+    ep::{self, ExecutionProviderDispatch},
     session::{Session, SessionInputValue, builder::GraphOptimizationLevel},
     value::TensorRef,
 };

@@ -1,0 +1,162 @@
+//! One tile's way through one step.
+
+use std::ops::Range;
+
+use ndarray::{Array3, Array4, ArrayView3, s};
+use rddm_core::{Details, NoiseField};
+
+use crate::{Error, ErrorKind, Restorer, layout::Layout, rows::Band, tiling::Span};
+
+/// One step, as its tiles see it.
+pub(crate) struct StepOf<'a> {
+    pub(crate) restorer: &'a Restorer,
+    pub(crate) layout: &'a Layout,
+    pub(crate) noise: NoiseField,
+    pub(crate) input: &'a Band,
+    pub(crate) picture: &'a Band,
+    pub(crate) step: usize,
+    pub(crate) details: bool,
+}
+
+impl StepOf<'_> {
+    /// Runs the networks on a tile's window, and takes its core through the step.
+    pub(crate) fn tile(&self, rows: &Span, columns: &Span) -> Result<Block, Error> {
+        let parts = self.restorer.parts();
+        let step = parts.sampler.steps()[self.step];
+        let x = self.window(rows, columns);
+        let outputs =
+            self.restorer.crews().with(|crew| crew.run(&parts.wiring, x.view(), step.times))?;
+        let channels = self.layout.channels;
+        let shape = [1, channels, x.dim().2, x.dim().3];
+        for output in &outputs {
+            if output.shape() != shape {
+                let what = format!(
+                    "the network gives {:?} for a window of {:?}, not one picture of its size with {channels} channels",
+                    output.shape(),
+                    x.shape()
+                );
+                return Err(Error::new(ErrorKind::Network, what));
+            }
+        }
+        let inner_rows = rows.core.start - rows.window.start..rows.core.end - rows.window.start;
+        let inner_columns =
+            columns.core.start - columns.window.start..columns.core.end - columns.window.start;
+        let cores: Vec<Array3<f32>> = outputs
+            .into_iter()
+            .map(|output| {
+                output.slice(s![0, .., inner_rows.clone(), inner_columns.clone()]).to_owned()
+            })
+            .collect();
+        let finite = cores.iter().flatten().all(|value| value.is_finite());
+        if !finite {
+            let what = format!(
+                "the network gives values that are no numbers in step {} at rows {}…{}, columns {}…{}; the network is broken, or its precision does not fit this engine",
+                self.step + 1,
+                rows.core.start,
+                rows.core.end - 1,
+                columns.core.start,
+                columns.core.end - 1,
+            );
+            return Err(Error::new(ErrorKind::NotFinite, what));
+        }
+        let views: Vec<ArrayView3<'_, f32>> = cores.iter().map(|core| core.view()).collect();
+        self.walk(rows, columns, &views)
+    }
+
+    /// What the networks get of a tile: the picture, the input, the mask.
+    fn window(&self, rows: &Span, columns: &Span) -> Array4<f32> {
+        let Layout { channels, window_planes, .. } = *self.layout;
+        let width = self.layout.width();
+        let (height, across) = (rows.window.len(), columns.window.clone());
+        let mut values = Vec::with_capacity(window_planes * height * across.len());
+        for plane in 0..window_planes {
+            let (band, plane) = match plane.checked_sub(channels) {
+                None => (self.picture, plane),
+                Some(plane) => (self.input, plane),
+            };
+            for y in rows.window.clone() {
+                values.extend_from_slice(&band.row(y)[plane * width..][across.clone()]);
+            }
+        }
+        let shape = (1, window_planes, height, across.len());
+        // The loops above give exactly as many values.
+        Array4::from_shape_vec(shape, values).unwrap_or_default()
+    }
+
+    /// The sampler's arithmetic on the core of a tile.
+    fn walk(
+        &self,
+        rows: &Span,
+        columns: &Span,
+        outputs: &[ArrayView3<'_, f32>],
+    ) -> Result<Block, Error> {
+        let sampler = &self.restorer.parts().sampler;
+        let step = sampler.steps()[self.step];
+        let (channels, width) = (self.layout.channels, self.layout.width());
+        let length = columns.core.len();
+        let size = channels * rows.core.len() * length;
+        let mut picture = Vec::with_capacity(size);
+        let mut details = [Vec::new(), Vec::new()];
+        let mut drawn = vec![0.0; if step.needs_noise { length } else { 0 }];
+        let mut unused = vec![0.0; if self.details { length } else { 0 }];
+        for channel in 0..channels {
+            let part = channel * width + columns.core.start..channel * width + columns.core.end;
+            for (line, y) in rows.core.clone().enumerate() {
+                let begin = picture.len();
+                picture.extend_from_slice(&self.picture.row(y)[part.clone()]);
+                let x_t = &mut picture[begin..];
+                let input =
+                    if sampler.conditional() { &self.input.row(y)[part.clone()] } else { &[][..] };
+                let mut line_of = outputs.iter().map(|core| core.slice_move(s![channel, line, ..]));
+                let first = line_of.next();
+                let second = line_of.next();
+                let first = first.as_ref().and_then(|line| line.as_slice()).unwrap_or_default();
+                let second = second.as_ref().and_then(|line| line.as_slice());
+                let z = step.needs_noise.then(|| {
+                    self.noise.fill(step.draw, channel, y, columns.core.start, &mut drawn);
+                    drawn.as_slice()
+                });
+                if self.details {
+                    let [residual, noise] = &mut details;
+                    residual.resize(begin + length, 0.0);
+                    noise.resize(begin + length, 0.0);
+                    let kept = Details {
+                        residual: &mut residual[begin..],
+                        noise: &mut noise[begin..],
+                        x_start: &mut unused,
+                    };
+                    sampler.step_with_details(self.step, x_t, input, first, second, z, kept)?;
+                } else {
+                    sampler.step(self.step, x_t, input, first, second, z)?;
+                }
+            }
+        }
+        Ok(Block { rows: rows.core.clone(), columns: columns.core.clone(), picture, details })
+    }
+}
+
+/// The core of a tile after a step, channel after channel, row after row.
+pub(crate) struct Block {
+    rows: Range<usize>,
+    columns: Range<usize>,
+    pub(crate) picture: Vec<f32>,
+    /// Residual and noise, or nothing.
+    pub(crate) details: [Vec<f32>; 2],
+}
+
+impl Block {
+    /// Puts values of the core into rows of `width` pixels a channel.
+    pub(crate) fn put(&self, values: &[f32], band: &mut Band, width: usize) {
+        let mut lines = values.chunks_exact(self.columns.len());
+        for (channel, y) in self.lines(values) {
+            let Some(line) = lines.next() else { return };
+            band.row_mut(y)[channel * width..][self.columns.clone()].copy_from_slice(line);
+        }
+    }
+
+    fn lines(&self, values: &[f32]) -> impl Iterator<Item = (usize, usize)> + use<> {
+        let channels = values.len() / (self.rows.len() * self.columns.len()).max(1);
+        let rows = self.rows.clone();
+        (0..channels).flat_map(move |channel| rows.clone().map(move |y| (channel, y)))
+    }
+}
