@@ -220,7 +220,7 @@ fn attempt(
         partial.restart()?;
     }
     let from = partial.length();
-    let rest = (from > 0).then(|| Rest { from, tag: partial.tag() });
+    let rest = (from > 0).then(|| Rest { from, tag: partial.tag(url.as_str()) });
     let response = http.get(url, rest)?;
     let tag =
         response.headers().get(header::ETAG).and_then(|tag| tag.to_str().ok()).map(str::to_owned);
@@ -236,9 +236,9 @@ fn attempt(
             return Err(Failure::lasting(Error::network(what)));
         }
         206 => {
-            let changed = tag
-                .as_deref()
-                .is_some_and(|tag| is_strong(tag) && partial.tag().is_some_and(|old| old != tag));
+            let changed = tag.as_deref().is_some_and(|tag| {
+                is_strong(tag) && partial.tag(url.as_str()).is_some_and(|old| old != tag)
+            });
             if changed {
                 return Err(begin_again(partial, "the file was changed on the server")?);
             }
@@ -278,7 +278,7 @@ fn attempt(
             error
         }));
     }
-    partial.begin_part(tag.as_deref())?;
+    partial.begin_part(tag.as_deref(), url.as_str())?;
     started(wanted, url.as_str(), partial.length(), observer);
     receive(partial, response, wanted, url, http, observer)
 }

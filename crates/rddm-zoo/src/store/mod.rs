@@ -3,8 +3,8 @@
 //! ```text
 //! blobs/sha256/ab/ab12…    a manifest or a network; the name is the digest of the bytes
 //! models/derain.toml       which manifest the name means, and where it came from (a Record)
-//! registries/1f…/          the newest index of each registry, with its signature
-//! partial/ab12….part       a download that has not ended; .tag: the entity tag that it had
+//! registries/1f….toml      the newest index of each registry, with its signature
+//! partial/ab12….part       a download that has not ended; .tag: the entity tag that it had, and where
 //! locks/                   locks between processes; empty files
 //! ```
 //!

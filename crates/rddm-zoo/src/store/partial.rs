@@ -11,6 +11,30 @@ use rddm_manifest::{Digest, Hasher};
 use super::{Store, blob::CHUNK, durable};
 use crate::Error;
 
+/// The strong entity tag that a server gave to the bytes. Another server's tags say nothing of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Tag {
+    tag: String,
+    url: String,
+}
+
+impl Tag {
+    const MAX_BYTES: u64 = 4096;
+
+    fn new(tag: &str, url: &str) -> Option<Self> {
+        let room = ((tag.len() + url.len()) as u64) < Self::MAX_BYTES;
+        (is_strong(tag) && room).then(|| Self { tag: tag.to_owned(), url: url.to_owned() })
+    }
+
+    /// Reads the file beside a part: the tag, then the URL, each on a line.
+    fn read(path: &Path) -> Option<Self> {
+        let short = std::fs::metadata(path).ok()?.len() <= Self::MAX_BYTES;
+        let text = short.then(|| std::fs::read_to_string(path).ok()).flatten()?;
+        let (tag, url) = text.split_once('\n')?;
+        Self::new(tag, url)
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Partial<'a> {
     store: &'a Store,
@@ -20,7 +44,7 @@ pub(crate) struct Partial<'a> {
     file: File,
     hasher: Hasher,
     length: u64,
-    tag: Option<String>,
+    tag: Option<Tag>,
     parts: u32,
 }
 
@@ -69,8 +93,7 @@ impl<'a> Partial<'a> {
         }
         if self.length > 0 {
             self.parts = 1;
-            let tag = std::fs::read_to_string(tag_path(self.store, &self.digest)).ok();
-            self.tag = tag.filter(|tag| tag.len() <= 200 && is_strong(tag));
+            self.tag = Tag::read(&tag_path(self.store, &self.digest));
         }
         Ok(())
     }
@@ -80,9 +103,9 @@ impl<'a> Partial<'a> {
         self.length
     }
 
-    /// The strong entity tag of the bytes so far.
-    pub(crate) fn tag(&self) -> Option<&str> {
-        self.tag.as_deref()
+    /// The strong entity tag that the bytes so far had at `url`.
+    pub(crate) fn tag(&self, url: &str) -> Option<&str> {
+        self.tag.as_ref().filter(|tag| tag.url == url).map(|tag| tag.tag.as_str())
     }
 
     /// Whether the bytes came in more than one piece.
@@ -91,17 +114,17 @@ impl<'a> Partial<'a> {
     }
 
     /// A further answer of a server begins; its entity tag is remembered if it is a strong one.
-    pub(crate) fn begin_part(&mut self, tag: Option<&str>) -> Result<(), Error> {
+    pub(crate) fn begin_part(&mut self, tag: Option<&str>, url: &str) -> Result<(), Error> {
         self.parts += 1;
-        let tag = tag.filter(|tag| tag.len() <= 200 && is_strong(tag));
-        if self.tag.as_deref() != tag {
-            self.tag = tag.map(str::to_owned);
+        let tag = tag.and_then(|tag| Tag::new(tag, url));
+        if self.tag != tag {
             let path = tag_path(self.store, &self.digest);
-            match tag {
-                Some(tag) => std::fs::write(&path, tag)
+            match &tag {
+                Some(Tag { tag, url }) => std::fs::write(&path, format!("{tag}\n{url}"))
                     .map_err(|error| Error::store("write", &path, &error))?,
                 None => durable::remove(&path)?,
             }
+            self.tag = tag;
         }
         Ok(())
     }

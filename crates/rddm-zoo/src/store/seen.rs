@@ -4,6 +4,7 @@
 use std::{fs, path::PathBuf};
 
 use rddm_manifest::{Digest, Index};
+use serde::{Deserialize, Serialize};
 
 use super::{Store, durable};
 use crate::{Error, Place};
@@ -16,23 +17,35 @@ pub(crate) struct Seen {
     pub(crate) index: Index,
 }
 
+/// The file: index and signature in one, so that they cannot be of different times.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SeenFile {
+    schema: u32,
+    registry: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    signature: Option<String>,
+    index: String,
+}
+
+/// Room for an index whose every line break and quotation mark is escaped.
+const MAX_BYTES: u64 = 2 * Index::MAX_BYTES as u64 + 16 * 1024;
+
 impl Store {
-    fn registry_folder(&self, place: &Place) -> PathBuf {
-        let name = place.full().to_string();
-        self.root().join("registries").join(&Digest::of(name.as_bytes()).hex()[..32])
+    fn seen_path(&self, registry: &str) -> PathBuf {
+        let name = &Digest::of(registry.as_bytes()).hex()[..32];
+        self.root().join("registries").join(format!("{name}.toml"))
     }
 
     /// The index that was last seen at `place`. The caller checks its signature again.
     pub(crate) fn seen(&self, place: &Place) -> Option<Seen> {
-        let folder = self.registry_folder(place);
-        let path = folder.join("index.toml");
-        if fs::metadata(&path).ok()?.len() > Index::MAX_BYTES as u64 {
+        let path = self.seen_path(&place.full().to_string());
+        if fs::metadata(&path).ok()?.len() > MAX_BYTES {
             return None;
         }
-        let bytes = fs::read(&path).ok()?;
-        let index = Index::parse(std::str::from_utf8(&bytes).ok()?).ok()?;
-        let signature = fs::read_to_string(folder.join("index.toml.minisig")).ok();
-        Some(Seen { bytes, signature, index })
+        let file: SeenFile = toml::from_str(&fs::read_to_string(&path).ok()?).ok()?;
+        let index = Index::parse(&file.index).ok()?;
+        Some(Seen { bytes: file.index.into_bytes(), signature: file.signature, index })
     }
 
     pub(crate) fn save_seen(
@@ -41,11 +54,16 @@ impl Store {
         bytes: &[u8],
         signature: Option<&str>,
     ) -> Result<(), Error> {
-        let folder = self.registry_folder(place);
-        if let Some(signature) = signature {
-            durable::write(&folder.join("index.toml.minisig"), signature.as_bytes())?;
-        }
-        durable::write(&folder.join("index.toml"), bytes)
+        let registry = place.full().to_string();
+        let path = self.seen_path(&registry);
+        let file = SeenFile {
+            schema: 1,
+            registry,
+            signature: signature.map(str::to_owned),
+            index: String::from_utf8_lossy(bytes).into_owned(),
+        };
+        let text = toml::to_string(&file).map_err(|error| Error::usage(error.to_string()))?;
+        durable::write(&path, text.as_bytes())
     }
 
     /// Forgets what was seen of all registries.

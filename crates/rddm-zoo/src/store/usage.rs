@@ -161,8 +161,7 @@ impl Store {
     /// The folders in which files are written beside their places.
     fn folders(&self) -> Result<Vec<PathBuf>, Error> {
         let mut all = self.blob_folders()?;
-        all.extend(folders(&self.root().join("registries"))?);
-        all.push(self.root().join("models"));
+        all.extend(["registries", "models"].map(|folder| self.root().join(folder)));
         Ok(all)
     }
 }

@@ -31,8 +31,8 @@ fn a_model_is_pulled_and_the_second_pull_transfers_nothing() {
 fn a_part_is_gone_on_with() {
     let (zoo, home) = scene();
     let network = zoo.network();
-    home.leave_part(&network, &network[..HALF], Some("\"tag\""));
     let server = Server::good(&zoo);
+    home.leave_part(&network, &network[..HALF], Some(("\"tag\"", &server.network())));
     pull(&zoo, &server.registry(), &home, &[]).expect(0);
     home.assert_whole(&network);
     let request = &server.of_path(NETWORK)[0];
@@ -117,8 +117,8 @@ fn a_part_that_nobody_asked_for_is_refused() {
 fn a_complete_bad_part_is_deleted_without_asking_for_a_rest() {
     let (zoo, home) = scene();
     let network = zoo.network();
-    home.leave_part(&network, &noise(SIZE, 99), Some("\"tag\""));
     let server = Server::good(&zoo);
+    home.leave_part(&network, &noise(SIZE, 99), Some(("\"tag\"", &server.network())));
     pull(&zoo, &server.registry(), &home, &[]).expect(0);
     home.assert_whole(&network);
     assert_eq!(server.of_path(NETWORK)[0].from(), None);
@@ -166,7 +166,6 @@ fn a_part_of_other_bytes_is_found_out_and_begins_again() {
 fn etag_changed_between_parts_begins_again() {
     let (zoo, home) = scene();
     let network = zoo.network();
-    home.leave_part(&network, &network[..HALF], Some("\"old\""));
     let body = network.clone();
     // A server that does not look at If-Range and has another file by now.
     let server = Server::of_network(&zoo, move |request, stream| {
@@ -180,6 +179,7 @@ fn etag_changed_between_parts_begins_again() {
         );
         true
     });
+    home.leave_part(&network, &network[..HALF], Some(("\"old\"", &server.network())));
     let outcome = pull(&zoo, &server.registry(), &home, &[]).expect(0);
     assert!(outcome.err.contains("was changed on the server"), "{}", outcome.err);
     home.assert_whole(&network);
@@ -345,7 +345,7 @@ fn a_stall_is_broken_off_and_the_part_kept() {
         true
     });
     let begun = Instant::now();
-    pull(&zoo, &server.registry(), &home, &["--stall", "1", "--retries", "0"]).expect(6);
+    pull(&zoo, &server.registry(), &home, &["--stall", "2", "--retries", "0"]).expect(6);
     assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
     assert_eq!(home.assert_part(&network), HALF);
 }
@@ -367,7 +367,7 @@ fn a_drip_is_broken_off_and_the_part_kept() {
     });
     let begun = Instant::now();
     let outcome =
-        pull(&zoo, &server.registry(), &home, &["--stall", "1", "--retries", "0"]).expect(6);
+        pull(&zoo, &server.registry(), &home, &["--stall", "2", "--retries", "0"]).expect(6);
     assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
     assert!(outcome.err.contains("bytes a second"), "{}", outcome.err);
     assert!(home.assert_part(&network) > 0);
@@ -380,7 +380,7 @@ fn headers_that_never_come_are_broken_off() {
         thread::sleep(Duration::from_secs(60));
         true
     });
-    pull(&zoo, &server.registry(), &home, &["--stall", "1", "--retries", "0"]).expect(6);
+    pull(&zoo, &server.registry(), &home, &["--stall", "2", "--retries", "0"]).expect(6);
     home.assert_nothing();
 }
 
@@ -461,6 +461,45 @@ fn a_mirror_helps_when_the_registry_has_wrong_bytes() {
     assert_eq!(good.of_path(NETWORK).len(), 1);
     // The index comes from the registry alone: a mirror is asked for files that have digests.
     assert!(good.of_path("/manifests/index.toml").is_empty());
+}
+
+#[test]
+fn a_mirror_goes_on_where_the_registry_broke_off() {
+    let (zoo, home) = scene();
+    let network = zoo.network();
+    let body = network.clone();
+    let broken = Server::of_network(&zoo, move |_, stream| {
+        head(stream, "200 OK", &[("ETag", "\"theirs\"")], Some(SIZE));
+        let _ = stream.write_all(&body[..HALF]);
+        true
+    });
+    let good = Server::good(&zoo);
+    let mirror = ["--mirror", &good.registry(), "--retries", "0"];
+    pull(&zoo, &broken.registry(), &home, &mirror).expect(0);
+    home.assert_whole(&network);
+    let request = &good.of_path(NETWORK)[0];
+    assert_eq!(request.from(), Some(HALF));
+    // The registry's tag is none of the mirror's.
+    assert!(!request.headers.contains_key("if-range"));
+}
+
+#[test]
+fn a_mirror_that_the_manifest_names_helps_when_the_file_is_not_in_the_folder() {
+    let (zoo, home) = scene();
+    let network = zoo.network();
+    let mirror = Server::good(&zoo);
+    let path = zoo.path("zoo/derain/model.toml");
+    let mirrors = format!("mirrors = [\"{}\"]\nopset", mirror.network());
+    let draft = fs::read_to_string(&path).unwrap().replacen("opset", &mirrors, 1);
+    fs::write(&path, draft).unwrap();
+    zoo.publish(rddm_zoo::now().unix(), 365);
+    fs::create_dir(zoo.path("elsewhere")).unwrap();
+    fs::rename(zoo.path("manifests"), zoo.path("elsewhere/manifests")).unwrap();
+    let registry = zoo.path("elsewhere/manifests");
+    pull(&zoo, registry.to_str().unwrap(), &home, &["--offline"]).expect(6);
+    home.assert_nothing();
+    pull(&zoo, registry.to_str().unwrap(), &home, &[]).expect(0);
+    home.assert_whole(&network);
 }
 
 #[test]

@@ -84,6 +84,10 @@ impl Server {
         format!("http://{}/manifests", self.address)
     }
 
+    pub(crate) fn network(&self) -> String {
+        format!("http://{}{NETWORK}", self.address)
+    }
+
     pub(crate) fn of_path(&self, path: &str) -> Vec<Request> {
         self.requests
             .lock()

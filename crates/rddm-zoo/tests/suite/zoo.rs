@@ -155,13 +155,14 @@ impl Home {
         self.0.join("partial").join(format!("{}.part", Digest::of(network).hex()))
     }
 
-    /// Puts a part where an earlier download would have left it.
-    pub(crate) fn leave_part(&self, network: &[u8], part: &[u8], tag: Option<&str>) {
+    /// Puts a part where an earlier download would have left it; `tag` is an entity tag and the URL
+    /// that had it.
+    pub(crate) fn leave_part(&self, network: &[u8], part: &[u8], tag: Option<(&str, &str)>) {
         let path = self.part(network);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, part).unwrap();
-        if let Some(tag) = tag {
-            fs::write(path.with_extension("tag"), tag).unwrap();
+        if let Some((tag, url)) = tag {
+            fs::write(path.with_extension("tag"), format!("{tag}\n{url}")).unwrap();
         }
     }
 }
