@@ -52,19 +52,7 @@ impl FromStr for ModelId {
     }
 }
 
-impl TryFrom<String> for ModelId {
-    type Error = Error;
-
-    fn try_from(text: String) -> Result<Self, Error> {
-        text.parse()
-    }
-}
-
-impl From<ModelId> for String {
-    fn from(id: ModelId) -> Self {
-        id.0
-    }
-}
+text_form!(ModelId);
 
 impl fmt::Display for ModelId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -27,6 +27,9 @@
 
 #![forbid(unsafe_code)]
 
+#[macro_use]
+mod text_form;
+
 mod digest;
 mod draft;
 mod error;

@@ -54,19 +54,7 @@ impl FromStr for License {
     }
 }
 
-impl TryFrom<String> for License {
-    type Error = Error;
-
-    fn try_from(text: String) -> Result<Self, Error> {
-        text.parse()
-    }
-}
-
-impl From<License> for String {
-    fn from(license: License) -> Self {
-        license.0
-    }
-}
+text_form!(License);
 
 impl fmt::Display for License {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -82,19 +82,7 @@ impl FromStr for Location {
     }
 }
 
-impl TryFrom<String> for Location {
-    type Error = Error;
-
-    fn try_from(text: String) -> Result<Self, Error> {
-        text.parse()
-    }
-}
-
-impl From<Location> for String {
-    fn from(location: Location) -> Self {
-        location.0
-    }
-}
+text_form!(Location);
 
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -218,12 +218,10 @@ pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     all.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// What an interrupted command says at last.
-pub(crate) fn interrupted() {
-    write_line(
-        io::stderr(),
-        "\ninterrupted: what came is kept, and the next pull goes on from there",
-    );
+/// What an interrupted command says at last; `brings` if it was bringing something into the store.
+pub(crate) fn interrupted(brings: bool) {
+    let kept = ": what came is kept, and the next pull goes on from there";
+    write_line(io::stderr(), &format!("\ninterrupted{}", if brings { kept } else { "" }));
 }
 
 /// A reader that has gone (`| head`) is no failure of ours.

@@ -148,7 +148,8 @@ pub(crate) fn run(options: Options) -> ExitCode {
     };
     // Nothing has to be put in order: what was not renamed does not exist yet. If there can be no
     // handler, the system ends the process just so.
-    let _ = ctrlc::set_handler(interrupted);
+    let brings = matches!(options.command, Command::Pull(_) | Command::Import(_));
+    let _ = ctrlc::set_handler(move || interrupted(brings));
     let output = Output::new(manner);
     let result =
         Context::new(options.common, &output).and_then(|context| context.run(options.command));
@@ -162,8 +163,8 @@ pub(crate) fn run(options: Options) -> ExitCode {
 }
 
 #[allow(clippy::exit, reason = "the one thing to do when the user interrupts")]
-fn interrupted() {
-    crate::output::interrupted();
+fn interrupted(brings: bool) {
+    crate::output::interrupted(brings);
     std::process::exit(130);
 }
 

@@ -3,14 +3,17 @@
 use std::{
     collections::BTreeMap,
     fs,
-    io::Cursor,
+    io::{Cursor, Write as _},
     path::{Path, PathBuf},
 };
 
 use minisign::SecretKeyBox;
 use rddm_manifest::Digest;
 
-use crate::zoo::{Zoo, finish, keys, public_key, pull, rddm_zoo};
+use crate::{
+    server::{Server, head},
+    zoo::{Zoo, finish, keys, public_key, pull, rddm_zoo},
+};
 
 /// Signs whatever the index is now, as a registry that means harm can.
 fn sign(zoo: &Zoo) {
@@ -197,6 +200,27 @@ fn texts_of_a_gigabyte_and_of_great_depth_are_refused() {
     refused(&with_index(|_| format!("schema = {}{}", "[".repeat(100_000), "]".repeat(100_000))), 5);
     refused(&with_index(|_| format!("schema = 1\n{} = 1\n", vec!["a"; 50_000].join("."))), 5);
     refused(&with_manifest(|_| format!("x = {}", "{a=".repeat(20_000))), 5);
+}
+
+#[test]
+fn texts_without_an_end_are_cut_off_at_their_limit() {
+    for path in ["/manifests/index.toml", "/manifests/index.toml.minisig", "/manifests/derain.toml"]
+    {
+        let zoo = Zoo::new();
+        let home = zoo.home();
+        let server = Server::start(&zoo, move |request, stream| {
+            if request.path != path {
+                return false;
+            }
+            head(stream, "200 OK", &[("Transfer-Encoding", "chunked")], None);
+            let piece = [b"10000\r\n".as_slice(), &[b'a'; 0x10000], b"\r\n"].concat();
+            let sent = (0..).take_while(|_| stream.write_all(&piece).is_ok()).take(1000).count();
+            assert!(sent < 1000, "the client took all of it");
+            true
+        });
+        pull(&zoo, &server.registry(), &home, &[]).expect(5);
+        home.assert_nothing();
+    }
 }
 
 #[test]

@@ -9,22 +9,12 @@ use std::{
 
 use crate::{
     server::{NETWORK, Server, head, serve},
-    zoo::{Home, Numbers, QUICK, SIZE, Zoo, public_key, rddm_zoo},
+    zoo::{Home, Numbers, SIZE, Zoo, pulling},
 };
 
 fn command(zoo: &Zoo, server: &Server, home: &Home) -> Command {
-    let mut command = rddm_zoo(zoo.root.path());
-    command.args([
-        "pull",
-        "derain",
-        "--json",
-        "--registry",
-        &server.registry(),
-        "--key",
-        public_key(),
-        "--home",
-    ]);
-    command.arg(&home.0).args(QUICK).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut command = pulling(zoo, &server.registry(), home, &["--json"]);
+    command.stdout(Stdio::piped()).stderr(Stdio::null());
     command
 }
 

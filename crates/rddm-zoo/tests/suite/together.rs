@@ -9,7 +9,7 @@ use std::{
 
 use crate::{
     server::{NETWORK, Server, head},
-    zoo::{QUICK, SIZE, Zoo, public_key, rddm_zoo},
+    zoo::{SIZE, Zoo, pulling, rddm_zoo},
 };
 
 #[test]
@@ -27,22 +27,8 @@ fn ten_processes_pull_one_model_and_one_transfers_it() {
         true
     });
     let start = || -> Child {
-        rddm_zoo(zoo.root.path())
-            .args([
-                "pull",
-                "derain",
-                "--registry",
-                &server.registry(),
-                "--key",
-                public_key(),
-                "--home",
-            ])
-            .arg(&home.0)
-            .args(QUICK)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap()
+        let mut command = pulling(&zoo, &server.registry(), &home, &[]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     };
     let children: Vec<Child> = (0..10).map(|_| start()).collect();
     for child in children {
@@ -67,20 +53,7 @@ fn garbage_is_not_collected_while_a_model_is_pulled() {
         let _ = stream.write_all(&body[100_000..]);
         true
     });
-    let mut pull = rddm_zoo(zoo.root.path())
-        .args([
-            "pull",
-            "derain",
-            "-q",
-            "--registry",
-            &server.registry(),
-            "--key",
-            public_key(),
-            "--home",
-        ])
-        .arg(&home.0)
-        .spawn()
-        .unwrap();
+    let mut pull = pulling(&zoo, &server.registry(), &home, &["-q"]).spawn().unwrap();
     while !fs::metadata(home.part(&network)).is_ok_and(|metadata| metadata.len() > 0) {
         thread::sleep(Duration::from_millis(5));
     }

@@ -223,17 +223,20 @@ pub(crate) fn finish(command: &mut Command) -> Outcome {
 }
 
 /// Few and quick retries, so that tests are quick.
-pub(crate) const QUICK: [&str; 6] = ["--retries", "2", "--retry-wait", "1", "--stall", "5"];
+const QUICK: [&str; 6] = ["--retries", "2", "--retry-wait", "1", "--stall", "5"];
 
-/// `pull derain` from `registry` into `home`, checked with the zoo's own key.
-pub(crate) fn pull(zoo: &Zoo, registry: &str, home: &Home, more: &[&str]) -> Outcome {
+/// The command `pull derain` from `registry` into `home`, checked with the zoo's own key.
+pub(crate) fn pulling(zoo: &Zoo, registry: &str, home: &Home, more: &[&str]) -> Command {
     let mut command = rddm_zoo(zoo.root.path());
-    command
-        .args(["pull", "derain", "--registry", registry, "--key", public_key(), "--home"])
-        .arg(&home.0);
-    let has = |option: &&str| more.contains(option);
-    for pair in QUICK.chunks(2).filter(|pair| !has(&pair[0])) {
+    command.args(["pull", "derain", "--registry", registry, "--key", public_key(), "--home"]);
+    command.arg(&home.0);
+    for pair in QUICK.chunks(2).filter(|pair| !more.contains(&pair[0])) {
         command.args(pair);
     }
-    finish(command.args(more))
+    command.args(more);
+    command
+}
+
+pub(crate) fn pull(zoo: &Zoo, registry: &str, home: &Home, more: &[&str]) -> Outcome {
+    finish(&mut pulling(zoo, registry, home, more))
 }
