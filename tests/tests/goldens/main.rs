@@ -2,18 +2,26 @@
 //!
 //! The goldens are numbers that the paper's own code made. Their folder is `RDDM_GOLDENS`, else `../shared/goldens`
 //! beside the workspace. All that a case needs is read from its manifest, so any set of the same form can be given.
-//! A case that no engine ran, a kind or a setting that is not known, and an engine that is missing where it is
-//! demanded are failures.
+//! A case that no engine ran, and a kind or a setting that is not known, are failures. ONNX Runtime is an engine where
+//! `ORT_DYLIB_PATH` names its library; in CI it must be.
 //!
 //! ```text
 //! cargo test --release -p rddm-tests --test goldens -- --nocapture [PART OF AN ID…]
 //! ```
+#![allow(clippy::print_stdout, reason = "a suite is read by people")]
 
+mod aosa;
+mod checkpoints;
 mod compare;
+mod engines;
+mod modules;
+mod networks;
 mod report;
+mod sampling;
 mod schedules;
 mod set;
 mod tensors;
+mod training;
 mod trajectories;
 
 use std::process::ExitCode;
@@ -37,6 +45,9 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    if let Some(missing) = engines::missing() {
+        println!("\n*** goldens: {missing} ***\n");
+    }
     let mut report = Report::new(set.folder(), set.cases().len());
     for case in set.cases() {
         if wanted.is_empty() || wanted.iter().any(|part| case.id.contains(part.as_str())) {
@@ -54,7 +65,14 @@ fn run(set: &Set, case: &Case) -> Result<Vec<Run>, String> {
         "ddim_to_rddm" => schedules::ddim_to_rddm(set, case),
         "schedule_from_ddim" => schedules::schedule_from_ddim(set, case),
         "times" => schedules::times(set, case),
+        "module" => modules::module(set, case),
+        "network" => networks::network(set, case),
         "trajectory" => trajectories::trajectory(set, case),
+        "loss" => training::loss(set, case),
+        "training" => training::training(set, case),
+        "ema" => training::ema(set, case),
+        "checkpoint" => checkpoints::checkpoint(set, case),
+        "aosa" => aosa::aosa(set, case),
         other => Err(format!("the suite knows no kind \"{other}\"")),
     }
 }
