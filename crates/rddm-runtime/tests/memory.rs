@@ -22,7 +22,9 @@ fn estimate(
 fn height_costs_nothing() {
     let of = |height| estimate([height, 4000], |options| options);
     let (short, tall) = (of(3000), of(30_000));
-    assert_eq!(short.bytes, tall.bytes);
+    // The tiles are spread evenly, so their rows differ a little.
+    let ratio = tall.bytes as f64 / short.bytes as f64;
+    assert!((0.9..1.1).contains(&ratio), "{short:?} {tall:?}");
     assert!(short.bytes < 400_000_000, "{short:?}");
 }
 
@@ -45,8 +47,7 @@ fn the_tile_follows_what_is_allowed() {
     assert!(kept.tile < free.tile, "{kept:?} {free:?}");
 }
 
-/// The peak of this process while it restores 24 and 96 megapixels differs by less than a tenth
-/// of what one more picture would take.
+/// The process grows by no more than the estimate and the allocator's slack.
 #[cfg(target_os = "linux")]
 #[test]
 fn what_is_used_is_what_was_said() {
@@ -55,10 +56,10 @@ fn what_is_used_is_what_was_said() {
         let line = status.lines().find(|line| line.starts_with(key)).unwrap();
         line.split_ascii_whitespace().nth(1).unwrap().parse().unwrap()
     }
-    let model = Model { tile: 128, overlap: 8, steps: 2, eta: 0.0, ..Model::joint() };
+    let model = Model { tile: 128, overlap: 8, steps: 1, ..Model::joint() };
     let manifest = model.manifest();
     let restorer = Restorer::builder(&manifest).build(model.files()).unwrap();
-    let [height, width] = [2500, 4000];
+    let [height, width] = [2000, 3000];
     let said = restorer.memory_estimate([height, width]).unwrap().bytes;
     let before = kilobytes("VmRSS:") * 1024;
     let mut source = |y: usize, row: &mut [f32]| {
@@ -74,7 +75,7 @@ fn what_is_used_is_what_was_said() {
     restorer.restore_rows([3, height, width], &mut source, &mut sink, &mut go).unwrap();
     let used = peak.saturating_sub(before);
     eprintln!("said {said}, used {used}");
-    // One copy of the picture alone is 120 MB.
-    assert!(said < 60_000_000, "said {said}");
-    assert!(used < said + 30_000_000, "said {said}, used {used}");
+    // One copy of the picture alone is 72 MB.
+    assert!(said < 40_000_000, "said {said}");
+    assert!(used < said + 20_000_000, "said {said}, used {used}");
 }

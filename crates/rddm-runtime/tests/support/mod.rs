@@ -49,9 +49,6 @@ impl TinyNet {
         let mut random = Random(self.seed);
         let deep = 4 * self.input_channels;
         let mut first = random.tensor("w1", &[HIDDEN, deep, 3, 3], 0.6 / (deep as f32).sqrt());
-        if self.broken {
-            first.float_data[0] = f32::NAN;
-        }
         if self.external {
             first.data_location = Some(tensor_proto::DataLocation::External as i32);
         }
@@ -75,7 +72,11 @@ impl TinyNet {
         node.push(op("Tanh", &[&last], "h1", vec![]));
         for output in &self.outputs {
             let name = |what: &str| format!("{output}_{what}");
-            initializer.push(random.tensor(&name("w"), &[4 * self.channels, HIDDEN, 3, 3], 0.15));
+            let mut weights = random.tensor(&name("w"), &[4 * self.channels, HIDDEN, 3, 3], 0.15);
+            if self.broken {
+                weights.float_data[0] = f32::NAN;
+            }
+            initializer.push(weights);
             let mode = AttributeProto {
                 s: b"CRD".to_vec(),
                 ..attribute("mode", attribute_proto::AttributeType::String)
