@@ -1,5 +1,6 @@
 use std::fs::File;
 use std::io::Read;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use image::ImageDecoder;
@@ -26,6 +27,14 @@ pub fn read(path: impl AsRef<Path>, limits: &Limits) -> Result<Picture, Error> {
 /// [`ErrorKind::UnknownFormat`], [`ErrorKind::Unsupported`] and [`ErrorKind::Corrupt`] say what is
 /// wrong with the contents, [`ErrorKind::Limit`] that they would cost more than `limits` allow.
 pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, Error> {
+    // The codecs promise not to panic, and a file that makes one break its promise is still only a
+    // broken file.
+    catch_unwind(AssertUnwindSafe(|| decode_trusting(bytes, limits))).unwrap_or_else(|_| {
+        Err(Error::new(ErrorKind::Corrupt, "the codec gave up on this file: it is broken"))
+    })
+}
+
+fn decode_trusting(bytes: &[u8], limits: &Limits) -> Result<Picture, Error> {
     check_file_size(bytes.len() as u64, limits)?;
     let format = Format::from_contents(bytes).ok_or_else(|| format::unknown(bytes))?;
     let spare = limits.memory.saturating_sub(bytes.len() as u64);

@@ -105,6 +105,15 @@ pub fn write(
     Ok(encoded)
 }
 
+/// Writes the contents of any file as [`write()`] does: whole, or not at all.
+///
+/// # Errors
+/// [`ErrorKind::Io`], and [`ErrorKind::Exists`] where a file is there and `overwrite` is off.
+pub fn write_bytes(path: impl AsRef<Path>, bytes: &[u8], overwrite: bool) -> Result<(), Error> {
+    let path = path.as_ref();
+    replace(path, bytes, overwrite).map_err(|error| error.at(path))
+}
+
 /// Encodes a picture. Values are clipped to `[0, 1]` and rounded to the nearest step.
 ///
 /// # Errors

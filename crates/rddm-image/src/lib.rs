@@ -33,7 +33,7 @@ mod xmp;
 
 pub use compare::side_by_side;
 pub use decode::{decode, read};
-pub use encode::{EncodeOptions, Encoded, Loss, encode, write};
+pub use encode::{EncodeOptions, Encoded, Loss, encode, write, write_bytes};
 pub use error::{Error, ErrorKind};
 pub use format::Format;
 pub use limits::Limits;

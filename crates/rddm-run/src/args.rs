@@ -1,0 +1,364 @@
+//! The options of the command line.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use rddm_image::Format;
+use rddm_manifest::{ModelId, Precision};
+use rddm_runtime::Device;
+
+/// Restores pictures with a model of the zoo.
+///
+/// Every INPUT is a picture (PNG, JPEG, WebP, TIFF, BMP), a folder of them, a list of them
+/// (@FILE, one a line), or - for standard input. Without --output, the restored picture lies
+/// beside its input: photo.png becomes photo.MODEL.png.
+#[derive(Debug, Parser)]
+#[command(
+    name = "rddm-run",
+    version,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    after_help = EXIT_CODES,
+    max_term_width = 100
+)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) restore: Restore,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 done; 2 wrong options; 3 a picture that can't be read; 4 a model that is not on this \
+machine; 5 a file that is not what it should be (nothing was run); 7 a file that can't be written; \
+8 an engine or device that is missing or failed; 9 some of several pictures failed; 130 \
+interrupted; 1 anything else.";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Compares pictures or folders of pictures: PSNR, SSIM and MAE.
+    Metrics(Metrics),
+    /// Lists the engines of this build and the devices that each finds.
+    Devices(Devices),
+    /// Times a model on pictures of several sizes, engines in turn.
+    Bench(Bench),
+    /// Checks that each engine of this build computes what it should here.
+    SelfTest(SelfTest),
+    /// Prints the completions of a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Prints the manual page.
+    Man,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Restore {
+    /// The model, by its name in the zoo.
+    #[arg(long, required = true, value_name = "NAME")]
+    pub(crate) model: Option<ModelId>,
+    /// Pictures, folders, @lists, or -.
+    #[arg(required = true, value_name = "INPUT")]
+    pub(crate) inputs: Vec<PathBuf>,
+    /// A file, a folder (several inputs, or a name ending in /), or - for standard output.
+    #[arg(short, long, value_name = "OUTPUT")]
+    pub(crate) output: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) sampling: Sampling,
+    #[command(flatten)]
+    pub(crate) engine: EngineArgs,
+    #[command(flatten)]
+    pub(crate) files: Files,
+    #[command(flatten)]
+    pub(crate) looks: Looks,
+    #[command(flatten)]
+    pub(crate) registry: RegistryArgs,
+    #[command(flatten)]
+    pub(crate) printing: Printing,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Restoration")]
+pub(crate) struct Sampling {
+    /// Sampling steps; more steps are slower. The model's own number unless given.
+    #[arg(long, value_name = "N")]
+    pub(crate) steps: Option<usize>,
+    /// Seed of the noise: the same seed gives the same picture.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Share of fresh noise in each step, 0 to 1. The model's own unless given.
+    #[arg(long, value_name = "X")]
+    pub(crate) eta: Option<f32>,
+    /// How much of the restoration is applied: 0 nothing, 1 all of it, at most 4.
+    #[arg(long, value_name = "X", default_value_t = 1.0)]
+    pub(crate) strength: f32,
+    /// A picture that marks what to restore (white), for models that take a mask.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) mask: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Engine")]
+pub(crate) struct EngineArgs {
+    /// What runs the networks: tract, or ort (ONNX Runtime) in a build that has it.
+    #[arg(long, value_name = "NAME", default_value = "tract")]
+    pub(crate) engine: String,
+    /// What they run on: cpu, auto, or a device that `rddm-run devices` lists.
+    #[arg(long, value_name = "NAME", default_value = "cpu")]
+    pub(crate) device: Device,
+    #[command(flatten)]
+    pub(crate) library: Library,
+    /// Tiles that are worked on at a time; 0 means one for each processor core.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) threads: usize,
+    /// Height and width of a tile in pixels. The model's own unless given.
+    #[arg(long, value_name = "N")]
+    pub(crate) tile: Option<usize>,
+    /// Most memory that the restoration takes, such as 300MB; tiles get smaller to keep it.
+    #[arg(long, value_name = "SIZE", value_parser = bytes)]
+    pub(crate) max_memory: Option<u64>,
+    /// Which of the model's networks run: fp32, fp16 or int8. The widest unless given.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) precision: Option<Precision>,
+}
+
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Library {
+    /// The shared library of ONNX Runtime, for the engine ort; ORT_DYLIB_PATH unless given.
+    #[arg(long = "ort-library", value_name = "FILE")]
+    path: Option<PathBuf>,
+}
+
+impl Library {
+    /// The library that was named, by option or variable.
+    pub(crate) fn path(&self) -> Option<PathBuf> {
+        let variable = || std::env::var_os("ORT_DYLIB_PATH").filter(|path| !path.is_empty());
+        self.path.clone().or_else(|| variable().map(PathBuf::from))
+    }
+}
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Files")]
+pub(crate) struct Files {
+    /// Format of the output: png, jpg, webp, tiff or bmp. By its name, else the input's.
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) format: Option<Format>,
+    /// Quality of JPEG, 1 to 100.
+    #[arg(long, value_name = "N", default_value_t = 92, value_parser = clap::value_parser!(u8).range(1..=100))]
+    pub(crate) quality: u8,
+    /// Takes folders with all folders in them; the tree is kept.
+    #[arg(short, long)]
+    pub(crate) recursive: bool,
+    /// Allows an output to replace its input.
+    #[arg(long)]
+    pub(crate) overwrite: bool,
+    /// Leaves inputs alone whose output exists, so that a batch goes on where it stopped.
+    #[arg(long)]
+    pub(crate) skip_existing: bool,
+    /// Leaves EXIF, XMP and ICC out of the output, and writes no parameters into it.
+    #[arg(long)]
+    pub(crate) strip: bool,
+    /// Goes on until it is interrupted, and restores the pictures that appear in the folders.
+    #[arg(long, conflicts_with = "dry_run")]
+    pub(crate) watch: bool,
+    /// Says what would be done, and does nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Looking")]
+pub(crate) struct Looks {
+    /// Also writes input and output side by side, as a picture or as a page with a slider.
+    #[arg(long, value_name = "KIND", num_args = 0..=1, require_equals = true, default_missing_value = "picture")]
+    pub(crate) compare: Option<Compare>,
+    /// Also writes the picture after each step into this folder.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) preview: Option<PathBuf>,
+}
+
+/// What `--compare` writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Compare {
+    /// photo.MODEL.compare.png
+    Picture,
+    /// photo.MODEL.compare.html, one file that needs nothing else
+    Html,
+}
+
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Models")]
+pub(crate) struct RegistryArgs {
+    /// A folder that holds index.toml, for models that were not pulled. RDDM_REGISTRY unless given,
+    /// else the checkout's own.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) registry: Option<String>,
+    /// The store of pulled models. RDDM_HOME unless given, else where the system keeps data.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) home: Option<PathBuf>,
+    /// A public key whose signature the registry's index must have, instead of the zoo's own.
+    #[arg(long, value_name = "KEY")]
+    pub(crate) key: Vec<rddm_manifest::PublicKey>,
+    /// Takes a registry whose index nobody signed.
+    #[arg(long, conflicts_with = "key")]
+    pub(crate) allow_unsigned: bool,
+}
+
+#[derive(Debug, Clone, Copy, clap::Args)]
+#[command(next_help_heading = "Printing")]
+pub(crate) struct Printing {
+    /// Prints a report as JSON on standard output.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Prints nothing but errors.
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Metrics {
+    /// A picture, or a folder of them.
+    pub(crate) a: PathBuf,
+    /// The picture to compare it with, or a folder whose pictures have the same names.
+    pub(crate) b: PathBuf,
+    /// Compares the top left part that both have, where sizes differ.
+    #[arg(long)]
+    pub(crate) crop: bool,
+    #[command(flatten)]
+    pub(crate) printing: Printing,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Devices {
+    #[command(flatten)]
+    pub(crate) library: Library,
+    #[command(flatten)]
+    pub(crate) printing: Printing,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Bench {
+    /// The model, by its name in the zoo.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) model: ModelId,
+    /// Sizes of the pictures, WIDTHxHEIGHT.
+    #[arg(long, value_name = "SIZE", value_delimiter = ',', default_value = "128x128,256x256,512x512", value_parser = size)]
+    pub(crate) size: Vec<(usize, usize)>,
+    /// Engines to compare, run in turn.
+    #[arg(long, value_name = "NAME", value_delimiter = ',', default_value = "tract")]
+    pub(crate) engine: Vec<String>,
+    /// Tile sizes to compare. The model's own unless given; 0 takes the picture as a whole.
+    #[arg(long, value_name = "N", value_delimiter = ',')]
+    pub(crate) tile: Vec<usize>,
+    /// Times one pass of the first network over the whole picture instead of a restoration.
+    #[arg(long, conflicts_with_all = ["tile", "steps"])]
+    pub(crate) network: bool,
+    /// Sampling steps.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) steps: usize,
+    /// Tiles that are worked on at a time; 0 means one for each processor core.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) threads: usize,
+    /// Rounds; the median counts.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) rounds: u32,
+    /// What the networks run on.
+    #[arg(long, value_name = "NAME", default_value = "cpu")]
+    pub(crate) device: Device,
+    #[command(flatten)]
+    pub(crate) library: Library,
+    #[command(flatten)]
+    pub(crate) registry: RegistryArgs,
+    #[command(flatten)]
+    pub(crate) printing: Printing,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct SelfTest {
+    /// Checks a model of the zoo, too.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) model: Option<ModelId>,
+    /// What the networks run on.
+    #[arg(long, value_name = "NAME", default_value = "cpu")]
+    pub(crate) device: Device,
+    #[command(flatten)]
+    pub(crate) library: Library,
+    #[command(flatten)]
+    pub(crate) registry: RegistryArgs,
+    #[command(flatten)]
+    pub(crate) printing: Printing,
+}
+
+impl Args {
+    fn printing(&self) -> Printing {
+        match &self.command {
+            None => self.restore.printing,
+            Some(Command::Metrics(metrics)) => metrics.printing,
+            Some(Command::Devices(devices)) => devices.printing,
+            Some(Command::Bench(bench)) => bench.printing,
+            Some(Command::SelfTest(test)) => test.printing,
+            Some(Command::Completions { .. } | Command::Man) => {
+                Printing { json: false, quiet: false }
+            }
+        }
+    }
+
+    pub(crate) fn quiet(&self) -> bool {
+        self.printing().quiet
+    }
+
+    pub(crate) fn json(&self) -> bool {
+        self.printing().json
+    }
+}
+
+/// A number of bytes: plain, or with kB, MB, GB (powers of 1000) or KiB, MiB, GiB (of 1024).
+fn bytes(text: &str) -> Result<u64, String> {
+    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let unit: u64 = match text[digits.len()..].to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" | "kb" => 1000,
+        "m" | "mb" => 1_000_000,
+        "g" | "gb" => 1_000_000_000,
+        "kib" => 1 << 10,
+        "mib" => 1 << 20,
+        "gib" => 1 << 30,
+        other => return Err(format!("{other:?} is no unit: take kB, MB, GB, KiB, MiB or GiB")),
+    };
+    let number: f64 = digits.trim().parse().map_err(|_| "write a size such as 300MB".to_owned())?;
+    let size = number * unit as f64;
+    if !(1.0..=1e18).contains(&size) {
+        return Err("write a size such as 300MB".to_owned());
+    }
+    Ok(size as u64)
+}
+
+fn size(text: &str) -> Result<(usize, usize), String> {
+    let sides = text.split_once('x').and_then(|(w, h)| Some((w.parse().ok()?, h.parse().ok()?)));
+    sides
+        .filter(|&(width, height)| (1..=65_536).contains(&width) && (1..=65_536).contains(&height))
+        .ok_or_else(|| "write a size as WIDTHxHEIGHT, such as 512x512".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_are_consistent() {
+        <Args as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes_have_units() {
+        assert_eq!(bytes("300MB"), Ok(300_000_000));
+        assert_eq!(bytes("1.5 GiB"), Ok(3 << 29));
+        assert_eq!(bytes("4096"), Ok(4096));
+        for wrong in ["", "MB", "3XB", "-1MB", "nan", "1e40GB"] {
+            assert!(bytes(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(size("640x480"), Ok((640, 480)));
+        assert!(size("0x4").is_err() && size("640").is_err());
+    }
+}

@@ -1,0 +1,214 @@
+//! Pictures one after the other: read, restore, hand over.
+
+use std::io::Read as _;
+use std::path::Path;
+use std::time::Instant;
+
+use ndarray::{Array2, Array3, Axis};
+use rddm_image::{EncodeOptions, Limits, Picture};
+use rddm_runtime::{CancelToken, Control, Progress, Restorer, StepView};
+use rddm_zoo::ResolvedModel;
+
+use super::deliver;
+use crate::args::Restore;
+use crate::failure::{Failure, code};
+use crate::inputs::{Job, STREAM};
+use crate::report::{self, Status};
+use crate::terminal::Terminal;
+
+/// What all pictures of a run share.
+pub(super) struct Batch<'a> {
+    pub(super) args: &'a Restore,
+    pub(super) model: &'a ResolvedModel,
+    pub(super) restorer: &'a Restorer,
+    pub(super) cancel: &'a CancelToken,
+    pub(super) terminal: &'a mut Terminal,
+}
+
+/// What became of the pictures that had their turn.
+#[derive(Default)]
+pub(super) struct Done {
+    pub(super) pictures: Vec<report::Picture>,
+    pub(super) interrupted: bool,
+}
+
+impl Done {
+    /// The exit code that each picture has alone.
+    pub(super) fn codes(&self) -> impl Iterator<Item = u8> {
+        self.pictures.iter().map(|picture| picture.error.as_ref().map_or(0, |error| error.code))
+    }
+
+    pub(super) fn add(&mut self, more: Self) {
+        self.pictures.extend(more.pictures);
+        self.interrupted |= more.interrupted;
+    }
+}
+
+impl Batch<'_> {
+    /// One after the other; a picture that fails is reported, and the next one has its turn.
+    pub(super) fn all(&mut self, jobs: &[Job]) -> Done {
+        let mut done = Done::default();
+        for (index, job) in jobs.iter().enumerate() {
+            if self.cancel.is_cancelled() {
+                done.interrupted = true;
+                break;
+            }
+            let place = match jobs.len() {
+                1 => String::new(),
+                count => format!("[{}/{count}] ", index + 1),
+            };
+            let mut entry = report::Picture::of(job);
+            match self.one(job, &place, &mut entry) {
+                Ok(status) => entry.status = status,
+                Err(failure) if failure.code == code::INTERRUPTED => {
+                    done.interrupted = true;
+                    break;
+                }
+                Err(failure) => {
+                    self.terminal.failed(&failure);
+                    entry.error = Some((&failure).into());
+                }
+            }
+            done.pictures.push(entry);
+        }
+        done
+    }
+
+    fn one(
+        &mut self,
+        job: &Job,
+        place: &str,
+        entry: &mut report::Picture,
+    ) -> Result<Status, Failure> {
+        let files = &self.args.files;
+        if files.skip_existing && job.output != Path::new(STREAM) && job.output.exists() {
+            self.terminal.note(&format!("{place}{} exists, skipped", job.output.display()));
+            return Ok(Status::Skipped);
+        }
+        let begun = Instant::now();
+        let picture = read(&job.input)?;
+        let mask = self.mask()?;
+        let read_seconds = begun.elapsed().as_secs_f64();
+        let size = report::Size { width: picture.width(), height: picture.height() };
+        entry.size = Some(size);
+        if files.dry_run || self.args.engine.max_memory.is_some() {
+            entry.memory = Some(self.estimate(job, place, size)?);
+        }
+        if files.dry_run {
+            return Ok(Status::Planned);
+        }
+        let restored = self.restore(job, place, &picture, mask.as_ref(), entry)?;
+        let restored_seconds = begun.elapsed().as_secs_f64();
+        deliver::picture(self, job, &picture, restored, entry)?;
+        let seconds = begun.elapsed().as_secs_f64();
+        entry.seconds = Some(report::Seconds {
+            read: read_seconds,
+            restore: restored_seconds - read_seconds,
+            write: seconds - restored_seconds,
+        });
+        self.terminal.note(&format!("{place}{}, {seconds:.2} s", Self::line(job, size)));
+        Ok(Status::Written)
+    }
+
+    fn line(job: &Job, size: report::Size) -> String {
+        let (input, output) = (job.input.display(), job.output.display());
+        format!("{input} → {output}  {}×{}", size.width, size.height)
+    }
+
+    fn mask(&self) -> Result<Option<Array2<f32>>, Failure> {
+        let Some(path) = &self.args.sampling.mask else { return Ok(None) };
+        let mask = rddm_image::with_channels(read(path)?.pixels.view(), 1)?;
+        Ok(Some(mask.remove_axis(Axis(0))))
+    }
+
+    fn estimate(
+        &mut self,
+        job: &Job,
+        place: &str,
+        size: report::Size,
+    ) -> Result<report::Memory, Failure> {
+        let estimate = self
+            .restorer
+            .memory_estimate([size.height, size.width])
+            .map_err(|error| Failure::from(error).at(&job.input))?;
+        self.terminal.note(&format!(
+            "{place}{}, {} tiles of {} pixels, at most {} MB beside the picture",
+            Self::line(job, size),
+            estimate.tiles,
+            estimate.tile,
+            estimate.bytes.div_ceil(1_000_000)
+        ));
+        Ok(report::Memory { bytes: estimate.bytes, tile: estimate.tile, tiles: estimate.tiles })
+    }
+
+    fn restore(
+        &mut self,
+        job: &Job,
+        place: &str,
+        picture: &Picture,
+        mask: Option<&Array2<f32>>,
+        entry: &mut report::Picture,
+    ) -> Result<Array3<f32>, Failure> {
+        let bar = self.terminal.bar(&format!("{place}{}", job.input.display()));
+        let mut on_progress = |progress: Progress| {
+            bar.set_position((progress.fraction() * 1000.0) as u64);
+            Control::Continue
+        };
+        let pixels = picture.pixels.view();
+        let mask = mask.map(|mask| mask.view());
+        let mut trouble = None;
+        let restored = match &self.args.looks.preview {
+            None => self.restorer.restore(pixels, mask, &mut on_progress),
+            Some(folder) => {
+                let mut on_step = |view: StepView<'_>| match write_step(folder, job, &view) {
+                    Ok(path) => {
+                        entry.also.push(path);
+                        Control::Continue
+                    }
+                    Err(failure) => {
+                        trouble = Some(failure);
+                        Control::Stop
+                    }
+                };
+                self.restorer.restore_with_steps(pixels, mask, &mut on_progress, &mut on_step)
+            }
+        };
+        bar.finish_and_clear();
+        match (restored, trouble) {
+            (Ok(restored), _) => Ok(restored),
+            (Err(_), Some(failure)) => Err(failure),
+            (Err(error), None) => Err(match Failure::from(error) {
+                failure if failure.code == code::INTERRUPTED => failure,
+                failure => failure.at(&job.input),
+            }),
+        }
+    }
+}
+
+fn write_step(
+    folder: &Path,
+    job: &Job,
+    view: &StepView<'_>,
+) -> Result<std::path::PathBuf, Failure> {
+    let name = format!("{}.step-{:02}.png", deliver::stem(&job.input), view.step + 1);
+    let path = folder.join(name);
+    deliver::make_folder(&path)?;
+    let step = Picture::new(view.picture.mapv(|value| (value + 1.0) / 2.0));
+    rddm_image::write(&path, &step, &EncodeOptions::default())
+        .map_err(|error| Failure::writing(&error))?;
+    Ok(path)
+}
+
+fn read(path: &Path) -> Result<Picture, Failure> {
+    let limits = Limits::default();
+    if path != Path::new(STREAM) {
+        return Ok(rddm_image::read(path, &limits)?);
+    }
+    let failed = |error: &dyn std::fmt::Display| {
+        Failure::new(code::INPUT, format!("standard input: {error}"))
+    };
+    let mut bytes = Vec::new();
+    let mut input = std::io::stdin().lock().take(limits.file + 1);
+    input.read_to_end(&mut bytes).map_err(|error| failed(&error))?;
+    rddm_image::decode(&bytes, &limits).map_err(|error| failed(&error))
+}

@@ -1,0 +1,109 @@
+//! A restored picture on its way out: metadata, file or stream, comparison.
+
+use std::path::{Path, PathBuf};
+
+use ndarray::Array3;
+use rddm_image::{EncodeOptions, Metadata, Picture};
+
+use super::batch::Batch;
+use super::compare;
+use crate::args::Compare;
+use crate::failure::{Failure, code};
+use crate::inputs::{Job, STREAM};
+use crate::report;
+
+/// Writes the restored pixels with what the input had beside its own.
+pub(super) fn picture(
+    batch: &mut Batch<'_>,
+    job: &Job,
+    input: &Picture,
+    pixels: Array3<f32>,
+    entry: &mut report::Picture,
+) -> Result<(), Failure> {
+    let mut output = Picture {
+        pixels,
+        alpha: input.alpha.clone(),
+        depth: input.depth,
+        metadata: input.metadata.clone(),
+        format: input.format,
+    };
+    if batch.args.files.strip {
+        output.metadata = Metadata::default();
+    } else {
+        sign(batch, &mut output);
+    }
+    let mut options = EncodeOptions::default().with_quality(batch.args.files.quality);
+    options.format = batch.args.files.format;
+    let encoded = if job.output == Path::new(STREAM) {
+        let encoded = rddm_image::encode(&output, &options)
+            .map_err(|error| Failure::writing(&error).at(&job.output))?;
+        batch.terminal.raw(&encoded.bytes)?;
+        encoded
+    } else {
+        make_folder(&job.output)?;
+        rddm_image::write(&job.output, &output, &options)
+            .map_err(|error| Failure::writing(&error))?
+    };
+    for loss in &encoded.losses {
+        let (output, format) = (job.output.display(), encoded.format);
+        batch.terminal.note(&format!("note: {output}: {format} can't hold {loss}: left out"));
+    }
+    entry.losses = encoded.losses.iter().map(ToString::to_string).collect();
+    if let Some(kind) = batch.args.looks.compare {
+        let path = comparison(job, batch.model.manifest.id.as_str(), kind);
+        match kind {
+            Compare::Picture => compare::picture(&path, input, &output)?,
+            Compare::Html => compare::page(&path, &job.input, input, &output)?,
+        }
+        entry.also.push(path);
+    }
+    Ok(())
+}
+
+/// Makes the folders that a file lies in.
+pub(super) fn make_folder(file: &Path) -> Result<(), Failure> {
+    let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) else {
+        return Ok(());
+    };
+    std::fs::create_dir_all(folder).map_err(|error| {
+        Failure::new(code::DISK, format!("the folder {} can't be made: {error}", folder.display()))
+    })
+}
+
+/// A file's name without its extension.
+pub(super) fn stem(path: &Path) -> String {
+    let stem = path.file_stem().filter(|_| path != Path::new(STREAM));
+    stem.map_or_else(|| "picture".to_owned(), |stem| stem.to_string_lossy().into_owned())
+}
+
+/// Writes how a picture was restored into its metadata.
+fn sign(batch: &Batch<'_>, picture: &mut Picture) {
+    let (manifest, sampler) = (&batch.model.manifest, batch.restorer.sampler());
+    picture.metadata.add_properties(
+        "rddm",
+        "urn:rddm-zoo:restoration:1",
+        &[
+            ("Model", manifest.id.as_str()),
+            ("ModelVersion", &manifest.version.to_string()),
+            ("ManifestSha256", &batch.model.sha256.hex()),
+            ("Steps", &sampler.steps.to_string()),
+            ("Seed", &batch.restorer.seed().to_string()),
+            ("Eta", &sampler.eta.to_string()),
+            ("Strength", &batch.args.sampling.strength.to_string()),
+            ("Engine", batch.restorer.engine()),
+            ("Program", concat!("rddm-run ", env!("CARGO_PKG_VERSION"))),
+        ],
+    );
+}
+
+/// Beside the output: `photo.derain.png` has `photo.derain.compare.png`.
+fn comparison(job: &Job, word: &str, kind: Compare) -> PathBuf {
+    let extension = match kind {
+        Compare::Picture => "png",
+        Compare::Html => "html",
+    };
+    if job.output == Path::new(STREAM) {
+        return PathBuf::from(format!("{}.{word}.compare.{extension}", stem(&job.input)));
+    }
+    job.output.with_file_name(format!("{}.compare.{extension}", stem(&job.output)))
+}

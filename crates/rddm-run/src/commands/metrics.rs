@@ -1,0 +1,207 @@
+//! `rddm-run metrics A B`
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use ndarray::{Array3, Axis, Slice};
+use rddm_image::{Format, Limits};
+use rddm_metrics::{mae, psnr_rgb, psnr_y, ssim_rgb, ssim_y};
+use serde::Serialize;
+
+use crate::args::Metrics;
+use crate::failure::{Failure, code};
+use crate::report::Trouble;
+use crate::terminal::{Terminal, table};
+
+#[derive(Serialize)]
+struct Report {
+    schema: u32,
+    pictures: Vec<Pair>,
+    /// Means over the pictures that could be measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mean: Option<Measures>,
+    failed: usize,
+}
+
+#[derive(Serialize)]
+struct Pair {
+    a: PathBuf,
+    b: PathBuf,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    measures: Option<Measures>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<Trouble>,
+}
+
+/// In JSON, null stands for the infinite PSNR of equal pictures, and for the SSIM of pictures that
+/// are smaller than its window.
+#[derive(Clone, Copy, Serialize)]
+struct Measures {
+    psnr_rgb: f64,
+    psnr_y: f64,
+    ssim_rgb: f64,
+    ssim_y: f64,
+    mae: f64,
+}
+
+pub(crate) fn run(args: &Metrics, terminal: &mut Terminal) -> Result<u8, Failure> {
+    let pairs = pairs(&args.a, &args.b)?;
+    let mut pictures = Vec::new();
+    let mut first_code = 0;
+    for (a, b) in pairs {
+        let (measures, error) = match measure(&a, &b, args.crop) {
+            Ok(measures) => (Some(measures), None),
+            Err(failure) => {
+                terminal.failed(&failure);
+                first_code = failure.code;
+                (None, Some((&failure).into()))
+            }
+        };
+        pictures.push(Pair { a, b, measures, error });
+    }
+    let measured: Vec<Measures> = pictures.iter().filter_map(|pair| pair.measures).collect();
+    let failed = pictures.len() - measured.len();
+    let report = Report { schema: 1, mean: Measures::mean(&measured), failed, pictures };
+    terminal.result(&rows(&report))?;
+    terminal.report(&report)?;
+    Ok(match (failed, report.pictures.len()) {
+        (0, _) => 0,
+        (_, 1) => first_code,
+        _ => code::SOME_FAILED,
+    })
+}
+
+fn measure(a: &Path, b: &Path, crop: bool) -> Result<Measures, Failure> {
+    let limits = Limits::default();
+    let first = rddm_image::read(a, &limits)?.pixels;
+    let second = rddm_image::read(b, &limits)?.pixels;
+    let channels = first.dim().0.max(second.dim().0);
+    let mut first = rddm_image::with_channels(first.view(), channels)?;
+    let mut second = rddm_image::with_channels(second.view(), channels)?;
+    if crop {
+        let (height, width) =
+            (first.dim().1.min(second.dim().1), first.dim().2.min(second.dim().2));
+        for picture in [&mut first, &mut second] {
+            picture.slice_axis_inplace(Axis(1), Slice::from(..height));
+            picture.slice_axis_inplace(Axis(2), Slice::from(..width));
+        }
+    }
+    Measures::of(&first, &second).map_err(|error| {
+        let failure = Failure::from(error);
+        let failure = Failure::new(
+            failure.code,
+            format!("{} and {}: {}", a.display(), b.display(), failure.what),
+        );
+        if first.dim() != second.dim() {
+            failure.with_next("--crop compares the top left part that both have")
+        } else {
+            failure
+        }
+    })
+}
+
+impl Measures {
+    fn of(a: &Array3<f32>, b: &Array3<f32>) -> Result<Self, rddm_metrics::Error> {
+        let (a, b) = (a.view(), b.view());
+        // Too small a picture has every measure but this one.
+        let similarity = |measured: Result<f64, rddm_metrics::Error>| match measured {
+            Err(error) if error.kind() == rddm_metrics::ErrorKind::Size && !a.is_empty() => {
+                Ok(f64::NAN)
+            }
+            measured => measured,
+        };
+        Ok(Self {
+            psnr_rgb: psnr_rgb(a, b)?,
+            psnr_y: psnr_y(a, b)?,
+            ssim_rgb: similarity(ssim_rgb(a, b))?,
+            ssim_y: similarity(ssim_y(a, b))?,
+            mae: mae(a, b)?,
+        })
+    }
+
+    fn mean(all: &[Self]) -> Option<Self> {
+        let mean = |value: fn(&Self) -> f64| all.iter().map(value).sum::<f64>() / all.len() as f64;
+        (!all.is_empty()).then(|| Self {
+            psnr_rgb: mean(|m| m.psnr_rgb),
+            psnr_y: mean(|m| m.psnr_y),
+            ssim_rgb: mean(|m| m.ssim_rgb),
+            ssim_y: mean(|m| m.ssim_y),
+            mae: mean(|m| m.mae),
+        })
+    }
+
+    fn cells(&self) -> Vec<String> {
+        let ssim = |value: f64| if value.is_nan() { "-".to_owned() } else { format!("{value:.4}") };
+        vec![
+            format!("{:.3}", self.psnr_rgb),
+            format!("{:.3}", self.psnr_y),
+            ssim(self.ssim_rgb),
+            ssim(self.ssim_y),
+            format!("{:.5}", self.mae),
+        ]
+    }
+}
+
+fn rows(report: &Report) -> String {
+    let head = ["picture", "PSNR RGB", "PSNR Y", "SSIM RGB", "SSIM Y", "MAE"];
+    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    for pair in &report.pictures {
+        let mut row = vec![pair.a.display().to_string()];
+        row.extend(pair.measures.map_or_else(|| vec!["failed".to_owned()], |m| m.cells()));
+        rows.push(row);
+    }
+    if let (Some(mean), true) = (report.mean, report.pictures.len() > 1) {
+        rows.push(
+            [vec![format!("mean of {}", report.pictures.len() - report.failed)], mean.cells()]
+                .concat(),
+        );
+    }
+    table(&rows)
+}
+
+/// Two files, or the pictures of two folders whose names are equal up to the extension.
+fn pairs(a: &Path, b: &Path) -> Result<Vec<(PathBuf, PathBuf)>, Failure> {
+    if a.is_dir() != b.is_dir() {
+        return Err(Failure::usage(format!(
+            "{} and {}: compare two pictures, or two folders",
+            a.display(),
+            b.display()
+        )));
+    }
+    if !a.is_dir() {
+        return Ok(vec![(a.to_owned(), b.to_owned())]);
+    }
+    let (mut first, mut second) = (BTreeMap::new(), BTreeMap::new());
+    collect(a, Path::new(""), &mut first)?;
+    collect(b, Path::new(""), &mut second)?;
+    let pairs: Vec<_> =
+        first.into_iter().filter_map(|(name, path)| Some((path, second.remove(&name)?))).collect();
+    if pairs.is_empty() {
+        return Err(Failure::new(
+            code::INPUT,
+            format!("{} and {} have no pictures of equal names", a.display(), b.display()),
+        ));
+    }
+    Ok(pairs)
+}
+
+fn collect(
+    root: &Path,
+    below: &Path,
+    found: &mut BTreeMap<PathBuf, PathBuf>,
+) -> Result<(), Failure> {
+    let folder = root.join(below);
+    let failed = |error: std::io::Error| {
+        Failure::new(code::INPUT, format!("the folder {} can't be read: {error}", folder.display()))
+    };
+    for entry in std::fs::read_dir(&folder).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let below = below.join(entry.file_name());
+        if entry.file_type().map_err(failed)?.is_dir() {
+            collect(root, &below, found)?;
+        } else if Format::from_path(entry.path()).is_some() {
+            found.insert(below.with_extension(""), entry.path());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,13 @@
+//! One file for each thing to do.
+
+pub(crate) mod bench;
+pub(crate) mod devices;
+pub(crate) mod metrics;
+pub(crate) mod restore;
+pub(crate) mod self_test;
+pub(crate) mod shell;
+
+mod batch;
+mod compare;
+mod deliver;
+mod synthetic;

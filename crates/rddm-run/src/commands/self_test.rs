@@ -1,0 +1,185 @@
+//! `rddm-run self-test`: whether this build computes on this machine what it should.
+//!
+//! `self_test.onnx` is a network of fixed weights with what the zoo's networks are made of
+//! (unshuffled pixels, convolutions, a time); `self_test.golden` holds what ONNX Runtime on an
+//! ordinary processor makes of [`golden_input`], as little-endian `f32`: residual, then noise.
+
+use std::time::Instant;
+
+use ndarray::{Array3, Array4};
+use rddm_manifest::{Digest, Manifest};
+use rddm_runtime::{Control, EngineOptions, Restorer, engine, engines};
+use serde::Serialize;
+
+use super::synthetic;
+use crate::args::SelfTest;
+use crate::failure::{Failure, code};
+use crate::model;
+use crate::terminal::{Terminal, table};
+
+const NETWORK: &[u8] = include_bytes!("self_test.onnx");
+const GOLDEN: &[u8] = include_bytes!("self_test.golden");
+const HEIGHT: usize = 20;
+const WIDTH: usize = 28;
+const TIME: f32 = 250.0;
+
+/// Engines add in another order; the values are below 2, so this is a few hundred roundings.
+const TOLERANCE: f32 = 1e-4;
+/// One level of 8 bits, and half a one for a value that lies between two.
+const LEVEL: f32 = 1.5 / 255.0;
+
+#[derive(Serialize)]
+struct Report {
+    schema: u32,
+    passed: bool,
+    checks: Vec<Check>,
+}
+
+#[derive(Serialize)]
+struct Check {
+    engine: &'static str,
+    check: String,
+    passed: bool,
+    detail: String,
+    seconds: f64,
+}
+
+pub(crate) fn run(args: &SelfTest, terminal: &mut Terminal) -> Result<u8, Failure> {
+    let resolved = match &args.model {
+        Some(id) => Some(model::find(id, &args.registry, None)?),
+        None => None,
+    };
+    let tiny = tiny_manifest()?;
+    let mut checks = Vec::new();
+    for engine in engines() {
+        let mut record = |check: &str, outcome: &dyn Fn() -> Outcome| {
+            let begun = Instant::now();
+            let (passed, detail) = match outcome() {
+                Ok(detail) => (true, detail),
+                Err(detail) => (false, detail),
+            };
+            let seconds = begun.elapsed().as_secs_f64();
+            checks.push(Check {
+                engine: engine.name(),
+                check: check.to_owned(),
+                passed,
+                detail,
+                seconds,
+            });
+        };
+        record("golden values", &|| golden(engine.name(), args));
+        let files = [NETWORK.to_vec()];
+        record("picture", &|| picture(&tiny, &files, engine.name(), args));
+        if let Some(found) = &resolved {
+            let files: Vec<Vec<u8>> =
+                found.networks.iter().map(|network| network.bytes.clone()).collect();
+            let name = format!("model {}", model::title(&found.manifest));
+            record(&name, &|| picture(&found.manifest, &files, engine.name(), args));
+        }
+    }
+    let passed = checks.iter().all(|check| check.passed);
+    let rows: Vec<Vec<String>> = checks
+        .iter()
+        .map(|check| {
+            let mark = if check.passed { "ok" } else { "FAILED" };
+            vec![format!("{:<7} {:<7} {}: {}", mark, check.engine, check.check, check.detail)]
+        })
+        .collect();
+    terminal.result(&table(&rows))?;
+    terminal.report(&Report { schema: 1, passed, checks })?;
+    Ok(if passed { 0 } else { code::ENGINE })
+}
+
+/// What was measured, or what is wrong.
+type Outcome = Result<String, String>;
+
+/// One pass of the network against the values of another machine.
+fn golden(name: &str, args: &SelfTest) -> Outcome {
+    let mut options = EngineOptions::default();
+    options.device = args.device.clone();
+    options.library = args.library.path();
+    let text = |error: rddm_runtime::Error| error.to_string();
+    let mut network =
+        engine(name).and_then(|engine| engine.load(NETWORK, &options)).map_err(text)?;
+    let outputs = network.run(golden_input().view(), &[TIME]).map_err(text)?;
+    let values: Vec<f32> = outputs.iter().flat_map(|output| output.iter().copied()).collect();
+    let expected: Vec<f32> =
+        GOLDEN.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+    if values.len() != expected.len() {
+        return Err(format!("{} values where {} are expected", values.len(), expected.len()));
+    }
+    sound(&values)?;
+    let worst = worst(values.iter().copied().zip(expected));
+    let detail = format!("at most {worst:.1e} away");
+    if worst <= TOLERANCE {
+        Ok(detail)
+    } else {
+        Err(format!("{detail}, and {TOLERANCE:.0e} are allowed"))
+    }
+}
+
+/// A whole restoration: finite, not constant, the same again, and the same in tiles.
+fn picture(manifest: &Manifest, files: &[Vec<u8>], name: &str, args: &SelfTest) -> Outcome {
+    let restore = |tile: Option<usize>, threads: usize| -> Result<Array3<f32>, String> {
+        let mut builder = Restorer::builder(manifest)
+            .engine(name)
+            .device(args.device.clone())
+            .seed(7)
+            .threads(threads);
+        if let Some(library) = args.library.path() {
+            builder = builder.library(library);
+        }
+        if let Some(tile) = tile {
+            builder = builder.tile(tile);
+        }
+        let channels = manifest.picture.channels as usize;
+        let input = synthetic::picture(channels, 97, 131);
+        let mask = manifest.picture.mask.then(|| ndarray::Array2::ones((97, 131)));
+        let restorer = builder.build(files).map_err(|error| error.to_string())?;
+        restorer
+            .restore(input.view(), mask.as_ref().map(|mask| mask.view()), &mut |_| {
+                Control::Continue
+            })
+            .map_err(|error| error.to_string())
+    };
+    let whole = restore(Some(256), 1)?;
+    sound(whole.as_slice().unwrap_or_default())?;
+    let tiles = restore(Some(32), 2)?;
+    let apart = worst(whole.iter().copied().zip(tiles.iter().copied()));
+    if apart > LEVEL {
+        return Err(format!("tiles and the whole picture are {:.1} levels apart", apart * 255.0));
+    }
+    Ok(format!("finite, varied, tiles within {:.2} levels", apart * 255.0))
+}
+
+fn sound(values: &[f32]) -> Result<(), String> {
+    if let Some(value) = values.iter().find(|value| !value.is_finite()) {
+        return Err(format!("a value is {value}"));
+    }
+    match values.first() {
+        Some(first) if values.iter().all(|value| value == first) => {
+            Err(format!("all values are {first}"))
+        }
+        Some(_) => Ok(()),
+        None => Err("there are no values".to_owned()),
+    }
+}
+
+fn worst(pairs: impl Iterator<Item = (f32, f32)>) -> f32 {
+    pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+}
+
+/// `[1, 6, 20, 28]`; each value is an exact fraction.
+fn golden_input() -> Array4<f32> {
+    Array4::from_shape_fn((1, 6, HEIGHT, WIDTH), |(_, c, y, x)| {
+        ((c * 31 + y * 17 + x * 7) % 64) as f32 / 32.0 - 1.0
+    })
+}
+
+/// How the network is run as a model.
+fn tiny_manifest() -> Result<Manifest, Failure> {
+    let text = include_str!("self_test.toml")
+        .replace("{{sha256}}", &Digest::of(NETWORK).hex())
+        .replace("{{size}}", &NETWORK.len().to_string());
+    Manifest::parse(&text).map_err(|error| Failure::new(code::UNEXPECTED, error.to_string()))
+}

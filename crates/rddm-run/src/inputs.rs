@@ -1,0 +1,239 @@
+//! From what was written on the command line to pairs of input and output.
+
+use std::collections::{HashMap, HashSet};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use rddm_image::Format;
+
+use crate::failure::{Failure, code};
+
+/// One picture to restore.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Job {
+    pub(crate) input: PathBuf,
+    pub(crate) output: PathBuf,
+}
+
+/// Standard input and output.
+pub(crate) const STREAM: &str = "-";
+
+/// What the jobs are made from.
+pub(crate) struct Plan<'a> {
+    pub(crate) inputs: &'a [PathBuf],
+    pub(crate) output: Option<&'a Path>,
+    /// The word between a picture's name and its extension.
+    pub(crate) word: &'a str,
+    pub(crate) format: Option<Format>,
+    pub(crate) recursive: bool,
+    pub(crate) overwrite: bool,
+    /// Whether folders without pictures are no error, since some may come.
+    pub(crate) may_be_empty: bool,
+}
+
+impl Plan<'_> {
+    /// The jobs, in the order of the inputs, folders sorted by name.
+    ///
+    /// # Errors
+    /// Usage, where outputs and inputs would fall on each other; and inputs that are not there.
+    pub(crate) fn jobs(&self) -> Result<Vec<Job>, Failure> {
+        let mut found = Vec::new();
+        for input in self.inputs {
+            self.expand(input, &mut found)?;
+        }
+        if found.is_empty() && !self.may_be_empty {
+            let hint = if self.recursive { "" } else { "; --recursive looks into folders in it" };
+            return Err(Failure::new(
+                code::INPUT,
+                format!("there are no pictures in {}{hint}", shown(self.inputs)),
+            ));
+        }
+        let several = found.len() > 1 || self.inputs.iter().any(|input| input.is_dir());
+        let jobs = found
+            .into_iter()
+            .map(|found| {
+                let output = self.output(&found, several)?;
+                Ok(Job { input: found.path, output })
+            })
+            .collect::<Result<Vec<_>, Failure>>()?;
+        self.check(&jobs)?;
+        Ok(jobs)
+    }
+
+    fn expand(&self, input: &Path, found: &mut Vec<Found>) -> Result<(), Failure> {
+        if let Some(list) = input.to_str().and_then(|text| text.strip_prefix('@')) {
+            let text = std::fs::read_to_string(list).map_err(|error| {
+                Failure::new(code::INPUT, format!("the list {list} can't be read: {error}"))
+            })?;
+            for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+                self.expand_plain(Path::new(line), found)?;
+            }
+            return Ok(());
+        }
+        self.expand_plain(input, found)
+    }
+
+    fn expand_plain(&self, input: &Path, found: &mut Vec<Found>) -> Result<(), Failure> {
+        if input != Path::new(STREAM) && input.is_dir() {
+            return self.walk(input, Path::new(""), found);
+        }
+        let name = input.file_name().map(PathBuf::from).unwrap_or_default();
+        found.push(Found { path: input.to_owned(), below: name });
+        Ok(())
+    }
+
+    fn walk(&self, root: &Path, below: &Path, found: &mut Vec<Found>) -> Result<(), Failure> {
+        let folder = root.join(below);
+        let failed = |error: std::io::Error| {
+            Failure::new(
+                code::INPUT,
+                format!("the folder {} can't be read: {error}", folder.display()),
+            )
+        };
+        let mut entries = std::fs::read_dir(&folder)
+            .and_then(|entries| entries.collect::<Result<Vec<_>, _>>())
+            .map_err(failed)?;
+        entries.sort_by_key(std::fs::DirEntry::file_name);
+        for entry in entries {
+            let below = below.join(entry.file_name());
+            // Links to folders are not followed: they may lead back up.
+            let kind = entry.file_type().map_err(failed)?;
+            if kind.is_dir() {
+                let same = |folder: &Path| {
+                    Some(folder.canonicalize().ok()? == entry.path().canonicalize().ok()?)
+                };
+                let is_output = self.output.and_then(same).unwrap_or(false);
+                if self.recursive && !is_output {
+                    self.walk(root, &below, found)?;
+                }
+            } else if entry.path().is_file()
+                && Format::from_path(entry.path()).is_some()
+                && !self.is_earlier_output(&entry.path())
+            {
+                found.push(Found { path: entry.path(), below });
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a file in a folder is what an earlier run without `--output` wrote beside its input.
+    fn is_earlier_output(&self, path: &Path) -> bool {
+        let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        let ours = |stem: &str| stem.ends_with(&format!(".{}", self.word));
+        self.output.is_none() && (ours(stem) || stem.strip_suffix(".compare").is_some_and(ours))
+    }
+
+    fn output(&self, found: &Found, several: bool) -> Result<PathBuf, Failure> {
+        let stream = Path::new(STREAM);
+        let is_stream = found.path == stream;
+        match self.output {
+            None if is_stream => Ok(stream.to_owned()),
+            None => Ok(self.beside(&found.path)),
+            Some(output) if output == stream && several => Err(Failure::usage(
+                "several pictures can't go to standard output: name a folder with --output",
+            )),
+            Some(output) if output != stream && (several || is_folder(output)) => {
+                if is_stream {
+                    return Err(Failure::usage(
+                        "a picture from standard input has no name to take in a folder: name a file with --output",
+                    ));
+                }
+                if output.is_file() {
+                    return Err(Failure::usage(format!(
+                        "{} is a file, and several pictures need a folder",
+                        output.display()
+                    )));
+                }
+                Ok(self.with_format(output.join(&found.below)))
+            }
+            Some(output) => Ok(output.to_owned()),
+        }
+    }
+
+    /// `photo.png` becomes `photo.derain.png`.
+    fn beside(&self, input: &Path) -> PathBuf {
+        let mut name: OsString = input.file_stem().unwrap_or_default().to_owned();
+        name.push(format!(".{}", self.word));
+        let known = Format::from_path(input).is_some();
+        match (self.format, input.extension()) {
+            (Some(format), _) => name.push(format!(".{}", format.extension())),
+            (None, Some(extension)) if known => {
+                name.push(".");
+                name.push(extension);
+            }
+            _ => name.push(".png"),
+        }
+        input.with_file_name(name)
+    }
+
+    fn with_format(&self, path: PathBuf) -> PathBuf {
+        match self.format {
+            Some(format) if Format::from_path(&path) != Some(format) => {
+                path.with_extension(format.extension())
+            }
+            _ => path,
+        }
+    }
+
+    fn check(&self, jobs: &[Job]) -> Result<(), Failure> {
+        let stream = Path::new(STREAM);
+        if jobs.iter().filter(|job| job.input == stream).count() > 1 {
+            return Err(Failure::usage("standard input can be read once"));
+        }
+        let inputs: HashSet<PathBuf> = jobs.iter().map(|job| identity(&job.input)).collect();
+        let mut outputs: HashMap<PathBuf, &Job> = HashMap::new();
+        for job in jobs.iter().filter(|job| job.output != stream) {
+            let place = identity(&job.output);
+            if let Some(other) = outputs.insert(place.clone(), job) {
+                return Err(Failure::usage(format!(
+                    "{} and {} would both be written to {}: name another folder, or restore them one by one",
+                    other.input.display(),
+                    job.input.display(),
+                    job.output.display()
+                )));
+            }
+            // Over its own input where that is allowed; over another one's never.
+            let own = place == identity(&job.input);
+            if inputs.contains(&place) && !(own && self.overwrite) {
+                let next = if own {
+                    "add --overwrite to replace it, or name another output"
+                } else {
+                    "name another output"
+                };
+                return Err(Failure::usage(format!(
+                    "the output {} is one of the inputs",
+                    job.output.display()
+                ))
+                .with_next(next));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A picture, and its place below the folder that was named.
+struct Found {
+    path: PathBuf,
+    below: PathBuf,
+}
+
+fn is_folder(path: &Path) -> bool {
+    path.is_dir() || path.as_os_str().as_encoded_bytes().ends_with(b"/")
+}
+
+/// The same for all names of one file, as far as the file system tells.
+fn identity(path: &Path) -> PathBuf {
+    if let Ok(real) = path.canonicalize() {
+        return real;
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new(".")).canonicalize();
+    match (folder, path.file_name()) {
+        (Ok(folder), Some(name)) => folder.join(name),
+        _ => path.to_owned(),
+    }
+}
+
+fn shown(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,27 @@
+//! Stopping when the user asks for it.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rddm_runtime::CancelToken;
+
+use crate::failure::{Failure, code};
+
+static ASKED: AtomicBool = AtomicBool::new(false);
+
+/// A token that the first interrupt cancels: the tile at work is finished, and no output is begun.
+/// The second one ends the process at once.
+pub(crate) fn token() -> Result<CancelToken, Failure> {
+    let token = CancelToken::default();
+    let stopped = token.clone();
+    let installed = ctrlc::set_handler(move || {
+        if ASKED.swap(true, Ordering::SeqCst) {
+            #[allow(clippy::exit, reason = "the user insists, and there is nothing to wait for")]
+            std::process::exit(i32::from(code::INTERRUPTED));
+        }
+        stopped.cancel();
+    });
+    installed.map_err(|error| {
+        Failure::new(code::UNEXPECTED, format!("can't listen for interrupts: {error}"))
+    })?;
+    Ok(token)
+}

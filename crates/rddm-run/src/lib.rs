@@ -1,1 +1,0 @@
-//! The rddm-run command: restores pictures with a model of the zoo.

@@ -1,0 +1,90 @@
+//! From a model's name to a model that can run.
+
+use std::path::PathBuf;
+
+use rddm_manifest::{Manifest, ModelId, Precision};
+use rddm_runtime::{CancelToken, Restorer};
+use rddm_zoo::{Origin, ResolveOptions, ResolvedModel, Settings, Trust};
+
+use crate::args::{EngineArgs, RegistryArgs, Sampling};
+use crate::failure::Failure;
+
+/// Finds a model in the store, else in a registry that is a folder. Every byte was hashed.
+pub(crate) fn find(
+    id: &ModelId,
+    args: &RegistryArgs,
+    precision: Option<Precision>,
+) -> Result<ResolvedModel, Failure> {
+    let settings = Settings::decide(
+        args.home.clone(),
+        args.registry.as_deref(),
+        |name| std::env::var_os(name),
+        &folders(),
+    )?;
+    let mut options = ResolveOptions::default();
+    options.home = settings.home;
+    options.registry = settings.registry;
+    options.trust = match (args.allow_unsigned, args.key.is_empty()) {
+        (true, _) => Trust::Unsigned,
+        (false, true) => Trust::Pinned,
+        (false, false) => Trust::Keys(args.key.clone()),
+    };
+    options.precision = precision;
+    Ok(rddm_zoo::resolve(id, &options)?)
+}
+
+/// Makes a model ready to run; its networks are hashed once more on the way.
+pub(crate) fn restorer(
+    model: &ResolvedModel,
+    engine: &EngineArgs,
+    sampling: &Sampling,
+    cancel: CancelToken,
+) -> Result<Restorer, Failure> {
+    let mut builder = Restorer::builder(&model.manifest)
+        .engine(&engine.engine)
+        .device(engine.device.clone())
+        .threads(engine.threads)
+        .seed(sampling.seed)
+        .strength(sampling.strength)
+        .cancel(cancel);
+    if let Some(library) = engine.library.path() {
+        builder = builder.library(library);
+    }
+    // The networks that were found are of one precision, which may not be the manifest's widest.
+    if let Some(network) = model.networks.first() {
+        builder = builder.precision(network.precision);
+    }
+    if let Some(steps) = sampling.steps {
+        builder = builder.steps(steps);
+    }
+    if let Some(eta) = sampling.eta {
+        builder = builder.eta(eta);
+    }
+    if let Some(tile) = engine.tile {
+        builder = builder.tile(tile);
+    }
+    if let Some(bytes) = engine.max_memory {
+        builder = builder.max_memory(bytes);
+    }
+    Ok(builder.build(model.networks.iter().map(|network| &network.bytes))?)
+}
+
+/// Where a model was found, in words.
+pub(crate) fn origin(model: &ResolvedModel) -> String {
+    match &model.origin {
+        Origin::Store { registry } => format!("store, pulled from {registry}"),
+        Origin::Folder(folder) => format!("folder {}", folder.display()),
+    }
+}
+
+/// Name and version.
+pub(crate) fn title(manifest: &Manifest) -> String {
+    format!("{} {}", manifest.id, manifest.version)
+}
+
+/// The folders from which a checkout is looked for upwards.
+fn folders() -> Vec<PathBuf> {
+    let executable = std::env::current_exe().and_then(|path| path.canonicalize());
+    let beside = executable.ok().and_then(|path| path.parent().map(PathBuf::from));
+    std::env::current_dir().ok().into_iter().chain(beside).collect()
+}

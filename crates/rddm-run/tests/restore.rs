@@ -1,0 +1,272 @@
+//! Restoring with the real command: files, names, reports.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
+
+use std::process::Stdio;
+
+use ndarray::Array2;
+use rddm_image::{Depth, EncodeOptions, Format, Limits};
+use support::{Bench, Done, apart, colours};
+
+#[test]
+fn a_picture_is_restored_beside_its_input() {
+    let bench = Bench::new();
+    let input = bench.picture("rain.png", 61, 43);
+    let before = std::fs::read(bench.path("rain.png")).unwrap();
+    bench.restore("rain.png").ends(0).says(&["rain.png → rain.tiny.png", "61×43"]);
+    assert_eq!(bench.files(), ["rain.png", "rain.tiny.png"]);
+    assert_eq!(std::fs::read(bench.path("rain.png")).unwrap(), before);
+    let output = bench.read("rain.tiny.png");
+    assert!(apart(&input, &output) > 5.0, "nothing was done");
+}
+
+#[test]
+fn seed_gives_the_same_picture_whatever_tiles_and_threads() {
+    let bench = Bench::new();
+    bench.picture("a.png", 150, 90);
+    for (name, words) in [
+        ("1.png", "--tile 256 --threads 1"),
+        ("2.png", "--tile 32 --threads 2"),
+        ("3.png", "--tile 32 --threads 1"),
+        ("4.png", "--tile 32 --threads 1 --seed 1"),
+    ] {
+        let words =
+            format!("--model tiny --registry registry --allow-unsigned a.png -o {name} {words}");
+        bench.run(&words).ends(0);
+    }
+    assert!(apart(&bench.read("1.png"), &bench.read("2.png")) <= 1.01);
+    let bytes = |name: &str| bench.read(name).pixels;
+    assert_eq!(bytes("2.png"), bytes("3.png"));
+    assert_ne!(bytes("3.png"), bytes("4.png"));
+}
+
+#[test]
+fn pictures_of_any_size_and_colour_are_restored() {
+    let bench = Bench::new();
+    for (width, height) in [(1, 1), (1, 37), (131, 2), (64, 64)] {
+        bench.picture("a.png", width, height);
+        bench.restore("a.png -o b.png").ends(0);
+        let output = bench.read("b.png");
+        assert_eq!((output.width(), output.height()), (width, height));
+    }
+    let mut grey = colours(20, 30);
+    grey.pixels = rddm_image::with_channels(grey.pixels.view(), 1).unwrap();
+    bench.save("grey.png", &grey);
+    bench.restore("grey.png").ends(0);
+    assert_eq!(bench.read("grey.tiny.png").pixels.dim(), (1, 30, 20));
+}
+
+#[test]
+fn alpha_depth_metadata_and_orientation_are_kept() {
+    let bench = Bench::new();
+    let mut input = colours(40, 24);
+    input.depth = Depth::Sixteen;
+    input.alpha = Some(Array2::from_shape_fn((24, 40), |(y, _)| y as f32 / 23.0));
+    // Turned clockwise on the way in.
+    input.metadata.exif =
+        Some(b"II\x2a\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0".to_vec());
+    input.metadata.add_properties("dc", "urn:dc", &[("creator", "somebody")]);
+    bench.save("a.png", &input);
+    bench.restore("a.png --seed 5 --steps 2 --strength 0.5").ends(0);
+    let output = bench.read("a.tiny.png");
+    assert_eq!((output.width(), output.height()), (24, 40));
+    assert_eq!(output.depth, Depth::Sixteen);
+    assert_eq!(output.alpha, bench.read("a.png").alpha);
+    assert!(output.metadata.exif.is_some());
+    let xmp = String::from_utf8(output.metadata.xmp.unwrap()).unwrap();
+    for word in [
+        "dc:creator=\"somebody\"",
+        "rddm:Model=\"tiny\"",
+        "rddm:Seed=\"5\"",
+        "rddm:Steps=\"2\"",
+        "rddm:Strength=\"0.5\"",
+        "rddm:Engine=\"tract\"",
+    ] {
+        assert!(xmp.contains(word), "{word} is not in {xmp}");
+    }
+    bench.restore("a.png -o bare.png --strip").ends(0);
+    assert_eq!(bench.read("bare.png").metadata, Default::default());
+}
+
+#[test]
+fn the_output_has_the_format_that_its_name_says() {
+    let bench = Bench::new();
+    bench.picture("a.png", 32, 32);
+    for (name, format) in
+        [("b.jpg", Format::Jpeg), ("b.webp", Format::WebP), ("b.tif", Format::Tiff)]
+    {
+        bench.restore(&format!("a.png -o {name}")).ends(0);
+        assert_eq!(bench.read(name).format, Some(format));
+    }
+    bench.restore("a.png --format jpg --quality 50").ends(0);
+    assert_eq!(bench.read("a.tiny.jpg").format, Some(Format::Jpeg));
+
+    let mut clear = colours(32, 32);
+    clear.alpha = Some(Array2::zeros((32, 32)));
+    bench.save("c.png", &clear);
+    bench.restore("c.png -o c.jpg").ends(0).says(&["c.jpg", "alpha channel", "left out"]);
+}
+
+#[test]
+fn standard_input_goes_to_standard_output() {
+    let bench = Bench::new();
+    bench.picture("a.png", 30, 20);
+    let file = std::fs::File::open(bench.path("a.png")).unwrap();
+    let words = "--model tiny --registry registry --allow-unsigned -";
+    let output = bench.command().args(words.split(' ')).stdin(Stdio::from(file)).output().unwrap();
+    let done = Done::of(output).ends(0);
+    let picture = rddm_image::decode(&done.stdout, &Limits::default()).unwrap();
+    assert_eq!((picture.width(), picture.format), (30, Some(Format::Png)));
+    bench.restore("a.png -o b.png").ends(0);
+    assert_eq!(picture.pixels, bench.read("b.png").pixels);
+
+    bench.restore("- -o -").ends(3).says(&["standard input", "empty"]);
+    bench.restore("- --json").ends(2).says(&["standard output"]);
+}
+
+#[test]
+fn a_folder_keeps_its_tree_and_one_bad_file_stops_nothing() {
+    let bench = Bench::new();
+    bench.picture("in/a.png", 16, 16);
+    bench.picture("in/deep/er/b.png", 16, 24);
+    bench.write("in/deep/broken.png", b"\x89PNG\r\n\x1a\nand then nothing");
+    bench.write("in/notes.txt", b"no picture");
+
+    let done = bench.restore("in -o out -r --json").ends(9);
+    let report = done.json();
+    assert_eq!(report["written"], 2);
+    assert_eq!(report["failed"], 1);
+    assert_eq!(report["pictures"][1]["error"]["code"], 3);
+    assert!(done.stderr.contains("broken.png"), "{}", done.stderr);
+    let outputs: Vec<_> = bench.files().into_iter().filter(|f| f.starts_with("out")).collect();
+    assert_eq!(outputs, ["out/a.png", "out/deep/er/b.png"]);
+
+    // Going on where it stopped: what is there is left alone.
+    let kept = std::fs::metadata(bench.path("out/a.png")).unwrap().modified().unwrap();
+    bench.write("in/deep/broken.png", &std::fs::read(bench.path("in/a.png")).unwrap());
+    let report = bench.restore("in -o out -r --json --skip-existing").ends(0).json();
+    assert_eq!((&report["written"], &report["skipped"]), (&1.into(), &2.into()));
+    assert_eq!(std::fs::metadata(bench.path("out/a.png")).unwrap().modified().unwrap(), kept);
+
+    // Without --recursive, only the folder itself.
+    let report = bench.restore("in -o flat --json").ends(0).json();
+    assert_eq!(report["written"], 1);
+}
+
+#[test]
+fn a_folder_does_not_take_its_own_outputs_again() {
+    let bench = Bench::new();
+    bench.picture("in/a.png", 16, 16);
+    bench.restore("in --compare").ends(0);
+    bench.restore("in").ends(0);
+    assert_eq!(bench.files(), ["in/a.png", "in/a.tiny.compare.png", "in/a.tiny.png"]);
+    // An output folder inside the input folder is not an input.
+    bench.restore("in -r -o in/out").ends(0);
+    bench.restore("in -r -o in/out").ends(0);
+    assert!(!bench.path("in/out/out").exists());
+}
+
+#[test]
+fn a_list_names_inputs() {
+    let bench = Bench::new();
+    bench.picture("a.png", 16, 16);
+    bench.picture("b c.png", 16, 16);
+    bench.write("list", b"a.png\n\n  b c.png\r\n");
+    bench.restore("@list -o out").ends(0).says(&["2 written"]);
+    assert!(bench.path("out/b c.png").exists());
+    bench.restore("@none -o out").ends(3).says(&["none"]);
+}
+
+#[test]
+fn an_input_is_not_replaced_unless_asked() {
+    let bench = Bench::new();
+    bench.picture("a.png", 16, 16);
+    bench.picture("sub/a.png", 16, 16);
+    let before = std::fs::read(bench.path("a.png")).unwrap();
+    bench.restore("a.png -o ./a.png").ends(2).says(&["one of the inputs", "--overwrite"]);
+    bench.restore("sub -o sub").ends(2).says(&["one of the inputs"]);
+    bench.restore("a.png sub/a.png -o out").ends(2).says(&["both be written"]);
+    bench.restore("a.png sub/a.png -o -").ends(2).says(&["standard output"]);
+    assert_eq!(std::fs::read(bench.path("a.png")).unwrap(), before);
+    bench.restore("a.png -o a.png --overwrite").ends(0);
+    assert_ne!(std::fs::read(bench.path("a.png")).unwrap(), before);
+    assert_eq!(bench.files(), ["a.png", "sub/a.png"]);
+}
+
+#[test]
+fn a_dry_run_says_what_it_would_do_and_writes_nothing() {
+    let bench = Bench::new();
+    bench.picture("a.png", 100, 50);
+    let report = bench.restore("a.png -o out/b.png --dry-run --json").ends(0).json();
+    assert_eq!(report["pictures"][0]["status"], "planned");
+    assert_eq!(report["pictures"][0]["output"], "out/b.png");
+    assert!(report["pictures"][0]["memory"]["bytes"].as_u64().unwrap() > 10_000);
+    assert_eq!(bench.files(), ["a.png"]);
+}
+
+#[test]
+fn the_report_says_how_it_was_made() {
+    let bench = Bench::new();
+    bench.picture("a.png", 50, 40);
+    let done = bench.restore("a.png --json --seed 9 --steps 2 --eta 0.5 --quiet").ends(0);
+    let report = done.json();
+    assert_eq!(done.stderr, "");
+    assert_eq!(report["schema"], 1);
+    assert_eq!(report["model"]["id"], "tiny");
+    assert_eq!(report["model"]["version"], "0.1.0");
+    assert_eq!(report["engine"]["name"], "tract");
+    assert_eq!(report["engine"]["device"], "cpu");
+    assert_eq!(report["sampler"]["seed"], 9);
+    assert_eq!(report["sampler"]["steps"], 2);
+    assert_eq!(report["sampler"]["eta"], 0.5);
+    let picture = &report["pictures"][0];
+    assert_eq!(picture["status"], "written");
+    assert_eq!(picture["size"]["width"], 50);
+    assert!(picture["seconds"]["restore"].as_f64().unwrap() > 0.0);
+}
+
+#[test]
+fn comparisons_and_steps_are_written() {
+    let bench = Bench::new();
+    bench.picture("a.png", 40, 30);
+    let report = bench.restore("a.png --compare --preview steps --steps 3 --json").ends(0).json();
+    assert_eq!(report["pictures"][0]["also"].as_array().unwrap().len(), 4);
+    let both = bench.read("a.tiny.compare.png");
+    assert_eq!((both.width(), both.height()), (40 + 8 + 40, 30));
+    let last = bench.read("steps/a.step-03.png");
+    assert!(apart(&last, &bench.read("a.tiny.png")) <= 1.01);
+
+    bench.write("<b>.png", &std::fs::read(bench.path("a.png")).unwrap());
+    bench.restore("<b>.png --compare=html").ends(0);
+    let page = std::fs::read_to_string(bench.path("<b>.tiny.compare.html")).unwrap();
+    assert!(page.contains("&lt;b&gt;.png") && !page.contains("<b>"), "a name is markup");
+    assert_eq!(page.matches("data:image/png;base64,").count(), 2);
+    assert!(!page.contains("{{") && !page.contains("http"), "the page needs something else");
+}
+
+#[test]
+fn a_limit_of_memory_is_kept_or_refused() {
+    let bench = Bench::new();
+    bench.picture("a.png", 300, 200);
+    bench.restore("a.png -o whole.png --tile 512").ends(0);
+    let report = bench.restore("a.png -o b.png --max-memory 12MB --json").ends(0).json();
+    assert!(report["pictures"][0]["memory"]["bytes"].as_u64().unwrap() <= 12_000_000);
+    assert!(apart(&bench.read("whole.png"), &bench.read("b.png")) <= 1.01);
+    bench.restore("a.png -o c.png --max-memory 1kB").ends(2).says(&["1 MB", "memory"]);
+    assert!(!bench.path("c.png").exists());
+}
+
+#[test]
+fn a_large_jpeg_exif_is_said_to_be_lost_and_not_the_end() {
+    let bench = Bench::new();
+    let mut input = colours(16, 16);
+    let mut exif = b"II\x2a\0\x08\0\0\0\0\0\0\0\0\0".to_vec();
+    exif.resize(70_000, 0);
+    input.metadata.exif = Some(exif);
+    bench.save("a.png", &input);
+    bench.restore("a.png -o b.jpg").ends(0).says(&["EXIF"]);
+    let options = EncodeOptions::default().with_format(Format::Jpeg);
+    assert_eq!(rddm_image::encode(&input, &options).unwrap().losses.len(), 1);
+}
