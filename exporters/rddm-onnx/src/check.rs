@@ -38,6 +38,7 @@ const OPERATORS: &[(&str, i64, usize, usize)] = &[
     ("Log", 13, 1, 1),
     ("LogSoftmax", 13, 1, 1),
     ("MatMul", 13, 2, 2),
+    ("Max", 13, 2, 2),
     ("MaxPool", 12, 1, 1),
     ("Mul", 14, 2, 2),
     ("Neg", 13, 1, 1),

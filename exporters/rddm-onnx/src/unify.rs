@@ -30,13 +30,12 @@ pub(crate) fn unify(traces: &[Trace; TRACES]) -> Result<Unified, Error> {
     let mut unified = Unified::default();
     for index in 0..count {
         let operations = traces.each_ref().map(|trace| &trace.operations[index]);
-        let place = format!("operation {index}, {}", name(operations[0]));
-        check_same_options(operations).map_err(|error| error.at(&place))?;
+        let locate =
+            |error: Error| error.at(&format!("operation {index}, {}", name(operations[0])));
+        check_same_options(operations).map_err(locate)?;
         let tensors = operations.map(OperationIr::nodes);
         for position in 0..tensors[0].len() {
-            unified
-                .note(std::array::from_fn(|trace| tensors[trace][position]))
-                .map_err(|error| error.at(&place))?;
+            unified.note(std::array::from_fn(|trace| tensors[trace][position])).map_err(locate)?;
         }
     }
     Ok(unified)

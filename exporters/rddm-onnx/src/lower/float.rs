@@ -1,10 +1,11 @@
 //! Functions of real numbers, matrix products, activations.
 
-use burn_ir::{ActivationOperationIr, BoolOperationIr, FloatOperationIr};
+use burn_ir::{ActivationOperationIr, BoolOperationIr, DimOpIr, FloatOperationIr};
 
 use super::{Lowering, unsupported};
 use crate::Error;
-use crate::graph::Attribute;
+use crate::dims::Extent;
+use crate::graph::{Attribute, Element, ValueId};
 
 impl Lowering<'_> {
     pub(super) fn float(&mut self, operation: &FloatOperationIr) -> Result<(), Error> {
@@ -62,15 +63,12 @@ impl Lowering<'_> {
                 let halved = self.step("Mul", &[x, half], &op.input);
                 self.emit("Mul", &[halved, weight], Vec::new(), &op.out)
             }
-            Op::Softmax(op) => {
+            Op::Softmax(op) if op.axis + 1 == self.shape(&op.input).len() => {
                 let inputs = self.inputs(&[&op.input])?;
-                self.emit(
-                    "Softmax",
-                    &inputs,
-                    vec![("axis", Attribute::Int(op.axis as i64))],
-                    &op.out,
-                )
+                let axis = Attribute::Int(op.axis as i64);
+                self.emit("Softmax", &inputs, vec![("axis", axis)], &op.out)
             }
+            Op::Softmax(op) => self.softmax_across(op),
             Op::LogSoftmax(op) => {
                 let inputs = self.inputs(&[&op.input])?;
                 self.emit(
@@ -82,5 +80,40 @@ impl Lowering<'_> {
             }
             _ => Err(unsupported()),
         }
+    }
+
+    /// `exp(x - max) / Σ exp(x - max)` over an axis that is not the last, in operators that run along the last:
+    /// engines are slow where they walk the elements of one softmax with a stride.
+    fn softmax_across(&mut self, op: &DimOpIr) -> Result<(), Error> {
+        let x = self.input(&op.input)?;
+        let greatest = self.greatest(x, op.axis)?;
+        let shifted = self.step("Sub", &[x, greatest], &op.input);
+        let powers = self.step("Exp", &[shifted], &op.input);
+        let axes = self.graph.integers(&[op.axis as i64]);
+        let shape = self.graph.shape(greatest).to_vec();
+        let keep = vec![("keepdims", Attribute::Int(1))];
+        let sum = self.graph.add_node("ReduceSum", &[powers, axes], keep, shape, Element::Float);
+        self.emit("Div", &[powers, sum], Vec::new(), &op.out)
+    }
+
+    /// The maximum over an axis: of its two halves, of their halves, and so on (halves of an odd length overlap).
+    fn greatest(&mut self, x: ValueId, axis: usize) -> Result<ValueId, Error> {
+        let mut greatest = x;
+        while self.graph.shape(greatest)[axis] != Extent::fixed(1) {
+            let mut shape = self.graph.shape(greatest).to_vec();
+            let length = shape[axis].constant().ok_or_else(|| {
+                Error::depends_on_size("a softmax over an axis that changes and is not the last")
+            })?;
+            let half = length.div_ceil(2);
+            shape[axis] = Extent::fixed(half);
+            let halves = [0, length - half].map(|start| {
+                let bounds = [start, start + half, axis, 1]
+                    .map(|value| self.graph.integers(&[value as i64]));
+                let inputs = [greatest, bounds[0], bounds[1], bounds[2], bounds[3]];
+                self.graph.add_node("Slice", &inputs, Vec::new(), shape.clone(), Element::Float)
+            });
+            greatest = self.graph.add_node("Max", &halves, Vec::new(), shape, Element::Float);
+        }
+        Ok(greatest)
     }
 }

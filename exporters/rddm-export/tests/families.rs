@@ -1,0 +1,148 @@
+//! The networks of the zoo, exported and run in every engine at sizes that were never traced.
+
+#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "test code")]
+
+#[path = "../../rddm-onnx/tests/engines/mod.rs"]
+mod engines;
+
+use std::path::{Path, PathBuf};
+
+use burn::tensor::{Device, Tensor, TensorData};
+use engines::Plain;
+use rddm_export::{official, run};
+use rddm_manifest::{Objective, TimeEncoding};
+use rddm_networks::NetworkConfig;
+use rddm_networks::checkpoint::{StateDict, Weights};
+use rddm_networks::edge::EdgeConfig;
+
+const TOLERANCE: f32 = 1e-4;
+
+/// What every engine answers, with its name.
+fn answers(file: &[u8], inputs: &[Plain]) -> Vec<(&'static str, Vec<Plain>)> {
+    let mut answers = vec![("tract", engines::tract(file, inputs))];
+    answers.extend(engines::onnx_runtime(file, inputs).map(|answer| ("ONNX Runtime", answer)));
+    answers
+}
+
+fn distance(answer: &[Plain], expected: &[Plain]) -> f32 {
+    assert_eq!(answer.len(), expected.len());
+    answer.iter().zip(expected).map(|(a, b)| a.distance(b)).fold(0.0, f32::max)
+}
+
+fn burn<const D: usize>(plain: &Plain) -> Tensor<D> {
+    Tensor::from_data(TensorData::new(plain.values.clone(), plain.dims.clone()), &Device::flex())
+}
+
+fn plain(data: &TensorData) -> Plain {
+    Plain { dims: data.shape().to_vec(), values: data.as_slice::<f32>().unwrap().to_vec() }
+}
+
+#[test]
+fn a_training_run_of_the_edge_family() {
+    let config = NetworkConfig::Edge(EdgeConfig::default());
+    let network = config.init(&Device::flex()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let recipe = "schema = 1\nid = \"small\"\n[network]\nfamily = \"edge\"\n[[data]]\nkind = \"unread here\"\n";
+    std::fs::write(folder.path().join("recipe.toml"), recipe).unwrap();
+    std::fs::write(folder.path().join("weights.safetensors"), network.to_safetensors().unwrap())
+        .unwrap();
+    let exported = run::export(folder.path(), &"MIT".parse().unwrap()).unwrap();
+    assert_eq!(exported.id.as_str(), "small");
+
+    let text = String::from_utf8_lossy(&exported.file);
+    assert!(text.contains("stem.weight") && text.contains("bottom.0.first/Conv"));
+    assert!(!text.contains("Transpose"), "pixel shuffles are operators of their own");
+    for (seed, [n, h, w]) in
+        [[1, 40, 24], [2, 64, 8], [1, 128, 96], [3, 16, 16]].into_iter().enumerate()
+    {
+        let x = Plain::noise(&[n, 6, h, w], seed as u64 + 1);
+        let time =
+            Plain { dims: vec![n], values: (0..n).map(|i| 999.0 - 431.0 * i as f32).collect() };
+        let expected: Vec<Plain> = network
+            .forward(burn(&x), burn(&time))
+            .into_iter()
+            .map(|output| plain(&output.into_data()))
+            .collect();
+        for (engine, answer) in answers(&exported.file, &[x.clone(), time.clone()]) {
+            let distance = distance(&answer, &expected);
+            eprintln!("edge {n}x{h}x{w} {engine}: {distance:.1e}");
+            assert!(distance <= TOLERANCE, "{engine} at {n}x{h}x{w}: {distance:e}");
+        }
+    }
+}
+
+/// The folder of numbers that the official code made; `None` where it is missing, which in CI is a failure.
+fn goldens() -> Option<PathBuf> {
+    let folder = std::env::var_os("RDDM_GOLDENS").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/goldens"),
+        PathBuf::from,
+    );
+    if folder.join("manifest.json").exists() {
+        return Some(folder);
+    }
+    assert!(std::env::var_os("CI").is_none(), "RDDM_GOLDENS must name the goldens in CI");
+    eprintln!("SKIPPED: no goldens in {}", folder.display());
+    None
+}
+
+fn cases(folder: &Path, kind: &str) -> Vec<serde_json::Value> {
+    let text = std::fs::read_to_string(folder.join("manifest.json")).unwrap();
+    let manifest: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let cases = manifest["cases"].as_array().unwrap();
+    cases.iter().filter(|case| case["kind"] == kind).cloned().collect()
+}
+
+#[test]
+fn official_networks_agree_with_the_official_code() {
+    let Some(folder) = goldens() else { return };
+    for case in cases(&folder, "network") {
+        let id = case["id"].as_str().unwrap();
+        let read = |key: &str| folder.join(case[key].as_str().unwrap());
+        let data = StateDict::from_safetensors(id, &std::fs::read(read("file")).unwrap()).unwrap();
+        let numbered = |prefix: &str| -> Vec<Plain> {
+            data.iter()
+                .filter(|(name, _)| name.starts_with(prefix))
+                .map(|(_, data)| plain(data))
+                .collect()
+        };
+        let (x, times, expected) = (numbered("x"), numbered("time"), numbered("output"));
+        let noise = case["objective"] == "pred_noise" || case["num_unet"] == 1;
+        let options = official::Options {
+            id: "golden".parse().unwrap(),
+            task: "restore".parse().unwrap(),
+            license: "MIT".parse().unwrap(),
+            weights: Weights::Average,
+            objective: (case["networks"] == "one").then_some(if noise {
+                Objective::PredNoise
+            } else {
+                Objective::PredRes
+            }),
+            time_encoding: if times.len() == 2 {
+                TimeEncoding::AlphaBarBetaBar
+            } else {
+                TimeEncoding::Index
+            },
+            steps: 5,
+            sum_scale: None,
+        };
+        let exported = official::export(&read("weights"), &options).unwrap();
+        let tolerance = case["tolerance"].as_f64().unwrap() as f32;
+        let mut engines: Vec<(&str, Vec<Plain>)> = Vec::new();
+        for (index, (_, file)) in exported.files.iter().enumerate() {
+            // The second of two networks, and one network that predicts the noise, see the second time.
+            let second = index == 1 || noise;
+            let time = if second { times.last() } else { times.first() }.unwrap().clone();
+            for (engine, answer) in answers(file, &[x[0].clone(), time]) {
+                match engines.iter_mut().find(|(name, _)| *name == engine) {
+                    Some((_, outputs)) => outputs.extend(answer),
+                    None => engines.push((engine, answer)),
+                }
+            }
+        }
+        for (engine, outputs) in engines {
+            let distance = distance(&outputs, &expected);
+            eprintln!("{id} {engine}: {distance:.1e} (tolerance {tolerance:.1e})");
+            assert!(distance <= tolerance, "{id} in {engine}: {distance:e}");
+        }
+    }
+}
