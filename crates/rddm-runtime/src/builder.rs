@@ -200,6 +200,7 @@ impl<'a> RestorerBuilder<'a> {
             self.manifest,
             precision,
             spec.objective,
+            rules.window_planes,
             &files,
             engine,
             &self.engine_options,

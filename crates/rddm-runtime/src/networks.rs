@@ -21,11 +21,13 @@ pub(crate) struct Wiring {
     outputs: Vec<(usize, usize)>,
 }
 
-/// Loads those networks that `objective` needs, after all bytes were verified.
+/// Loads those networks that `objective` needs, after all bytes were verified. They get windows of
+/// `channels`.
 pub(crate) fn load(
     manifest: &Manifest,
     precision: Precision,
     objective: Objective,
+    channels: usize,
     files: &[impl AsRef<[u8]>],
     engine: &dyn Engine,
     options: &EngineOptions,
@@ -45,7 +47,8 @@ pub(crate) fn load(
             let what = format!("{name} was not given");
             return Err(Error::new(ErrorKind::Options, what));
         };
-        check_signature(&name, network, &Signature::read(bytes)?)?;
+        let signature = Signature::read(bytes).map_err(|error| error.within(&name))?;
+        check_signature(&name, network, channels, &signature)?;
         let loaded = engine.load(bytes, options).map_err(|error| error.within(&name))?;
         let position = crew.len();
         for (index, output) in network.outputs.iter().enumerate() {
@@ -123,6 +126,7 @@ fn verify<'a>(
 fn check_signature(
     name: &str,
     network: &rddm_manifest::Network,
+    channels: usize,
     found: &Signature,
 ) -> Result<(), Error> {
     let differs = |what: &str, declared: String, found: String| {
@@ -139,6 +143,11 @@ fn check_signature(
     }
     if found.opset != i64::from(network.opset) {
         return differs("operator set", network.opset.to_string(), found.opset.to_string());
+    }
+    // Not every engine notices at run time that a window has too many channels.
+    if found.channels != Some(channels) {
+        let seen = found.channels.map_or("any number of".to_owned(), |number| number.to_string());
+        return differs("input x of channels", channels.to_string(), seen);
     }
     Ok(())
 }

@@ -1,4 +1,7 @@
-use tract_onnx::pb::{AttributeProto, GraphProto, ModelProto, TensorProto};
+use tract_onnx::pb::{
+    AttributeProto, GraphProto, ModelProto, TensorProto, ValueInfoProto,
+    tensor_shape_proto::dimension, type_proto,
+};
 use tract_onnx::tract_hir::internal::Framework as _;
 
 use crate::{Error, ErrorKind};
@@ -9,6 +12,8 @@ pub(crate) struct Signature {
     /// Names of the inputs that are fed (those with an initializer are not).
     pub(crate) inputs: Vec<String>,
     pub(crate) outputs: Vec<String>,
+    /// Channels of the first input, if the file fixes them.
+    pub(crate) channels: Option<usize>,
     /// Version of the default operator set.
     pub(crate) opset: i64,
 }
@@ -27,6 +32,7 @@ impl Signature {
         let opset = |domain: &str| domain.is_empty() || domain == "ai.onnx";
         Ok(Self {
             inputs: graph.input.iter().map(|input| &input.name).filter(fed).cloned().collect(),
+            channels: graph.input.first().and_then(fixed_channels),
             outputs: graph.output.iter().map(|output| output.name.clone()).collect(),
             opset: model
                 .opset_import
@@ -34,6 +40,14 @@ impl Signature {
                 .find(|import| opset(&import.domain))
                 .map_or(0, |import| import.version),
         })
+    }
+}
+
+fn fixed_channels(input: &ValueInfoProto) -> Option<usize> {
+    let type_proto::Value::TensorType(tensor) = input.r#type.as_ref()?.value.as_ref()?;
+    match tensor.shape.as_ref()?.dim.get(1)?.value.as_ref()? {
+        dimension::Value::DimValue(channels) => usize::try_from(*channels).ok(),
+        dimension::Value::DimParam(_) => None,
     }
 }
 

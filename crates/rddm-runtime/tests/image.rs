@@ -1,5 +1,6 @@
 //! Pictures of the `image` crate keep what they are.
 #![cfg(feature = "image")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod support;
 

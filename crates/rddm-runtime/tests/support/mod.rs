@@ -86,7 +86,7 @@ impl TinyNet {
                 op("DepthToSpace", &[&name("d")], output, vec![int("blocksize", 2), mode]),
             ]);
         }
-        let mut input = vec![value("x", &["n", "c", "h", "w"])];
+        let mut input = vec![value("x", &["n", &self.input_channels.to_string(), "h", "w"])];
         input.extend(self.inputs.iter().skip(1).map(|time| value(time, &["n"])));
         let output = self.outputs.iter().map(|name| value(name, &["n", "c2", "h", "w"])).collect();
         let graph = GraphProto {
@@ -253,7 +253,12 @@ pub(crate) fn onnx_runtime() -> Option<PathBuf> {
             std::env::var_os("CI").is_none(),
             "CI runs the ONNX Runtime tests: set ORT_DYLIB_PATH"
         );
-        eprintln!("SKIPPED: set ORT_DYLIB_PATH to the shared library of ONNX Runtime to run this");
+        #[allow(clippy::print_stderr, reason = "a skipped test says so")]
+        {
+            eprintln!(
+                "SKIPPED: set ORT_DYLIB_PATH to the shared library of ONNX Runtime to run this"
+            );
+        }
     }
     path
 }
@@ -339,7 +344,10 @@ fn value(name: &str, sides: &[&str]) -> ValueInfoProto {
     let dim = sides
         .iter()
         .map(|side| Dimension {
-            value: Some(dimension::Value::DimParam((*side).to_owned())),
+            value: Some(match side.parse() {
+                Ok(fixed) => dimension::Value::DimValue(fixed),
+                Err(_) => dimension::Value::DimParam((*side).to_owned()),
+            }),
             ..Dimension::default()
         })
         .collect();
