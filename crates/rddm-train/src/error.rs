@@ -21,6 +21,8 @@ pub enum Kind {
     Data,
     /// A run's folder cannot be read or written, or does not fit the recipe.
     Run,
+    /// An engine did not run a network.
+    Engine,
     /// The training left the numbers: a loss that is not finite.
     Diverged,
 }
@@ -36,6 +38,11 @@ impl Error {
 
     pub(crate) fn data(path: &Path, error: impl std::fmt::Display) -> Self {
         Self::new(Kind::Data, format!("{}: {error}", path.display()))
+    }
+
+    /// An engine that did not run a network; `text` says which and why.
+    pub fn engine(text: impl Into<String>) -> Self {
+        Self::new(Kind::Engine, text)
     }
 
     /// What it is about.

@@ -10,6 +10,7 @@ pub mod data;
 pub mod degrade;
 pub mod ema;
 mod error;
+pub mod evaluate;
 pub mod log;
 pub mod loss;
 pub mod rate;

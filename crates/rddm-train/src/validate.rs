@@ -1,7 +1,7 @@
 //! PSNR of the averaged network on pictures that are kept out of training, through the real sampler.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use ndarray::{Array3, ArrayView3};
+use ndarray::{Array3, ArrayView3, s};
 use rddm_core::{NoiseField, Sampler, SamplerSpec};
 use rddm_networks::Network;
 use serde::Serialize;
@@ -65,7 +65,33 @@ pub fn sampler(recipe: &Recipe, steps: usize) -> Result<Sampler, Error> {
     Sampler::new(spec).map_err(|error| Error::new(Kind::Recipe, format!("[diffusion] {error}")))
 }
 
-/// The restored picture, `[channel, height, width]` in [0, 1], of a degraded one whose sides fit the network.
+/// The restored picture, `[channel, height, width]` in [0, 1], of a degraded one of any size, which is mirrored at its
+/// lower right to the multiple that the network takes.
+///
+/// # Errors
+/// When the network gives what the sampler does not take.
+pub fn restore_any_size(
+    network: &Network,
+    sampler: &Sampler,
+    input: &Array3<f32>,
+    multiple: usize,
+    device: &Device,
+) -> Result<Array3<f32>, Error> {
+    let (channels, height, width) = input.dim();
+    let padded = (channels, height.next_multiple_of(multiple), width.next_multiple_of(multiple));
+    let mirror = |at: usize, length: usize| match length {
+        1 => 0,
+        _ if at < length => at,
+        _ => (2 * (length - 1)).saturating_sub(at),
+    };
+    let padded = Array3::from_shape_fn(padded, |(channel, y, x)| {
+        input[(channel, mirror(y, height), mirror(x, width))]
+    });
+    let restored = restore(network, sampler, &padded, device)?;
+    Ok(restored.slice(s![.., ..height, ..width]).to_owned())
+}
+
+/// As [`restore_any_size`], of a picture whose sides fit the network.
 fn restore(
     network: &Network,
     sampler: &Sampler,

@@ -151,6 +151,7 @@ fn aosa_matches() {
             let output = network
                 .forward(batch.x.clone(), [batch.time.clone(), batch.time.clone()])
                 .remove(0);
+            std::fs::write("/tmp/aosa_out.safetensors", StateDict::new("x", [("out".to_owned(), output.clone().inner().into_data())]).to_safetensors().unwrap()).unwrap();
             let found = losses(output, &batch, &sums, &lambda, choice, Distance::L1);
             let slopes = found.total.backward();
             let scalar = |loss: Option<Tensor<1>>| {

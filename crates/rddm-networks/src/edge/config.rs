@@ -1,7 +1,9 @@
 //! What a recipe says of a network of the `edge` family.
 
 use burn::nn::conv::Conv2dConfig;
-use burn::nn::{LinearConfig, PixelShuffleConfig, PixelUnshuffleConfig};
+use burn::nn::{
+    Initializer, LinearConfig, PaddingConfig2d, PixelShuffleConfig, PixelUnshuffleConfig,
+};
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
@@ -112,6 +114,7 @@ impl EdgeConfig {
             (0..count).map(|_| ResidualBlock::new(width, time_width, device)).collect()
         };
         let folded = self.unshuffle * self.unshuffle;
+        let channels_out = self.channels * self.outputs * folded;
         let levels = self.widths.len() - 1;
         Edge {
             unshuffle: PixelUnshuffleConfig::new(self.unshuffle).init(),
@@ -135,7 +138,17 @@ impl EdgeConfig {
                     blocks: stack(self.widths[level], self.blocks[level]),
                 })
                 .collect(),
-            head: convolution(self.widths[0], self.channels * self.outputs * folded, device),
+            // A new network predicts nothing: the restored picture is the degraded one.
+            head: Conv2dConfig::new([self.widths[0], channels_out], [3, 3])
+                .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
+                .with_initializer(Initializer::Zeros)
+                .init(device),
+            skip: Conv2dConfig::new([self.in_channels * folded, channels_out], [1, 1])
+                .with_bias(false)
+                .init(device),
+            gain: LinearConfig::new(time_width, channels_out)
+                .with_initializer(Initializer::Zeros)
+                .init(device),
             shuffle: PixelShuffleConfig::new(self.unshuffle).init(),
             time_width,
             outputs: self.outputs,

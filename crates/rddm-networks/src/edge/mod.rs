@@ -3,6 +3,10 @@
 //! They have no normalisation over pixels and no attention, so that an output pixel depends on a bounded neighbourhood
 //! ([`EdgeConfig::receptive_radius`]) and a picture can be computed in tiles; the time enters each block as a bias.
 //!
+//! Beside the U a linear map leads from the input to the output, with a gain that depends on the time: residual and noise
+//! are, up to what the U has to find, multiples of `I_in - I_t` whose factors `1 / (1 - ᾱ_t)` and `1 / β̄_t` depend on the
+//! time alone. Without it a narrow U spends its channels on carrying the noise through.
+//!
 //! ```
 //! use burn::tensor::{Device, Tensor};
 //! use rddm_networks::edge::EdgeConfig;
@@ -40,6 +44,8 @@ pub struct Edge {
     bottom: Vec<ResidualBlock>,
     decoder: Vec<DecoderLevel>,
     head: Conv2d,
+    skip: Conv2d,
+    gain: Linear,
     shuffle: PixelShuffle,
     time_width: usize,
     outputs: usize,
@@ -67,7 +73,8 @@ impl Edge {
     /// `time` is `[n]`, in `0 ..= T - 1`. The answer holds [`EdgeConfig::outputs`] tensors `[n, channels, h, w]`.
     pub fn forward(&self, x: Tensor<4>, time: Tensor<1>) -> Vec<Tensor<4>> {
         let time = silu(self.time.forward(sinusoidal(time, self.time_width)));
-        let mut x = self.stem.forward(self.unshuffle.forward(x));
+        let folded = self.unshuffle.forward(x);
+        let mut x = self.stem.forward(folded.clone());
         let mut skips = Vec::with_capacity(self.encoder.len());
         for level in &self.encoder {
             x = run(&level.blocks, x, &time);
@@ -79,8 +86,9 @@ impl Edge {
             x = level.shuffle.forward(level.up.forward(x)) + skip;
             x = run(&level.blocks, x, &time);
         }
-        let x = self.shuffle.forward(self.head.forward(x));
-        x.chunk(self.outputs, 1)
+        let gain = self.gain.forward(time).unsqueeze_dims::<4>(&[2, 3]);
+        let x = self.head.forward(x) + self.skip.forward(folded) * gain;
+        self.shuffle.forward(x).chunk(self.outputs, 1)
     }
 }
 

@@ -1,11 +1,14 @@
 //! Pictures in memory while a network is trained: 8 bits a channel.
 
 use std::fs;
+use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
+use image::{ImageFormat, Rgb, RgbImage};
 use ndarray::{Array3, s};
 
 use crate::error::Error;
+use crate::run::write;
 
 /// A picture of 8 bits a channel, `[3, height, width]`.
 #[derive(Debug, Clone)]
@@ -78,6 +81,32 @@ impl Picture8 {
         let fit = |length: usize| length.min(side) / multiple * multiple;
         let (h, w) = (fit(height), fit(width));
         self.part((height - h) / 2, (width - w) / 2, h, w)
+    }
+
+    /// Rounds a picture `[3, height, width]` in [0, 1] to 8 bits.
+    pub fn quantise(picture: &Array3<f32>) -> Self {
+        Self(picture.mapv(|value| (value.clamp(0.0, 1.0) * 255.0).round() as u8))
+    }
+
+    /// Writes a PNG file, beside its place and renamed.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write(&self, path: &Path) -> Result<(), Error> {
+        let (height, width) = self.size();
+        let failed = |error: &dyn std::fmt::Display| Error::run(path, error);
+        let rgb = RgbImage::from_fn(width as u32, height as u32, |x, y| {
+            Rgb([0, 1, 2].map(|channel| self.0[(channel, y as usize, x as usize)]))
+        });
+        let mut file = Cursor::new(Vec::new());
+        rgb.write_to(&mut file, ImageFormat::Png).map_err(|error| failed(&error))?;
+        write(path, file.get_ref())
+    }
+
+    /// The whole picture, values in [0, 1].
+    pub fn whole(&self) -> Array3<f32> {
+        let (height, width) = self.size();
+        self.part(0, 0, height, width)
     }
 
     fn part(&self, top: usize, left: usize, height: usize, width: usize) -> Array3<f32> {

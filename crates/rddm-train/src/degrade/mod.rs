@@ -11,6 +11,7 @@ pub use camera_noise::CameraNoise;
 pub use rain::Rain;
 
 use ndarray::Array3;
+use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
@@ -48,6 +49,11 @@ pub fn build(spec: &DegradationSpec) -> Result<Box<dyn Degradation>, Error> {
             Ok(Box::new(rain.clone()))
         }
     }
+}
+
+/// A degraded picture, drawn from a seed; both are `[3, height, width]`, values in [0, 1].
+pub fn once(degradation: &dyn Degradation, clean: &Array3<f32>, seed: u64) -> Array3<f32> {
+    degradation.degrade(clean, &mut ChaCha8Rng::seed_from_u64(seed))
 }
 
 /// A range that a number is drawn from, `[least, most]`.

@@ -1,5 +1,7 @@
 //! The `rddm-train` command: trains and evaluates restoration networks.
 
+mod degrade;
+mod eval;
 mod plot;
 mod print;
 mod train;
@@ -19,12 +21,16 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Train(train::Arguments),
+    Degrade(degrade::Arguments),
+    Eval(eval::Arguments),
     Plot(plot::Arguments),
 }
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Train(arguments) => train::run(arguments),
+        Command::Degrade(arguments) => degrade::run(arguments),
+        Command::Eval(arguments) => eval::run(arguments),
         Command::Plot(arguments) => plot::run(arguments),
     };
     match result {
@@ -36,7 +42,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// Why a command ends, and its exit code: 1 unexpected, 2 usage or recipe, 3 pictures, 7 files.
+/// Why a command ends, and its exit code: 1 unexpected, 2 usage or recipe, 3 pictures, 4 no such model, 5 a model that is
+/// not what its manifest says, 7 files, 8 engine.
 struct Failure {
     code: u8,
     text: String,
@@ -48,7 +55,26 @@ impl From<rddm_train::Error> for Failure {
             rddm_train::Kind::Recipe => 2,
             rddm_train::Kind::Data => 3,
             rddm_train::Kind::Run => 7,
+            rddm_train::Kind::Engine => 8,
             _ => 1,
+        };
+        Self { code, text: error.to_string() }
+    }
+}
+
+impl From<rddm_zoo::Error> for Failure {
+    fn from(error: rddm_zoo::Error) -> Self {
+        let next = error.next().map(|next| format!("\n  {next}")).unwrap_or_default();
+        Self { code: error.exit_code(), text: format!("{error}{next}") }
+    }
+}
+
+impl From<rddm_runtime::Error> for Failure {
+    fn from(error: rddm_runtime::Error) -> Self {
+        let code = match error.kind() {
+            rddm_runtime::ErrorKind::Options => 2,
+            rddm_runtime::ErrorKind::Integrity => 5,
+            _ => 8,
         };
         Self { code, text: error.to_string() }
     }

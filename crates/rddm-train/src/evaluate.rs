@@ -1,0 +1,155 @@
+//! How well a model restores a folder of pairs: PSNR, SSIM and MAE of the 8-bit pictures.
+//!
+//! The folder holds `gt`, the clean pictures, and beside it folders of degraded ones under the same names.
+
+use std::path::Path;
+
+use ndarray::{Array3, ArrayView3};
+use rddm_metrics::{mae, psnr_rgb, psnr_y, quantise, ssim_rgb, ssim_y};
+use serde::Serialize;
+
+use crate::data::{Picture8, files};
+use crate::error::{Error, Kind};
+
+/// The measures of one picture against the clean one; dB for PSNR, 0 to 1 for SSIM, levels of 255 for MAE.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+pub struct Measures {
+    /// PSNR over red, green and blue.
+    pub psnr_rgb: f64,
+    /// PSNR of the luma.
+    pub psnr_y: f64,
+    /// SSIM, the mean over red, green and blue.
+    pub ssim_rgb: f64,
+    /// SSIM of the luma.
+    pub ssim_y: f64,
+    /// Mean absolute error over red, green and blue.
+    pub mae: f64,
+}
+
+/// One picture of a data set.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PictureScore {
+    /// Its file name.
+    pub name: String,
+    /// The restored picture's measures.
+    pub restored: Measures,
+    /// The degraded picture's.
+    pub input: Measures,
+}
+
+/// A data set's figures.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DataSetScore {
+    /// Mean over the restored pictures.
+    pub restored: Measures,
+    /// Mean over the degraded pictures.
+    pub input: Measures,
+    /// Least gain of a single picture in PSNR over RGB, dB; below zero where one was made worse.
+    pub least_gain: f64,
+    /// Each picture.
+    pub pictures: Vec<PictureScore>,
+}
+
+impl Measures {
+    /// The measures by name.
+    pub fn named(&self) -> [(&'static str, f64); 5] {
+        let Self { psnr_rgb, psnr_y, ssim_rgb, ssim_y, mae } = *self;
+        [
+            ("psnr_rgb", psnr_rgb),
+            ("psnr_y", psnr_y),
+            ("ssim_rgb", ssim_rgb),
+            ("ssim_y", ssim_y),
+            ("mae", mae),
+        ]
+    }
+
+    fn of(picture: ArrayView3<'_, f32>, clean: ArrayView3<'_, f32>) -> Result<Self, Error> {
+        let failed = |error: rddm_metrics::Error| Error::new(Kind::Data, error.to_string());
+        Ok(Self {
+            psnr_rgb: psnr_rgb(picture, clean).map_err(failed)?,
+            psnr_y: psnr_y(picture, clean).map_err(failed)?,
+            ssim_rgb: ssim_rgb(picture, clean).map_err(failed)?,
+            ssim_y: ssim_y(picture, clean).map_err(failed)?,
+            mae: 255.0 * mae(picture, clean).map_err(failed)?,
+        })
+    }
+
+    fn mean(all: impl ExactSizeIterator<Item = Self>) -> Self {
+        let count = all.len().max(1) as f64;
+        let sum = all.fold(Self::default(), |sum, one| Self {
+            psnr_rgb: sum.psnr_rgb + one.psnr_rgb,
+            psnr_y: sum.psnr_y + one.psnr_y,
+            ssim_rgb: sum.ssim_rgb + one.ssim_rgb,
+            ssim_y: sum.ssim_y + one.ssim_y,
+            mae: sum.mae + one.mae,
+        });
+        Self {
+            psnr_rgb: sum.psnr_rgb / count,
+            psnr_y: sum.psnr_y / count,
+            ssim_rgb: sum.ssim_rgb / count,
+            ssim_y: sum.ssim_y / count,
+            mae: sum.mae / count,
+        }
+    }
+}
+
+/// The folders of degraded pictures beside `gt` in `folder`: those whose names begin with `input`.
+///
+/// # Errors
+/// When the folder cannot be read or has none.
+pub fn inputs(folder: &Path) -> Result<Vec<String>, Error> {
+    let entries = std::fs::read_dir(folder).map_err(|error| Error::data(folder, error))?;
+    let mut names: Vec<String> = entries
+        .filter_map(Result::ok)
+        .filter(|entry| entry.path().is_dir())
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .filter(|name| name.starts_with("input"))
+        .collect();
+    if names.is_empty() || !folder.join("gt").is_dir() {
+        return Err(Error::data(
+            folder,
+            "holds no folder 'gt' of clean pictures and 'input…' of degraded ones",
+        ));
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// Restores every picture of `folder/input` with `restore` and measures it against `folder/gt`.
+///
+/// `restore` gets and gives `[3, height, width]`, values in [0, 1]; what it gives is rounded to 8 bits, as a file would
+/// be. `on_picture` is called after each picture.
+///
+/// # Errors
+/// When a picture cannot be read or has no pair, or `restore` fails.
+pub fn evaluate(
+    folder: &Path,
+    input: &str,
+    restore: &mut dyn FnMut(&Array3<f32>) -> Result<Array3<f32>, Error>,
+    on_picture: &mut dyn FnMut(&PictureScore),
+) -> Result<DataSetScore, Error> {
+    let mut pictures = Vec::new();
+    for path in files(&folder.join(input))? {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let mut degraded = Picture8::read_at_least(&path, 1)?;
+        let mut clean = Picture8::read_at_least(&folder.join("gt").join(&name), 1)?;
+        Picture8::fit_pair(&mut degraded, &mut clean)
+            .map_err(|problem| Error::data(&path, problem))?;
+        let (degraded, clean) = (degraded.whole(), clean.whole());
+        let restored = quantise(restore(&degraded)?.view());
+        let score = PictureScore {
+            name,
+            restored: Measures::of(restored.view(), clean.view())?,
+            input: Measures::of(degraded.view(), clean.view())?,
+        };
+        on_picture(&score);
+        pictures.push(score);
+    }
+    let gain = |score: &PictureScore| score.restored.psnr_rgb - score.input.psnr_rgb;
+    Ok(DataSetScore {
+        restored: Measures::mean(pictures.iter().map(|score| score.restored)),
+        input: Measures::mean(pictures.iter().map(|score| score.input)),
+        least_gain: pictures.iter().map(gain).fold(f64::INFINITY, f64::min),
+        pictures,
+    })
+}

@@ -1,0 +1,190 @@
+//! Trainings through the real command: they end, go on after a kill, and refuse what cannot be trained.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use image::{Rgb, RgbImage};
+use rddm_train::log::read;
+
+const RECIPE: &str = r#"
+schema = 1
+id = "tiny"
+
+[network]
+family = "edge"
+widths = [8, 8]
+blocks = [1, 1]
+time_width = 8
+
+[[data]]
+kind = "pairs"
+input = "input"
+target = "gt"
+
+[[data]]
+kind = "degraded"
+clean = "gt"
+degradation = { kind = "camera_noise" }
+
+[[data]]
+kind = "degraded"
+clean = "gt"
+degradation = { kind = "rain", angle = [10.0, 10.0] }
+
+[training]
+steps = STEPS
+batch = 4
+crop = 16
+warmup = 2
+workers = 2
+checkpoint_every = 3
+
+[validation]
+every = 3
+hold_out = ["c"]
+crop = 24
+steps = [1, 2]
+"#;
+
+struct Bench {
+    folder: tempfile::TempDir,
+}
+
+impl Bench {
+    /// Three pictures of 40×36 pixels and the same ones too dark.
+    fn new(steps: usize) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for (part, light) in [("gt", 1.0), ("input", 0.6)] {
+            fs::create_dir_all(folder.path().join("data").join(part)).unwrap();
+            for (index, name) in ["a.png", "b.png", "c.png"].iter().enumerate() {
+                let picture = RgbImage::from_fn(40, 36, |x, y| {
+                    let value = |k: u32| {
+                        let wave = f64::from(x * k + y * (index as u32 + 2)) / 9.0;
+                        ((127.0 + 100.0 * wave.sin()) * light) as u8
+                    };
+                    Rgb([value(1), value(2), value(3)])
+                });
+                picture.save(folder.path().join("data").join(part).join(name)).unwrap();
+            }
+        }
+        let recipe = RECIPE.replace("STEPS", &steps.to_string());
+        fs::write(folder.path().join("recipe.toml"), recipe).unwrap();
+        Self { folder }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn command(&self, out: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rddm-train"));
+        command
+            .arg("train")
+            .arg(self.path("recipe.toml"))
+            .arg("--data")
+            .arg(self.path("data"))
+            .arg("--out")
+            .arg(self.path(out));
+        command
+    }
+
+    fn train(&self, out: &str) -> Output {
+        self.command(out).output().unwrap()
+    }
+}
+
+fn curve(run: &Path) -> Vec<(usize, f64, Vec<f64>)> {
+    read(&run.join("log.jsonl"), usize::MAX)
+        .unwrap()
+        .into_iter()
+        .map(|entry| {
+            (entry.step, entry.loss, entry.scores.iter().map(|score| score.psnr).collect())
+        })
+        .collect()
+}
+
+#[test]
+fn a_training_that_was_killed_goes_on_with_the_same_curve() {
+    let bench = Bench::new(30);
+    let output = bench.train("whole");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let whole = curve(&bench.path("whole"));
+    assert_eq!(whole.len(), 10);
+
+    let mut child = bench.command("killed").spawn().unwrap();
+    let state = bench.path("killed/checkpoint/state.json");
+    let started = Instant::now();
+    while !state.exists() {
+        assert!(started.elapsed() < Duration::from_secs(120), "no checkpoint appears");
+        sleep(Duration::from_millis(2));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let output = bench.train("killed");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(curve(&bench.path("killed")), whole);
+    let weights = |run: &str| fs::read(bench.path(run).join("weights.safetensors")).unwrap();
+    assert_eq!(weights("killed"), weights("whole"));
+    assert!(bench.path("killed/curve.svg").exists());
+}
+
+#[test]
+fn what_cannot_be_trained_is_refused_by_name() {
+    let bench = Bench::new(3);
+    let with = |from: &str, to: &str| {
+        let text = RECIPE.replace("STEPS", "3").replace(from, to);
+        fs::write(bench.path("recipe.toml"), text).unwrap();
+        let output = bench.train("refused");
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    for (from, to, code, says) in [
+        ("batch = 4", "batch = 3", 2, "training.workers"),
+        ("crop = 16", "crop = 15", 2, "training.crop"),
+        ("blocks = [1, 1]", "blocks = [1]", 2, "blocks"),
+        ("steps = [1, 2]", "steps = [0]", 2, "validation.steps"),
+        ("schema = 1", "schema = 2", 2, "schema"),
+        ("angle = [10.0, 10.0]", "angle = [20.0, 10.0]", 2, "degradation.angle"),
+        ("input = \"input\"", "input = \"nowhere\"", 3, "nowhere"),
+        ("crop = 16", "crop = 64", 3, "smaller than a crop"),
+    ] {
+        let (status, text) = with(from, to);
+        assert_eq!(status, Some(code), "{to}: {text}");
+        assert!(text.contains(says), "{to}: {text}");
+    }
+}
+
+#[test]
+fn a_run_of_another_recipe_is_not_overwritten() {
+    let bench = Bench::new(3);
+    assert!(bench.train("run").status.success());
+    let text = RECIPE.replace("STEPS", "4");
+    fs::write(bench.path("recipe.toml"), text).unwrap();
+    let output = bench.train("run");
+    assert_eq!(output.status.code(), Some(7));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("another recipe"));
+}
+
+#[test]
+fn a_run_is_evaluated_on_a_folder_of_pairs() {
+    let bench = Bench::new(3);
+    assert!(bench.train("run").status.success());
+    let report = bench.path("eval.json");
+    let output = Command::new(env!("CARGO_BIN_EXE_rddm-train"))
+        .args(["eval", "--steps", "1,2", "--run"])
+        .arg(bench.path("run"))
+        .arg("--data")
+        .arg(bench.path("data"))
+        .arg("--output")
+        .arg(&report)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let report: serde_json::Value = serde_json::from_slice(&fs::read(report).unwrap()).unwrap();
+    let rows = report["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), 2 * 5);
+    assert!(rows.iter().all(|row| row["dataset"] == "data/input" && row["engine"] == "burn"));
+    assert_eq!(report["pictures"].as_array().unwrap().len(), 2 * 3);
+}

@@ -1,0 +1,139 @@
+//! The models of the checkout's own zoo, as they are published: they resolve without a network, restore as well as their
+//! evaluation says, and give one picture whatever the engine, the tiles and the threads.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use ndarray::Array3;
+use rddm_metrics::{psnr_rgb, quantise};
+use rddm_runtime::{Control, Restorer, RestorerBuilder};
+use rddm_train::data::Picture8;
+use rddm_zoo::{Place, ResolveOptions, ResolvedModel};
+use serde_json::Value;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The folder of test pictures; none is a loud skip, and a failure in CI.
+fn data() -> Option<PathBuf> {
+    let folder = env::var_os("RDDM_DATA")
+        .map_or_else(|| root().join("../shared/data"), PathBuf::from)
+        .join("test");
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    assert!(env::var_os("CI").is_none(), "no pictures at {}; set RDDM_DATA", folder.display());
+    eprintln!("SKIPPED: no pictures at {}; set RDDM_DATA", folder.display());
+    None
+}
+
+fn ort_library() -> Option<PathBuf> {
+    let library = env::var_os("ORT_DYLIB_PATH").map(PathBuf::from);
+    assert!(library.is_some() || env::var_os("CI").is_none(), "set ORT_DYLIB_PATH");
+    if library.is_none() {
+        eprintln!("SKIPPED: ONNX Runtime; set ORT_DYLIB_PATH");
+    }
+    library
+}
+
+fn model(name: &str) -> ResolvedModel {
+    let mut options = ResolveOptions::default();
+    options.registry = Some(Place::Folder(root().join("manifests")));
+    rddm_zoo::resolve(&name.parse().unwrap(), &options).unwrap()
+}
+
+fn build(model: &ResolvedModel, with: impl FnOnce(RestorerBuilder<'_>) -> RestorerBuilder<'_>) -> Restorer {
+    let networks = model.networks.iter().map(|network| &network.bytes);
+    with(Restorer::builder(&model.manifest)).build(networks).unwrap()
+}
+
+fn restore(restorer: &Restorer, picture: &Array3<f32>) -> Array3<f32> {
+    let restored = restorer.restore(picture.view(), None, &mut |_| Control::Continue).unwrap();
+    quantise(restored.view())
+}
+
+/// Largest difference of two 8-bit pictures, in levels.
+fn levels(a: &Array3<f32>, b: &Array3<f32>) -> f32 {
+    let difference = a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    (difference * 255.0).round()
+}
+
+fn read(path: &Path) -> Array3<f32> {
+    Picture8::read_at_least(path, 1).unwrap().whole()
+}
+
+/// A rainy and a noisy picture of the repository's own.
+const EXAMPLES: [(&str, &str); 2] = [("derain", "rainy.png"), ("denoise", "noisy.png")];
+
+#[test]
+fn the_examples_come_nearer_to_their_clean_pictures() {
+    for (name, file) in EXAMPLES {
+        let examples = root().join("examples/pictures");
+        let degraded = read(&examples.join(file));
+        let clean = read(&examples.join(file.replace(".png", ".clean.png")));
+        let restored = restore(&build(&model(name), |builder| builder), &degraded);
+        let psnr = |picture: &Array3<f32>| psnr_rgb(picture.view(), clean.view()).unwrap();
+        let gain = psnr(&restored) - psnr(&degraded);
+        assert!(gain > 1.5, "{name}: {gain:.2} dB");
+    }
+}
+
+/// The figures of `eval.json`, picture by picture, on a part of them.
+#[test]
+fn the_published_evaluation_is_true() {
+    let Some(data) = data() else { return };
+    for name in ["derain", "denoise"] {
+        let model = model(name);
+        let steps = model.manifest.sampler.steps;
+        let restorer = build(&model, |builder| builder);
+        let text = std::fs::read(root().join("zoo").join(name).join("eval.json")).unwrap();
+        let eval: Value = serde_json::from_slice(&text).unwrap();
+        let of_default = |row: &&Value| row["steps"] == u64::from(steps) && row["engine"] == "tract";
+        let pictures: Vec<&Value> =
+            eval["pictures"].as_array().unwrap().iter().filter(of_default).step_by(9).collect();
+        assert!(pictures.len() >= 3, "{name}: {} pictures", pictures.len());
+        for row in pictures {
+            let text = |key: &str| row[key].as_str().unwrap();
+            let (set, input) = text("dataset").split_once('/').unwrap();
+            let degraded = read(&data.join(set).join(input).join(text("name")));
+            let clean = read(&data.join(set).join("gt").join(text("name")));
+            let (_, height, width) = degraded.dim();
+            let clean = clean.slice(ndarray::s![.., ..height, ..width]).to_owned();
+            let found = psnr_rgb(restore(&restorer, &degraded).view(), clean.view()).unwrap();
+            let published = row["restored"]["psnr_rgb"].as_f64().unwrap();
+            assert!((found - published).abs() < 0.01, "{name} {row}: {found}");
+        }
+    }
+}
+
+#[test]
+fn engines_tiles_and_threads_give_one_picture() {
+    for (name, file) in EXAMPLES {
+        let model = model(name);
+        let degraded = read(&root().join("examples/pictures").join(file));
+        let steps = 2;
+        let whole = restore(&build(&model, |b| b.steps(steps).seed(7).tile(4096)), &degraded);
+        for (tile, threads) in [(64, 1), (128, 2)] {
+            let tiled = build(&model, |b| b.steps(steps).seed(7).tile(tile).threads(threads));
+            let difference = levels(&restore(&tiled, &degraded), &whole);
+            assert!(difference <= 1.0, "{name}, tiles of {tile}: {difference} levels");
+        }
+        if let Some(library) = ort_library() {
+            let ort = build(&model, |b| b.engine("ort").library(library).steps(steps).seed(7));
+            let difference = levels(&restore(&ort, &degraded), &whole);
+            assert!(difference <= 1.0, "{name}, ONNX Runtime: {difference} levels");
+        }
+        let other = restore(&build(&model, |b| b.steps(steps).seed(8)), &degraded);
+        assert!(levels(&other, &whole) > 0.0, "{name}: the seed changes nothing");
+    }
+}
+
+#[test]
+fn model_files_are_small() {
+    for name in ["derain", "denoise"] {
+        for network in &model(name).networks {
+            assert!(network.bytes.len() <= 4 << 20, "{name}: {} bytes", network.bytes.len());
+        }
+    }
+}
