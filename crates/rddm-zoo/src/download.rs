@@ -32,7 +32,7 @@ pub(crate) struct Wanted {
 /// Room that is left beside the file itself.
 const SLACK: u64 = 1 << 20;
 
-/// Brings a file into the store. Returns whether it was there already.
+/// Brings a file into the store, if it is not there already.
 ///
 /// # Errors
 /// Verification, network, store or not-found, of the source that came nearest.
@@ -41,7 +41,7 @@ pub(crate) fn bring(
     wanted: &Wanted,
     http: &Http,
     observer: Observer<'_>,
-) -> Result<bool, Error> {
+) -> Result<(), Error> {
     let already = |store: &Store| {
         let mut meter = Meter::new(wanted, observer);
         let condition =
@@ -52,13 +52,13 @@ pub(crate) fn bring(
         Ok::<_, Error>(condition)
     };
     if already(store)? == Condition::Good {
-        return Ok(true);
+        return Ok(());
     }
     let _lock = store.lock_blob(&wanted.digest.hex(), || {
         observer(Event::Waiting { file: wanted.file.clone() })
     })?;
     match already(store)? {
-        Condition::Good => return Ok(true),
+        Condition::Good => return Ok(()),
         Condition::Missing => {}
         Condition::Bad => {
             observer(restarted(wanted, "the file in the store was damaged"));
@@ -75,7 +75,7 @@ pub(crate) fn bring(
         match result {
             Ok(()) => {
                 observer(verified(wanted, false));
-                return Ok(false);
+                return Ok(());
             }
             Err(error) if error.kind() == ErrorKind::Store => return Err(error),
             // Wrong bytes say more than a mirror that does not answer.
@@ -380,7 +380,7 @@ fn restarted(wanted: &Wanted, reason: &str) -> Event {
     Event::Restarted { file: wanted.file.clone(), reason: reason.to_owned() }
 }
 
-fn verified(wanted: &Wanted, already: bool) -> Event {
+pub(crate) fn verified(wanted: &Wanted, already: bool) -> Event {
     Event::Verified {
         file: wanted.file.clone(),
         digest: wanted.digest.to_string(),

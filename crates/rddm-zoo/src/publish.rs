@@ -49,7 +49,8 @@ pub struct Published {
 
 /// Makes the manifests and the index of a registry from the folders of models.
 ///
-/// The index's version is one above that of the index that was there. If all models are as that
+/// The index's version is one above that of the index that was there, and above the one that the
+/// program carries if one of the zoo's own keys signs. If all models are as that
 /// index says, nothing is written.
 ///
 /// # Errors
@@ -86,7 +87,8 @@ pub fn publish(options: &PublishOptions<'_>) -> Result<Published, Error> {
     }
     let index = Index {
         schema: SCHEMA,
-        version: before.as_ref().map_or(0, |(index, ..)| index.version) + 1,
+        version: before.as_ref().map_or(0, |(index, ..)| index.version).max(carried(options.key))
+            + 1,
         created: options.now,
         expires: options.now.plus_days(options.days),
         models: entries,
@@ -96,6 +98,14 @@ pub fn publish(options: &PublishOptions<'_>) -> Result<Published, Error> {
         remove_stale(options.registry, &old, &index)?;
     }
     Ok(Published { index, changed: true })
+}
+
+/// The version that this program carries, if `key` is one of the zoo's own: programs like this one
+/// refuse what that key signs for an older one.
+fn carried(key: Option<&SigningKey>) -> u64 {
+    let pinned = key.is_some_and(|key| Trust::Pinned.keys().contains(key.public()));
+    let carried = crate::carried::registry().ok().filter(|_| pinned);
+    carried.map_or(0, |carried| carried.index().version)
 }
 
 fn write(

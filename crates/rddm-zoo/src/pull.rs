@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
     thread,
 };
@@ -12,10 +12,10 @@ use rddm_manifest::{Digest, Location, Manifest, ModelId, Network, Precision, Ver
 
 use crate::{
     Access, Error, ErrorKind, Place, Record, Registry, Store,
-    download::{Wanted, bring},
+    download::{Wanted, bring, verified},
     event::{Event, Observer},
     place::Source,
-    store::Mode,
+    store::{Condition, Mode},
 };
 
 /// How models are pulled.
@@ -74,9 +74,6 @@ pub fn pull(
         size: networks.iter().map(|network| network.size).sum(),
         license: manifest.license.to_string(),
     });
-    let _lock =
-        store.lock(Mode::Shared, || observer(Event::Waiting { file: "the store".to_owned() }))?;
-    let before = store.record(id).ok().flatten();
     let mut wanted = Vec::new();
     for network in networks {
         wanted.push(Wanted {
@@ -86,24 +83,21 @@ pub fn pull(
             sources: sources(registry, &entry.manifest, network, &options.mirrors)?,
         });
     }
-    let all_there = bring_all(store, &wanted, access, options.jobs, observer)?;
-    let sha256 = store.add_bytes(&text)?;
-    // The index is kept before the name that it vouches for.
-    store.save_seen(registry.place(), registry.bytes(), registry.signature())?;
+    let before = store.record(id).ok().flatten().filter(|before| before.sha256 == entry.sha256);
     let mut precisions: Vec<Precision> = match options.precision {
         Some(precision) => vec![precision],
         None => manifest.precisions(),
     };
-    if let Some(before) = before.as_ref().filter(|before| before.sha256 == sha256) {
-        precisions.extend(&before.precisions);
-        precisions.sort();
-        precisions.dedup();
-    }
+    precisions.extend(before.iter().flat_map(|before| &before.precisions));
+    precisions.sort();
+    precisions.dedup();
+    let already = before.is_some_and(|before| before.precisions == precisions)
+        && is_there(store, &text, &wanted, observer)?;
     let record = Record {
         schema: 1,
         id: id.clone(),
         version: manifest.version,
-        sha256,
+        sha256: entry.sha256,
         size: text.len() as u64,
         precisions,
         registry: registry.place().full().to_string(),
@@ -111,17 +105,50 @@ pub fn pull(
         signed_by: registry.signed_by().map(str::to_owned),
         pulled: access.now,
     };
-    let already = all_there
-        && before.is_some_and(|before| {
-            (before.sha256, &before.precisions) == (sha256, &record.precisions)
-        });
-    store.save_record(&record)?;
+    let wait = || observer(Event::Waiting { file: "the store".to_owned() });
+    // In an order in which a name never means what is not there.
+    let written = store.lock(Mode::Shared, wait).and_then(|_lock| {
+        if !already {
+            bring_all(store, &wanted, access, options.jobs, observer)?;
+        }
+        store.add_bytes(&text)?;
+        store.save_seen(registry.place(), registry.bytes(), registry.signature())?;
+        store.save_record(&record)
+    });
+    match written {
+        // All is there and good; that it was looked at again is all that could not be noted.
+        Err(error) if already && error.kind() == ErrorKind::Store => {}
+        result => result?,
+    }
     observer(Event::Pulled {
         model: id.to_string(),
         version: manifest.version.to_string(),
         already,
     });
-    Ok(Pulled { manifest, sha256, already })
+    Ok(Pulled { manifest, sha256: entry.sha256, already })
+}
+
+/// Whether manifest and networks are in the store and good; says so of each network if all are.
+fn is_there(
+    store: &Store,
+    manifest: &[u8],
+    wanted: &[Wanted],
+    observer: Observer<'_>,
+) -> Result<bool, Error> {
+    let digest = Digest::of(manifest);
+    let size = manifest.len() as u64;
+    if store.check_blob(&digest, size, &mut |_| {})? != Condition::Good {
+        return Ok(false);
+    }
+    for file in wanted {
+        if store.check_blob(&file.digest, file.size, &mut |_| {})? != Condition::Good {
+            return Ok(false);
+        }
+    }
+    for file in wanted {
+        observer(verified(file, true));
+    }
+    Ok(true)
 }
 
 /// # Errors
@@ -207,9 +234,8 @@ fn bring_all(
     access: &Access<'_>,
     jobs: usize,
     observer: Observer<'_>,
-) -> Result<bool, Error> {
+) -> Result<(), Error> {
     let next = AtomicUsize::new(0);
-    let all_there = AtomicBool::new(true);
     let failed: Mutex<Option<Error>> = Mutex::new(None);
     let has_failed = || failed.lock().is_ok_and(|failed| failed.is_some());
     thread::scope(|scope| {
@@ -218,22 +244,17 @@ fn bring_all(
                 while let Some(file) =
                     wanted.get(next.fetch_add(1, Ordering::Relaxed)).filter(|_| !has_failed())
                 {
-                    match bring(store, file, access.http, observer) {
-                        Ok(already) => {
-                            all_there.fetch_and(already, Ordering::Relaxed);
-                        }
-                        Err(error) => {
-                            if let Ok(mut failed) = failed.lock() {
-                                failed.get_or_insert(error);
-                            }
-                        }
+                    if let Err(error) = bring(store, file, access.http, observer)
+                        && let Ok(mut failed) = failed.lock()
+                    {
+                        failed.get_or_insert(error);
                     }
                 }
             });
         }
     });
     match failed.into_inner() {
-        Ok(None) => Ok(all_there.into_inner()),
+        Ok(None) => Ok(()),
         Ok(Some(error)) => Err(error),
         Err(_) => Err(Error::new(ErrorKind::Store, "a transfer ended unexpectedly")),
     }

@@ -97,7 +97,7 @@ struct HttpArguments {
     #[arg(long, global = true, value_name = "MS", default_value_t = 500)]
     retry_wait: u64,
     /// Seconds after which a transfer that stands still is broken off
-    #[arg(long, global = true, value_name = "S", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    #[arg(long, global = true, value_name = "S", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
     stall: u64,
     /// A proxy for all requests; `none` ignores the system's
     #[arg(long, global = true, value_name = "URL|none")]

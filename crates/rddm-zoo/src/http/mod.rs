@@ -65,7 +65,7 @@ impl Default for HttpOptions {
         Self {
             retries: 4,
             backoff: Duration::from_millis(500),
-            stall: Duration::from_secs(30),
+            stall: Duration::from_secs(10),
             least_speed: 512,
             connect: Duration::from_secs(15),
             proxy: Proxy::None,

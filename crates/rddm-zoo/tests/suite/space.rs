@@ -104,6 +104,10 @@ fn a_read_only_store_is_read_and_not_written() {
     };
     rddm_zoo::resolve(&"derain".parse().unwrap(), &options).unwrap();
     run(&["rm", "derain"]).expect(7);
+    // All is there and good, so there is nothing to write.
+    pull(&zoo, &server.registry(), &home, &[]).expect(0);
+    fs::write(zoo.path("zoo/derain/derain.onnx"), crate::zoo::noise(SIZE, 5)).unwrap();
+    zoo.publish(rddm_zoo::now().unix(), 365);
     let outcome = pull(&zoo, &server.registry(), &home, &[]).expect(7);
     assert!(outcome.err.contains("Read-only"), "{}", outcome.err);
     assert_eq!(home.files(""), before);
