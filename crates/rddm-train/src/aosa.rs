@@ -80,7 +80,8 @@ pub struct Losses {
 /// The losses of `output`, `[n, channels, h, w]`, which the network gave for `batch.x`.
 ///
 /// Open: `res = λ·out + (1-λ)·res(out as noise)`, `ε = λ·ε(out as residual) + (1-λ)·out`, with
-/// `res(ε) = I_in - (I_t - ᾱ_t I_in - β̄_t ε)/(1 - ᾱ_t)` and `ε(res) = (I_t - I_in - (ᾱ_t - 1) res)/β̄_t`; in total
+/// `res(ε) = I_in - Î_0`, `Î_0 = (I_t - ᾱ_t I_in - β̄_t ε)/(1 - ᾱ_t)` cut to [-1, 1], and
+/// `ε(res) = (I_t - I_in - (ᾱ_t - 1) res)/β̄_t`; in total
 /// `λ·L_res + (1-λ)·L_noise`. Decided: the loss of the one objective.
 pub fn losses(
     output: Tensor<4>,
@@ -120,7 +121,7 @@ fn residual_of_noise(noise: Tensor<4>, batch: &Batch, sums: &Sums) -> Tensor<4> 
     let input = batch.input();
     let rest =
         batch.x_t() - sums.alpha_bar.clone() * input.clone() - batch.beta_bar.clone() * noise;
-    input - rest / sums.one_minus_alpha_bar.clone()
+    input - (rest / sums.one_minus_alpha_bar.clone()).clamp(-1.0, 1.0)
 }
 
 fn noise_of_residual(residual: Tensor<4>, batch: &Batch, sums: &Sums) -> Tensor<4> {

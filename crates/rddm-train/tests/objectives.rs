@@ -51,7 +51,7 @@ fn losses_and_gradients_match() {
         for (name, expected) in norms {
             let expected = expected.as_f64().unwrap();
             // A bias before a norm has no gradient but rounding.
-            let error = (norm(&values(&found, name)) - expected).abs() / (expected + 1e-6 * whole);
+            let error = (norm(&values(&found, name)) - expected).abs() / (expected + 1e-5 * whole);
             worst = worst.max(error);
             assert!(error <= relative, "{id}: the gradient's norm of {name} is {error} off");
         }
@@ -151,7 +151,6 @@ fn aosa_matches() {
             let output = network
                 .forward(batch.x.clone(), [batch.time.clone(), batch.time.clone()])
                 .remove(0);
-            std::fs::write("/tmp/aosa_out.safetensors", StateDict::new("x", [("out".to_owned(), output.clone().inner().into_data())]).to_safetensors().unwrap()).unwrap();
             let found = losses(output, &batch, &sums, &lambda, choice, Distance::L1);
             let slopes = found.total.backward();
             let scalar = |loss: Option<Tensor<1>>| {
