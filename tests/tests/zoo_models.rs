@@ -43,7 +43,10 @@ fn model(name: &str) -> ResolvedModel {
     rddm_zoo::resolve(&name.parse().unwrap(), &options).unwrap()
 }
 
-fn build(model: &ResolvedModel, with: impl FnOnce(RestorerBuilder<'_>) -> RestorerBuilder<'_>) -> Restorer {
+fn build(
+    model: &ResolvedModel,
+    with: impl FnOnce(RestorerBuilder<'_>) -> RestorerBuilder<'_>,
+) -> Restorer {
     let networks = model.networks.iter().map(|network| &network.bytes);
     with(Restorer::builder(&model.manifest)).build(networks).unwrap()
 }
@@ -89,7 +92,8 @@ fn the_published_evaluation_is_true() {
         let restorer = build(&model, |builder| builder);
         let text = std::fs::read(root().join("zoo").join(name).join("eval.json")).unwrap();
         let eval: Value = serde_json::from_slice(&text).unwrap();
-        let of_default = |row: &&Value| row["steps"] == u64::from(steps) && row["engine"] == "tract";
+        let of_default =
+            |row: &&Value| row["steps"] == u64::from(steps) && row["engine"] == "tract";
         let pictures: Vec<&Value> =
             eval["pictures"].as_array().unwrap().iter().filter(of_default).step_by(9).collect();
         assert!(pictures.len() >= 3, "{name}: {} pictures", pictures.len());

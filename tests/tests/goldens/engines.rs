@@ -123,7 +123,7 @@ fn export(path: &Path, weights: Weights, objective: &str) -> Result<Rc<[File]>, 
         task: "golden".parse().map_err(text)?,
         license: "MIT".parse().map_err(text)?,
         weights,
-        objective: Some(objective.parse::<Objective>().map_err(text)?),
+        objective: Some(serde_json::from_value::<Objective>(objective.into()).map_err(text)?),
         time_encoding: TimeEncoding::Index,
         steps: 5,
         sum_scale: None,
@@ -215,6 +215,6 @@ pub fn vector(values: &[f32], device: &Device) -> BurnTensor<1> {
 
 pub fn from_burn<const D: usize>(tensor: BurnTensor<D>) -> Result<Tensor, String> {
     let shape = tensor.dims().to_vec();
-    let values = tensor.into_data().to_vec().map_err(|error| format!("{error:?}"))?;
+    let values = tensor.into_data().try_to_vec().map_err(|error| format!("{error:?}"))?;
     Ok(Tensor { shape, values })
 }

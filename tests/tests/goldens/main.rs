@@ -9,6 +9,7 @@
 //! cargo test --release -p rddm-tests --test goldens -- --nocapture [PART OF AN ID…]
 //! ```
 #![allow(clippy::print_stdout, reason = "a suite is read by people")]
+#![allow(unreachable_pub, reason = "the modules of one program have no outside")]
 
 mod aosa;
 mod checkpoints;

@@ -130,7 +130,7 @@ impl Part<'_> {
         // Engines take pictures; times are pictures of one pixel.
         x.shape.resize(4, 1);
         let got = forward(&module, to_burn(&x, &device()));
-        let burn = got.into_data().to_vec().map_err(|error| format!("{error:?}"));
+        let burn = got.into_data().try_to_vec().map_err(|error| format!("{error:?}"));
         let mut runs = vec![Run::new("burn", burn.and_then(|got| self.compared(&got)))];
         let file = written(&x, |scope| {
             let module = scope.module(&module)?;

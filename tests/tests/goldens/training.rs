@@ -270,5 +270,5 @@ fn schedule(timesteps: usize, sum_scale: f64) -> Result<Schedule, String> {
 
 pub fn values(weights: &StateDict, name: &str) -> Result<Vec<f32>, String> {
     let data = weights.get(name).ok_or_else(|| format!("there is no {name}"))?;
-    data.clone().to_vec().map_err(|error| format!("{name}: {error:?}"))
+    data.try_to_vec().map_err(|error| format!("{name}: {error:?}"))
 }
