@@ -186,9 +186,9 @@ impl Attentive {
         });
         let y = gelu(convolution.forward(linear)) + x;
         let y = self.norm.forward(y.permute([0, 2, 3, 1])).permute([0, 3, 1, 2]);
-        let half =
-            interpolate(y, [h / 2, w / 2], InterpolateOptions::new(InterpolateMode::Nearest));
-        let whole = interpolate(half, [h, w], InterpolateOptions::new(InterpolateMode::Nearest));
+        let nearest = || InterpolateOptions::new(InterpolateMode::Nearest);
+        let half = interpolate(y, nearest().with_scale_factor([0.5, 0.5]));
+        let whole = interpolate(half, nearest().with_scale_factor([2.0, 2.0]));
         let mean = whole.clone().mean_dim(2).mean_dim(3).expand([n, 4, h, w]);
         self.out.forward(whole - mean).tanh().clamp(-0.9, 0.9)
     }

@@ -3,18 +3,20 @@
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "test code")]
 #![allow(dead_code, reason = "each test binary uses a part")]
 
+use std::sync::OnceLock;
+
 use tract_onnx::prelude::*;
 
 /// A tensor as plain data.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Plain {
-    pub dims: Vec<usize>,
-    pub values: Vec<f32>,
+pub(crate) struct Plain {
+    pub(crate) dims: Vec<usize>,
+    pub(crate) values: Vec<f32>,
 }
 
 impl Plain {
     /// Values in [-1, 1] that differ by `seed`.
-    pub fn noise(dims: &[usize], seed: u64) -> Self {
+    pub(crate) fn noise(dims: &[usize], seed: u64) -> Self {
         let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
         let values = (0..dims.iter().product())
             .map(|_| {
@@ -28,14 +30,14 @@ impl Plain {
     }
 
     /// The largest difference between two tensors of the same size.
-    pub fn distance(&self, other: &Self) -> f32 {
+    pub(crate) fn distance(&self, other: &Self) -> f32 {
         assert_eq!(self.dims, other.dims);
         self.values.iter().zip(&other.values).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
     }
 }
 
 /// tract, with the input's sizes known before it optimises.
-pub fn tract(file: &[u8], inputs: &[Plain]) -> Vec<Plain> {
+pub(crate) fn tract(file: &[u8], inputs: &[Plain]) -> Vec<Plain> {
     let mut model = tract_onnx::onnx().model_for_read(&mut &*file).unwrap();
     for (index, input) in inputs.iter().enumerate() {
         model = model.with_input_fact(index, f32::fact(&input.dims).into()).unwrap();
@@ -44,7 +46,7 @@ pub fn tract(file: &[u8], inputs: &[Plain]) -> Vec<Plain> {
 }
 
 /// tract, optimised once for all sizes.
-pub fn tract_symbolic(file: &[u8], inputs: &[Plain]) -> TractResult<Vec<Plain>> {
+pub(crate) fn tract_symbolic(file: &[u8], inputs: &[Plain]) -> TractResult<Vec<Plain>> {
     let model = tract_onnx::onnx().model_for_read(&mut &*file)?.into_optimized()?;
     Ok(run_tract(model, inputs))
 }
@@ -65,7 +67,7 @@ fn run_tract(model: TypedModel, inputs: &[Plain]) -> Vec<Plain> {
 }
 
 /// ONNX Runtime; `None` where its library is not named by `ORT_DYLIB_PATH`, which in CI is a failure.
-pub fn onnx_runtime(file: &[u8], inputs: &[Plain]) -> Option<Vec<Plain>> {
+pub(crate) fn onnx_runtime(file: &[u8], inputs: &[Plain]) -> Option<Vec<Plain>> {
     let Some(library) = std::env::var_os("ORT_DYLIB_PATH") else {
         assert!(
             std::env::var_os("CI").is_none(),
@@ -74,8 +76,10 @@ pub fn onnx_runtime(file: &[u8], inputs: &[Plain]) -> Option<Vec<Plain>> {
         eprintln!("SKIPPED: ONNX Runtime, since ORT_DYLIB_PATH does not name its library");
         return None;
     };
-    ort::init_from(library).unwrap().commit();
-    let mut session = ort::session::Session::builder().unwrap().commit_from_memory(file).unwrap();
+    static ENVIRONMENT: OnceLock<ort::environment::Environment> = OnceLock::new();
+    let environment = ENVIRONMENT.get_or_init(|| ort::init_from(library).unwrap().build().unwrap());
+    let mut session =
+        ort::session::Session::builder(environment).unwrap().commit_from_memory(file).unwrap();
     let values: Vec<ort::session::SessionInputValue<'_>> = inputs
         .iter()
         .map(|input| {
