@@ -68,7 +68,14 @@ fn the_self_test_passes_here() {
     let words = "self-test --model tiny --registry registry --allow-unsigned --json";
     let report = bench.run(words).ends(0).json();
     assert_eq!(report["passed"], true);
-    assert_eq!(report["checks"].as_array().unwrap().len() % 3, 0);
+    let of_tract: Vec<_> = report["checks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|check| check["engine"] == "tract")
+        .collect();
+    assert_eq!(of_tract.len(), 3);
+    assert!(of_tract.iter().all(|check| check["passed"] == true), "{report}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use ndarray::{Array3, Array4};
 use rddm_manifest::{Digest, Manifest};
-use rddm_runtime::{Control, EngineOptions, Restorer, engine, engines};
+use rddm_runtime::{Control, Engine, EngineOptions, Restorer, engine, engines};
 use serde::Serialize;
 
 use super::synthetic;
@@ -39,7 +39,8 @@ struct Report {
 struct Check {
     engine: &'static str,
     check: String,
-    passed: bool,
+    /// Absent where the engine's library was not named, so that nothing could be checked.
+    passed: Option<bool>,
     detail: String,
     seconds: f64,
 }
@@ -52,6 +53,11 @@ pub(crate) fn run(args: &SelfTest, terminal: &mut Terminal) -> Result<u8, Failur
     let tiny = tiny_manifest()?;
     let mut checks = Vec::new();
     for engine in engines() {
+        if let Some(detail) = not_here(*engine, args) {
+            let (engine, check) = (engine.name(), "engine".to_owned());
+            checks.push(Check { engine, check, passed: None, detail, seconds: 0.0 });
+            continue;
+        }
         let mut record = |check: &str, outcome: &dyn Fn() -> Outcome| {
             let begun = Instant::now();
             let (passed, detail) = match outcome() {
@@ -62,7 +68,7 @@ pub(crate) fn run(args: &SelfTest, terminal: &mut Terminal) -> Result<u8, Failur
             checks.push(Check {
                 engine: engine.name(),
                 check: check.to_owned(),
-                passed,
+                passed: Some(passed),
                 detail,
                 seconds,
             });
@@ -77,17 +83,32 @@ pub(crate) fn run(args: &SelfTest, terminal: &mut Terminal) -> Result<u8, Failur
             record(&name, &|| picture(&found.manifest, &files, engine.name(), args));
         }
     }
-    let passed = checks.iter().all(|check| check.passed);
+    let passed = checks.iter().all(|check| check.passed != Some(false));
     let rows: Vec<Vec<String>> = checks
         .iter()
         .map(|check| {
-            let mark = if check.passed { "ok" } else { "FAILED" };
+            let mark = match check.passed {
+                Some(true) => "ok",
+                Some(false) => "FAILED",
+                None => "SKIPPED",
+            };
             vec![format!("{:<7} {:<7} {}: {}", mark, check.engine, check.check, check.detail)]
         })
         .collect();
     terminal.result(&table(&rows))?;
     terminal.report(&Report { schema: 1, passed, checks })?;
     Ok(if passed { 0 } else { code::ENGINE })
+}
+
+/// Why an engine can't be checked: its library was not named. One that was named and does not load
+/// is a failure.
+fn not_here(engine: &dyn Engine, args: &SelfTest) -> Option<String> {
+    let named = args.library.path().is_some();
+    engine
+        .devices(&EngineOptions::default())
+        .err()
+        .filter(|_| !named)
+        .map(|error| error.to_string())
 }
 
 /// What was measured, or what is wrong.
