@@ -6,6 +6,10 @@
 //!
 //! - [`edge`]: small networks for small machines.
 //! - [`NetworkConfig`]: what a recipe says of a network, whichever its family.
+#![allow(
+    clippy::large_enum_variant,
+    reason = "a network is made once, and burn derives no module for a box"
+)]
 
 pub mod checkpoint;
 pub mod edge;

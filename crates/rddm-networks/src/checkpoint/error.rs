@@ -9,7 +9,7 @@ pub struct Error {
     kind: ErrorKind,
     place: String,
     problem: String,
-    mismatch: Mismatch,
+    mismatch: Box<Mismatch>,
 }
 
 /// What is wrong with weights.
@@ -66,12 +66,17 @@ impl Error {
         place: impl Into<String>,
         problem: impl Into<String>,
     ) -> Self {
-        Self { kind, place: place.into(), problem: problem.into(), mismatch: Mismatch::default() }
+        Self { kind, place: place.into(), problem: problem.into(), mismatch: Box::default() }
     }
 
     pub(crate) fn misfit(place: &str, mismatch: Mismatch) -> Self {
         let problem = mismatch.to_string();
-        Self { kind: ErrorKind::Mismatch, place: place.to_owned(), problem, mismatch }
+        Self {
+            kind: ErrorKind::Mismatch,
+            place: place.to_owned(),
+            problem,
+            mismatch: Box::new(mismatch),
+        }
     }
 }
 
