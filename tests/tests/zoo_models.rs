@@ -1,6 +1,13 @@
 //! The models of the checkout's own zoo, as they are published: they resolve without a network, restore as well as their
 //! evaluation says, and give one picture whatever the engine, the tiles and the threads.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "a test may panic and report"
+)]
+
 use std::env;
 use std::path::{Path, PathBuf};
 

@@ -1,5 +1,12 @@
 //! Checkpoints that are damaged, hostile, or of another network.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "a test may panic and report"
+)]
+
 mod common;
 
 use std::io::Write;

@@ -1,5 +1,12 @@
 //! The shapes and the reach of the `edge` family.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "a test may panic and report"
+)]
+
 use burn::tensor::{Device, Tensor, TensorData};
 use rddm_networks::edge::EdgeConfig;
 
@@ -44,7 +51,7 @@ fn the_receptive_radius_bounds_the_reach() {
         let at = side / 2;
         let answer = |values: Vec<f32>| -> Vec<f32> {
             let x = Tensor::<4>::from_data(TensorData::new(values, [1, 6, side, side]), &device);
-            network.forward(x, time.clone()).remove(0).into_data().to_vec().unwrap()
+            network.forward(x, time.clone()).remove(0).into_data().try_to_vec().unwrap()
         };
         let flat = vec![0.1_f32; 6 * side * side];
         let mut touched = flat.clone();

@@ -1,5 +1,12 @@
 //! The `unet` family against numbers of the official Python code (`RDDM_GOLDENS`, else `../shared/goldens`).
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "a test may panic and report"
+)]
+
 mod common;
 
 use burn::module::Module;

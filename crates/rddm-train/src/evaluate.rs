@@ -115,6 +115,9 @@ pub fn inputs(folder: &Path) -> Result<Vec<String>, Error> {
     Ok(names)
 }
 
+/// Restores a picture `[3, height, width]`, values in [0, 1].
+pub type Restore<'a> = &'a mut dyn FnMut(&Array3<f32>) -> Result<Array3<f32>, Error>;
+
 /// Restores every picture of `folder/input` with `restore` and measures it against `folder/gt`.
 ///
 /// `restore` gets and gives `[3, height, width]`, values in [0, 1]; what it gives is rounded to 8 bits, as a file would
@@ -125,7 +128,7 @@ pub fn inputs(folder: &Path) -> Result<Vec<String>, Error> {
 pub fn evaluate(
     folder: &Path,
     input: &str,
-    restore: &mut dyn FnMut(&Array3<f32>) -> Result<Array3<f32>, Error>,
+    restore: Restore<'_>,
     on_picture: &mut dyn FnMut(&PictureScore),
 ) -> Result<DataSetScore, Error> {
     let mut pictures = Vec::new();

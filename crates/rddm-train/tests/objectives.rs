@@ -1,6 +1,13 @@
 //! Losses, Adam, the average and AOSA against numbers of the official Python code (`RDDM_GOLDENS`, else
 //! `../shared/goldens`).
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "a test may panic and report"
+)]
+
 use std::path::PathBuf;
 
 use burn::module::{Module, Param};

@@ -1,5 +1,12 @@
 //! Trainings through the real command: they end, go on after a kill, and refuse what cannot be trained.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "a test may panic and report"
+)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

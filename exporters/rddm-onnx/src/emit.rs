@@ -59,9 +59,7 @@ impl<'a> Names<'a> {
             }
             let place = node.place.as_deref().map(|place| format!("{place}/")).unwrap_or_default();
             let label = self.free(format!("{place}{}", node.operator));
-            if !self.names.contains_key(&node.output) {
-                self.names.insert(node.output, label.clone());
-            }
+            self.names.entry(node.output).or_insert_with(|| label.clone());
             proto.node.push(NodeProto {
                 input: node
                     .inputs

@@ -34,8 +34,13 @@ pub(crate) fn unify(traces: &[Trace; TRACES]) -> Result<Unified, Error> {
             |error: Error| error.at(&format!("operation {index}, {}", name(operations[0])));
         check_same_options(operations).map_err(locate)?;
         let tensors = operations.map(OperationIr::nodes);
-        for position in 0..tensors[0].len() {
-            unified.note(std::array::from_fn(|trace| tensors[trace][position])).map_err(locate)?;
+        let [first, rest @ ..] = tensors.each_ref();
+        for (position, tensor) in first.iter().enumerate() {
+            let twin = |trace: usize| match trace {
+                0 => *tensor,
+                _ => rest[trace - 1][position],
+            };
+            unified.note(std::array::from_fn(twin)).map_err(locate)?;
         }
     }
     Ok(unified)

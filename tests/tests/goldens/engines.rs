@@ -44,10 +44,7 @@ impl Model {
     }
 
     /// Runs every engine; one that can't take the network says why.
-    pub fn engines(
-        &self,
-        objective: &str,
-    ) -> Vec<(&'static str, Result<Box<dyn Predictor>, String>)> {
+    pub fn engines(&self, objective: &str) -> Vec<(&'static str, Attempt)> {
         let burn: Box<dyn Predictor> = Box::new(Burn(self.network.clone()));
         let mut engines = vec![("burn", Ok(burn))];
         for &name in onnx_engines() {
@@ -148,6 +145,9 @@ impl Predictor for Burn {
     }
 }
 
+/// An engine that took a network, or why it could not.
+pub type Attempt = Result<Box<dyn Predictor>, String>;
+
 /// Networks in ONNX, one after the other.
 struct Onnx(Vec<(Box<dyn Network>, usize)>);
 
@@ -157,9 +157,8 @@ impl Predictor for Onnx {
             <[usize; 4]>::try_from(x.shape.as_slice()).map_err(|_| "pictures have four axes")?;
         let length = channels * height * width;
         let mut outputs: Vec<Tensor> = Vec::new();
-        for index in 0..count {
-            // One picture at a time, since an engine gives a whole batch the same time.
-            let picture = &x.values[index * length..(index + 1) * length];
+        // One picture at a time, since an engine gives a whole batch the same time.
+        for (index, picture) in x.values.chunks_exact(length).enumerate() {
             let picture =
                 ArrayView4::from_shape([1, channels, height, width], picture).map_err(text)?;
             let mut at = 0;

@@ -6,17 +6,17 @@ use std::path::PathBuf;
 use rddm_networks::checkpoint::StateDict;
 use serde_json::Value;
 
-pub mod pickle;
+pub(crate) mod pickle;
 
 /// The folder of golden numbers.
-pub struct Goldens {
+pub(crate) struct Goldens {
     pub folder: PathBuf,
     manifest: Value,
 }
 
 impl Goldens {
     /// Where there is none: a loud skip, and in CI a failure.
-    pub fn find() -> Option<Self> {
+    pub(crate) fn find() -> Option<Self> {
         let beside = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/goldens");
         let folder = std::env::var_os("RDDM_GOLDENS").map_or_else(beside, PathBuf::from);
         let Ok(text) = std::fs::read_to_string(folder.join("manifest.json")) else {
@@ -27,21 +27,21 @@ impl Goldens {
         Some(Self { folder, manifest: serde_json::from_str(&text).unwrap() })
     }
 
-    pub fn of_kind<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a Value> {
+    pub(crate) fn of_kind<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a Value> {
         self.manifest["cases"].as_array().unwrap().iter().filter(move |case| case["kind"] == kind)
     }
 
-    pub fn bytes(&self, file: &str) -> Vec<u8> {
+    pub(crate) fn bytes(&self, file: &str) -> Vec<u8> {
         std::fs::read(self.folder.join(file)).unwrap()
     }
 
-    pub fn tensors(&self, file: &str) -> StateDict {
+    pub(crate) fn tensors(&self, file: &str) -> StateDict {
         StateDict::from_safetensors(file, &self.bytes(file)).unwrap()
     }
 }
 
 /// A zip archive of stored (uncompressed) files.
-pub fn zip(files: &[(&str, &[u8])]) -> Vec<u8> {
+pub(crate) fn zip(files: &[(&str, &[u8])]) -> Vec<u8> {
     let (mut archive, mut directory) = (Vec::new(), Vec::new());
     for (name, content) in files {
         let offset = archive.len() as u32;

@@ -1,7 +1,7 @@
 //! The pickle of a PyTorch state dict, by hand.
 
 /// A dictionary of one tensor of 32-bit floats whose storage is the archive's `data/0`, of one number.
-pub fn state_dict(name: &str, shape: &[u32], strides: &[u32]) -> Vec<u8> {
+pub(crate) fn state_dict(name: &str, shape: &[u32], strides: &[u32]) -> Vec<u8> {
     let mut out = vec![0x80, 2, b'}'];
     text(&mut out, name);
     out.extend(b"ctorch._utils\n_rebuild_tensor_v2\n(");

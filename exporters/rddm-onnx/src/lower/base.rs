@@ -113,9 +113,9 @@ impl Lowering<'_> {
         let lengths = self.shape(&slice.tensor);
         let (mut starts, mut ends, mut axes, mut steps) =
             (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        for axis in 0..slice.ranges.len() {
+        for (axis, &length) in lengths.iter().enumerate().take(slice.ranges.len()) {
             let ranges = twins.map(|twin| twin.ranges[axis]);
-            let Some([start, end, step]) = bounds(ranges, lengths[axis])? else { continue };
+            let Some([start, end, step]) = bounds(ranges, length)? else { continue };
             starts.push(start);
             ends.push(end);
             steps.push(step);
