@@ -21,7 +21,6 @@ struct Settings {
     #[serde(flatten)]
     shape: Shape,
     time: String,
-    timesteps: usize,
     threshold: f32,
     rows: Vec<Row>,
     tolerance: f64,
@@ -70,8 +69,9 @@ fn measured(set: &Set, settings: &Settings, golden: &Tensors) -> Result<Measured
     let batch = batch(golden, "", conditional, &schedule, &device)?;
     let times: Vec<usize> = golden.values("time")?.iter().map(|&time| time as usize).collect();
     let sums = Sums::new(&schedule, &times, &device).map_err(|error| error.to_string())?;
-    let encoded: Vec<f32> =
-        times.iter().map(|&time| schedule.alpha_bar()[time] * settings.timesteps as f32).collect();
+    // The case says "alpha_bar*T", but its numbers come from a network that was given the index itself: with the sums both
+    // losses are 2e-4 off, with the index 6e-8.
+    let encoded: Vec<f32> = times.iter().map(|&time| time as f32).collect();
     let question = Question { model: &model, batch: &batch, sums: &sums, time: &encoded };
     let mut worst = Measured { error: 0.0, tolerance: settings.tolerance };
     for row in &settings.rows {
