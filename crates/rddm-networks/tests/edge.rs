@@ -7,7 +7,10 @@
     reason = "a test may panic and report"
 )]
 
+mod drawn;
+
 use burn::tensor::{Device, Tensor, TensorData};
+use drawn::drawn;
 use rddm_networks::edge::EdgeConfig;
 
 fn small() -> EdgeConfig {
@@ -31,7 +34,7 @@ fn keeps_the_size_and_splits_the_head() {
 #[test]
 fn the_time_changes_the_answer() {
     let device = Device::flex();
-    let network = small().init(&device);
+    let network = drawn(small().init(&device));
     let x = Tensor::<4>::ones([1, 6, 8, 8], &device);
     let at =
         |time: f32| network.forward(x.clone(), Tensor::<1>::from_floats([time], &device)).remove(0);
@@ -44,7 +47,7 @@ fn the_time_changes_the_answer() {
 fn the_receptive_radius_bounds_the_reach() {
     let device = Device::flex();
     for config in [small(), EdgeConfig { widths: vec![8, 8, 8], ..EdgeConfig::default() }] {
-        let network = config.init(&device);
+        let network = drawn(config.init(&device));
         let radius = config.receptive_radius();
         let side = 2 * (radius + 2 * config.multiple());
         let time = Tensor::<1>::from_floats([300.0], &device);
@@ -78,4 +81,13 @@ fn a_config_that_makes_no_network_names_its_key() {
     let wrong = EdgeConfig { time_width: 7, ..EdgeConfig::default() };
     assert_eq!(wrong.check().unwrap_err().key(), "time_width");
     assert!(EdgeConfig::default().check().is_ok());
+}
+
+#[test]
+fn a_new_network_predicts_nothing() {
+    let device = Device::flex();
+    let x = Tensor::<4>::ones([1, 6, 8, 8], &device);
+    let outputs = small().init(&device).forward(x, Tensor::<1>::from_floats([999.0], &device));
+    let largest: f32 = outputs[0].clone().abs().max().into_scalar();
+    assert_eq!(largest, 0.0);
 }

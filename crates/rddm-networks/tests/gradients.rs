@@ -7,9 +7,12 @@
     reason = "a test may panic and report"
 )]
 
+mod drawn;
+
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Distribution, Tensor};
+use drawn::drawn;
 use rddm_networks::edge::{Edge, EdgeConfig};
 
 /// Moves one parameter, the `index`th, along a direction drawn from a seed.
@@ -56,6 +59,7 @@ impl ModuleVisitor for Slopes<'_> {
 #[test]
 fn gradients_are_the_slopes_of_the_loss() {
     let device = Device::flex();
+    device.seed(5);
     let config = EdgeConfig {
         widths: vec![8, 16, 24],
         blocks: vec![1, 1, 2],
@@ -72,11 +76,12 @@ fn gradients_are_the_slopes_of_the_loss() {
         ((outputs[0].clone() + outputs[1].clone().square()) * move_to(&weights)).sum()
     };
     let training = device.clone().autodiff();
-    let network = config.init(&training);
+    let network = drawn(config.init(&training)).set_require_grad(true);
     let gradients = GradientsParams::from_grads(loss(&network, &training).backward(), &network);
     let mut found = Slopes { gradients: &gradients, slopes: Vec::new() };
     network.visit(&mut found);
     let network = network.valid();
+    let largest = found.slopes.iter().map(|(_, slope)| slope.abs()).fold(0.0, f32::max);
     for (index, (shape, slope)) in found.slopes.iter().enumerate() {
         let at = |by: f32| -> f64 {
             let moved = network.clone().map(&mut Mover { at: 0, index, by });
@@ -85,8 +90,8 @@ fn gradients_are_the_slopes_of_the_loss() {
         let step = 3e-4;
         let difference = (at(step) - at(-step)) / (2.0 * f64::from(step));
         let error = (difference - f64::from(*slope)).abs();
-        let scale = difference.abs().max(10.0);
-        eprintln!("{index} {shape} gradient {slope} difference {difference:.3}");
-        assert!(error < 0.9 * scale, "parameter {index} {shape}: {slope} against {difference}");
+        // The loss is a sum of thousands in f32, and a step crosses kinks of the ReLU.
+        let allowed = 0.05 * difference.abs() + 0.005 * f64::from(largest);
+        assert!(error < allowed, "parameter {index} {shape}: {slope} against {difference}");
     }
 }
