@@ -62,8 +62,8 @@ pub fn train(
     on_event: &mut dyn FnMut(Event<'_>),
     stop: &dyn Fn() -> bool,
 ) -> Result<(), Error> {
-    let run = Run::open(out, recipe)?;
     let data = DataSet::load(recipe, data)?;
+    let run = Run::open(out, recipe)?;
     let mut session = Session::open(recipe, &run, device)?;
     let log = run.path("log.jsonl");
     if session.checkpoint.state.step > 0 {

@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn adds_light_along_the_wind() {
         let clean = Array3::from_elem((3, 128, 128), 0.2);
-        let rain = Rain { angle: [0.0; 2], spread: [0.0; 2], ..Rain::default() };
+        let rain = Rain { density: [8.0; 2], angle: [0.0; 2], spread: [0.0; 2], ..Rain::default() };
         let rainy = rain.degrade(&clean, &mut ChaCha8Rng::seed_from_u64(3));
         assert!(rainy.iter().zip(&clean).all(|(wet, dry)| wet >= dry && *wet <= 1.0));
         assert!(rainy.mean().unwrap() > 0.21);
