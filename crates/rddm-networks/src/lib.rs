@@ -18,6 +18,8 @@ pub mod unet;
 
 mod config;
 mod network;
+mod norm;
 
 pub use config::{ConfigError, NetworkConfig};
 pub use network::{Network, WeightsError};
+pub use norm::ChannelLayerNorm;

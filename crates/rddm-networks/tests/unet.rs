@@ -14,7 +14,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use common::Goldens;
 use rddm_networks::checkpoint::{self, Checkpoint, StateDict, Weights};
 use rddm_networks::unet::{
-    Attention, Block, ChannelLayerNorm, Heads, LinearAttention, PreNorm, ResnetBlock, TimeMlp,
+    Attention, Block, Heads, LinearAttention, PreNorm, ResnetBlock, TimeMlp,
     UnetRes, Upsample, WeightStandardizedConv2d, downsample, sinusoidal_embedding,
 };
 use serde_json::Value;

@@ -77,6 +77,19 @@ pub enum Source {
         #[serde(default = "one")]
         weight: f64,
     },
+    /// The residuals of pairs, `I_in - I_0`, added to other clean pictures: few scenes of a degradation that adds, such as
+    /// rain, on many.
+    Transferred {
+        /// Folder of the degraded pictures, below the data folder.
+        input: PathBuf,
+        /// Folder of their clean pictures, below the data folder.
+        target: PathBuf,
+        /// Folder of the clean pictures that get the residuals, below the data folder.
+        clean: PathBuf,
+        /// Share of the examples, against the other sources' weights.
+        #[serde(default = "one")]
+        weight: f64,
+    },
     /// Clean pictures, degraded anew for each example.
     Degraded {
         /// Folder of the clean pictures, below the data folder.
@@ -105,8 +118,10 @@ pub struct Training {
     pub batch: usize,
     /// Side of an example, pixels.
     pub crop: usize,
-    /// Examples are mirrored and turned by quarters.
-    pub augment: bool,
+    /// How examples are mirrored and turned.
+    pub augment: Augment,
+    /// Larger examples later in the training, in the order of their beginnings; fewer make a batch that costs the same.
+    pub grow: Vec<Growth>,
     /// Highest learning rate of Adam; it rises over `warmup` steps, then falls to zero along a cosine.
     pub rate: f64,
     /// Steps over which the rate rises.
@@ -125,6 +140,32 @@ pub struct Training {
     pub workers: usize,
     /// Steps between two checkpoints.
     pub checkpoint_every: usize,
+}
+
+/// Examples of another size from a part of the training on.
+///
+/// A network that has seen small crops alone takes the zeros beyond their borders for a part of pictures.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Growth {
+    /// Share of the steps that are done when it begins, within 0 ..= 1.
+    pub after: f64,
+    /// Side of an example, pixels.
+    pub crop: usize,
+    /// Examples a step.
+    pub batch: usize,
+}
+
+/// How examples are mirrored and turned, at random.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Augment {
+    /// As they are.
+    None,
+    /// Left and right exchanged: for what has an up and a down, as rain has.
+    Mirror,
+    /// All eight mirrored and turned forms of a square.
+    Turn,
 }
 
 /// Distance of a prediction from the truth, a mean over everything.
@@ -188,7 +229,8 @@ impl Default for Training {
             steps: 10_000,
             batch: 8,
             crop: 64,
-            augment: true,
+            augment: Augment::Turn,
+            grow: Vec::new(),
             rate: 1e-3,
             warmup: 200,
             ema: 0.999,
@@ -278,20 +320,27 @@ impl Recipe {
             }
         }
         let multiple = self.network.multiple();
-        for (key, value) in
-            [("training.crop", training.crop), ("validation.crop", self.validation.crop)]
+        let crops = training.grow.iter().map(|growth| ("training.grow.crop", growth.crop));
+        for (key, value) in crops
+            .chain([("training.crop", training.crop), ("validation.crop", self.validation.crop)])
         {
             if value == 0 || !value.is_multiple_of(multiple) {
                 return wrong(key, format!("{value} is no multiple of the network's {multiple}"));
             }
         }
-        if !training.batch.is_multiple_of(training.workers) {
-            let problem =
-                format!("{} do not share a batch of {} evenly", training.workers, training.batch);
-            return wrong("training.workers", problem);
+        for batch in training.grow.iter().map(|growth| growth.batch).chain([training.batch]) {
+            if batch == 0 || !batch.is_multiple_of(training.workers) {
+                let problem =
+                    format!("{} do not share a batch of {batch} evenly", training.workers);
+                return wrong("training.workers", problem);
+            }
         }
-        for (key, value) in
-            [("training.last_time", training.last_time), ("training.ema", training.ema)]
+        if !training.grow.is_sorted_by(|a, b| a.after < b.after) {
+            return wrong("training.grow", "after does not rise from one to the next".into());
+        }
+        let starts = training.grow.iter().map(|growth| ("training.grow.after", growth.after));
+        for (key, value) in starts
+            .chain([("training.last_time", training.last_time), ("training.ema", training.ema)])
         {
             if !(0.0..=1.0).contains(&value) {
                 return wrong(key, format!("{value} is not within 0 ..= 1"));
@@ -305,11 +354,27 @@ impl Recipe {
     }
 }
 
+impl Training {
+    /// Side and number of the examples of step `step`, `0 ..`.
+    pub fn examples(&self, step: usize) -> (usize, usize) {
+        let done = step as f64 / self.steps as f64;
+        let grown = self.grow.iter().rev().find(|growth| done >= growth.after);
+        grown.map_or((self.crop, self.batch), |growth| (growth.crop, growth.batch))
+    }
+
+    /// Side of the largest example.
+    pub fn largest_crop(&self) -> usize {
+        self.grow.iter().map(|growth| growth.crop).fold(self.crop, usize::max)
+    }
+}
+
 impl Source {
     /// Share of the examples, against the other sources' weights.
     pub fn weight(&self) -> f64 {
         match self {
-            Self::Pairs { weight, .. } | Self::Degraded { weight, .. } => *weight,
+            Self::Pairs { weight, .. }
+            | Self::Transferred { weight, .. }
+            | Self::Degraded { weight, .. } => *weight,
         }
     }
 }

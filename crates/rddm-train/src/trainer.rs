@@ -155,7 +155,7 @@ impl Session {
         let started = Instant::now();
         let Checkpoint { state, network, average, optimizer } = &mut self.checkpoint;
         let training = &recipe.training;
-        let share = training.batch / training.workers;
+        let share = training.examples(state.step).1 / training.workers;
         let schedule = &self.schedule;
         let make = |part: usize| {
             let indices = part * share..(part + 1) * share;
@@ -187,7 +187,7 @@ fn batch(
     indices: std::ops::Range<usize>,
     device: &Device,
 ) -> Batch {
-    let (n, side) = (indices.len(), recipe.training.crop);
+    let (n, side) = (indices.len(), recipe.training.examples(step).0);
     let (mut x, mut residuals, mut noises) = (Vec::new(), Vec::new(), Vec::new());
     let (mut times, mut beta_bars) = (Vec::new(), Vec::new());
     for index in indices {

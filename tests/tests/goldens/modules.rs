@@ -53,7 +53,7 @@ impl Part<'_> {
                 self.all(module, |module, x| module.forward(x))
             }
             "channel_layer_norm" => {
-                let module = unet::ChannelLayerNorm::new(self.channels()?, device);
+                let module = rddm_networks::ChannelLayerNorm::new(self.channels()?, device);
                 self.all(module, |module, x| module.forward(x))
             }
             "block" => {

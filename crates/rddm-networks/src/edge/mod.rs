@@ -24,7 +24,7 @@ mod block;
 mod config;
 
 pub use block::ResidualBlock;
-pub use config::EdgeConfig;
+pub use config::{EdgeConfig, Norm};
 
 use burn::module::Module;
 use burn::nn::conv::Conv2d;

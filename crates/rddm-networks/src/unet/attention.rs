@@ -1,11 +1,12 @@
 //! Attention over the pixels of a picture, linear and full, and the norm before it.
 
-use burn::module::{Initializer, Module, Param};
+use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor};
 
-use super::block::{EPSILON, convolution};
+use super::block::convolution;
+use crate::ChannelLayerNorm;
 
 /// Heads of an attention, and channels of each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,26 +21,6 @@ impl Default for Heads {
     /// The official numbers: 4 heads of 32.
     fn default() -> Self {
         Self { count: 4, width: 32 }
-    }
-}
-
-/// Mean 0 and variance 1 (biased, plus 1e-5) over the channels of each pixel, then a gain per channel.
-#[derive(Module, Debug)]
-pub struct ChannelLayerNorm {
-    g: Param<Tensor<4>>,
-}
-
-impl ChannelLayerNorm {
-    /// A norm with gain 1.
-    pub fn new(channels: usize, device: &Device) -> Self {
-        Self { g: Initializer::Ones.init([1, channels, 1, 1], device) }
-    }
-
-    /// `[n, channels, h, w]` to the same shape.
-    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let x = x.clone() - x.mean_dim(1);
-        let variance = x.clone().square().mean_dim(1);
-        x / (variance + EPSILON).sqrt() * self.g.val()
     }
 }
 

@@ -9,7 +9,7 @@ use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor};
 
 /// Added to a variance before its root is taken.
-pub(super) const EPSILON: f64 = 1e-5;
+const EPSILON: f64 = 1e-5;
 
 /// A 3×3 convolution (stride 1, padding 1) whose filters are normalised, each over its own weights, before use:
 /// `w' = (w - mean(w)) / sqrt(var(w) + 1e-5)`, biased variance.

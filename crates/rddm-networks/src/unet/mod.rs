@@ -27,7 +27,7 @@ mod network;
 mod resample;
 mod time;
 
-pub use attention::{Attention, ChannelLayerNorm, Heads, LinearAttention, PreNorm};
+pub use attention::{Attention, Heads, LinearAttention, PreNorm};
 pub use block::{Block, GroupNorm, Modulation, ResnetBlock, WeightStandardizedConv2d};
 pub use config::{Networks, UnetConfig};
 pub use network::{OneUnet, SharedUnet, TwoUnets, Unet, UnetRes};

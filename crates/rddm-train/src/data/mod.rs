@@ -6,7 +6,7 @@
 mod crop;
 mod picture;
 
-pub use crop::Turn;
+pub use crop::Part;
 pub use picture::{Picture8, files};
 
 use std::path::Path;
@@ -39,6 +39,8 @@ struct Loaded {
     weight: f64,
     pictures: Vec<(Picture8, Option<Picture8>)>,
     degradation: Option<Box<dyn Degradation>>,
+    /// What the pairs' residuals are added to; empty where they stay.
+    clean: Vec<Picture8>,
 }
 
 /// A pair that is kept out of training.
@@ -94,18 +96,23 @@ impl DataSet {
             })
             .unwrap_or(last);
         let (clean, degraded) = &source.pictures[random.random_range(0..source.pictures.len())];
-        let side = recipe.training.crop;
-        let (height, width) = clean.size();
-        let top = random.random_range(0..=height - side);
-        let left = random.random_range(0..=width - side);
-        let turn = if recipe.training.augment { Turn::random(random) } else { Turn::default() };
-        let target = turn.apply(&clean.crop(top, left, side));
+        let (side, _) = recipe.training.examples(step);
+        let augment = recipe.training.augment;
+        let part = Part::random(clean, side, augment, random);
+        let target = part.of(clean);
         let input = match (degraded, &source.degradation) {
-            (Some(degraded), _) => turn.apply(&degraded.crop(top, left, side)),
+            (Some(degraded), _) => part.of(degraded),
             (None, Some(degradation)) => degradation.degrade(&target, random),
             (None, None) => target.clone(),
         };
-        Pair { input, target }
+        if source.clean.is_empty() {
+            return Pair { input, target };
+        }
+        let other = &source.clean[random.random_range(0..source.clean.len())];
+        let other = Part::random(other, side, augment, random).of(other);
+        // A stored picture saturates.
+        let input = (&input - &target + &other).mapv_into(|value| value.clamp(0.0, 1.0));
+        Pair { input, target: other }
     }
 }
 
@@ -121,7 +128,7 @@ pub(crate) fn example_generator(seed: u64, step: usize, index: usize) -> ChaCha8
 type SourceParts = (Loaded, Option<(String, Vec<Held>)>);
 
 fn load_source(source: &Source, recipe: &Recipe, data: &Path) -> Result<SourceParts, Error> {
-    let side = recipe.training.crop;
+    let side = recipe.training.largest_crop();
     let mut pictures = Vec::new();
     match source {
         Source::Degraded { clean, degradation, weight } => {
@@ -129,9 +136,10 @@ fn load_source(source: &Source, recipe: &Recipe, data: &Path) -> Result<SourcePa
                 pictures.push((Picture8::read_at_least(&path, side)?, None));
             }
             let degradation = Some(degrade::build(degradation)?);
-            Ok((Loaded { weight: *weight, pictures, degradation }, None))
+            Ok((Loaded { weight: *weight, pictures, degradation, clean: Vec::new() }, None))
         }
-        Source::Pairs { input, target, weight } => {
+        Source::Pairs { input, target, weight }
+        | Source::Transferred { input, target, weight, .. } => {
             let mut held = Vec::new();
             for path in files(&data.join(input))? {
                 let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -159,8 +167,15 @@ fn load_source(source: &Source, recipe: &Recipe, data: &Path) -> Result<SourcePa
                     format!("{}: every pair is held out of training", input.display()),
                 ));
             }
+            let mut clean = Vec::new();
+            if let Source::Transferred { clean: folder, .. } = source {
+                for path in files(&data.join(folder))? {
+                    clean.push(Picture8::read_at_least(&path, side)?);
+                }
+                held.clear();
+            }
             let held = (!held.is_empty()).then(|| (input.display().to_string(), held));
-            Ok((Loaded { weight: *weight, pictures, degradation: None }, held))
+            Ok((Loaded { weight: *weight, pictures, degradation: None, clean }, held))
         }
     }
 }

@@ -70,11 +70,6 @@ impl Picture8 {
         Ok(())
     }
 
-    /// A square part, values in [0, 1].
-    pub(crate) fn crop(&self, top: usize, left: usize, side: usize) -> Array3<f32> {
-        self.part(top, left, side, side)
-    }
-
     /// The middle part of at most `side` × `side` pixels, its sides multiples of `multiple`, values in [0, 1].
     pub(crate) fn middle(&self, side: usize, multiple: usize) -> Array3<f32> {
         let (height, width) = self.size();
@@ -109,7 +104,8 @@ impl Picture8 {
         self.part(0, 0, height, width)
     }
 
-    fn part(&self, top: usize, left: usize, height: usize, width: usize) -> Array3<f32> {
+    /// A part, values in [0, 1].
+    pub(super) fn part(&self, top: usize, left: usize, height: usize, width: usize) -> Array3<f32> {
         self.0
             .slice(s![.., top..top + height, left..left + width])
             .mapv(|value| f32::from(value) / 255.0)
