@@ -12,10 +12,11 @@ mod common;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use common::Goldens;
+use rddm_networks::ChannelLayerNorm;
 use rddm_networks::checkpoint::{self, Checkpoint, StateDict, Weights};
 use rddm_networks::unet::{
-    Attention, Block, Heads, LinearAttention, PreNorm, ResnetBlock, TimeMlp,
-    UnetRes, Upsample, WeightStandardizedConv2d, downsample, sinusoidal_embedding,
+    Attention, Block, Heads, LinearAttention, PreNorm, ResnetBlock, TimeMlp, UnetRes, Upsample,
+    WeightStandardizedConv2d, downsample, sinusoidal_embedding,
 };
 use serde_json::Value;
 
