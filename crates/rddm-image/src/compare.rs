@@ -2,7 +2,7 @@ use ndarray::{Array3, Axis, Slice};
 
 use crate::{Error, ErrorKind, Metadata, Picture, with_channels};
 
-/// Columns of white between two pictures.
+/// White between two pictures, pixels.
 const GAP: usize = 8;
 
 /// The pictures beside each other, left to right, aligned at the top, with white between and below.
@@ -13,23 +13,40 @@ const GAP: usize = 8;
 /// # Errors
 /// [`ErrorKind::Invalid`] for no pictures, or one without pixels.
 pub fn side_by_side(pictures: &[&Picture]) -> Result<Picture, Error> {
-    let Some(first) = pictures.first() else {
+    grid(pictures, pictures.len())
+}
+
+/// The pictures in rows of `columns`, each at the top left of its place, with white between; else as
+/// [`side_by_side`].
+///
+/// # Errors
+/// [`ErrorKind::Invalid`] for no pictures, one without pixels, or no columns.
+pub fn grid(pictures: &[&Picture], columns: usize) -> Result<Picture, Error> {
+    let (Some(first), 1..) = (pictures.first(), columns) else {
         return Err(Error::new(ErrorKind::Invalid, "there are no pictures to put side by side"));
     };
     for picture in pictures {
         picture.check()?;
     }
     let channels = pictures.iter().map(|p| p.pixels.dim().0).max().unwrap_or(1);
-    let height = pictures.iter().map(|p| p.height()).max().unwrap_or(0);
-    let width = pictures.iter().map(|p| p.width()).sum::<usize>() + GAP * (pictures.len() - 1);
+    let rows: Vec<&[&Picture]> = pictures.chunks(columns).collect();
+    let tallest = |row: &[&Picture]| row.iter().map(|p| p.height()).max().unwrap_or(0);
+    let across =
+        |row: &[&Picture]| row.iter().map(|p| p.width()).sum::<usize>() + GAP * (row.len() - 1);
+    let height = rows.iter().map(|row| tallest(row)).sum::<usize>() + GAP * (rows.len() - 1);
+    let width = rows.iter().map(|row| across(row)).max().unwrap_or(0);
     let mut pixels = Array3::ones((channels, height, width));
-    let mut left = 0;
-    for picture in pictures {
-        let right = left + picture.width();
-        let mut place = pixels.slice_axis_mut(Axis(2), Slice::from(left..right));
-        let mut place = place.slice_axis_mut(Axis(1), Slice::from(..picture.height()));
-        place.assign(&with_channels(picture.pixels.view(), channels)?);
-        left = right + GAP;
+    let mut top = 0;
+    for row in rows {
+        let mut left = 0;
+        for picture in row {
+            let (bottom, right) = (top + picture.height(), left + picture.width());
+            let mut place = pixels.slice_axis_mut(Axis(1), Slice::from(top..bottom));
+            let mut place = place.slice_axis_mut(Axis(2), Slice::from(left..right));
+            place.assign(&with_channels(picture.pixels.view(), channels)?);
+            left = right + GAP;
+        }
+        top += tallest(row) + GAP;
     }
     let mut out = Picture::new(pixels);
     out.depth = pictures.iter().map(|p| p.depth).max().unwrap_or(first.depth);

@@ -31,7 +31,7 @@ mod picture;
 mod raster;
 mod xmp;
 
-pub use compare::side_by_side;
+pub use compare::{grid, side_by_side};
 pub use decode::{decode, read};
 pub use encode::{EncodeOptions, Encoded, Loss, encode, write, write_bytes};
 pub use error::{Error, ErrorKind};

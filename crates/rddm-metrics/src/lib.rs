@@ -1,4 +1,4 @@
-//! Measures of restored pictures: PSNR, SSIM, MAE.
+//! Measures of restored pictures: PSNR, SSIM, MAE; of generated ones: [`sliced_wasserstein`].
 //!
 //! Every measure takes two pictures of one shape `[channel, height, width]` with values in
 //! `[0, 1]` and compares them as they are. Published figures are measured on 8-bit files: call
@@ -21,8 +21,10 @@ mod error;
 mod luma;
 mod pointwise;
 mod ssim;
+mod swd;
 
 pub use error::{Error, ErrorKind};
 pub use luma::{luma, quantise};
 pub use pointwise::{mae, psnr_rgb, psnr_y};
 pub use ssim::{SSIM_WINDOW, ssim_rgb, ssim_y};
+pub use swd::sliced_wasserstein;

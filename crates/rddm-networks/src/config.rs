@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::edge::EdgeConfig;
+use crate::unet::{Networks, UnetConfig};
 
 /// A network as a recipe's `[network]` table names it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -11,6 +12,8 @@ use crate::edge::EdgeConfig;
 pub enum NetworkConfig {
     /// A small network for small machines.
     Edge(EdgeConfig),
+    /// The official U-Net, for parity and for GPUs.
+    Unet(UnetConfig),
 }
 
 impl NetworkConfig {
@@ -21,6 +24,7 @@ impl NetworkConfig {
     pub fn check(&self) -> Result<(), ConfigError> {
         match self {
             Self::Edge(config) => config.check(),
+            Self::Unet(config) => config.check(),
         }
     }
 
@@ -28,13 +32,39 @@ impl NetworkConfig {
     pub fn multiple(&self) -> usize {
         match self {
             Self::Edge(config) => config.multiple(),
+            Self::Unet(config) => config.multiple(),
         }
     }
 
-    /// How far, in pixels, an input pixel can be from an output pixel that it changes.
-    pub fn receptive_radius(&self) -> usize {
+    /// Channels of a picture.
+    pub fn channels(&self) -> usize {
         match self {
-            Self::Edge(config) => config.receptive_radius(),
+            Self::Edge(config) => config.channels,
+            Self::Unet(config) => config.channels,
+        }
+    }
+
+    /// Channels of the input: `I_t`, and `I_in` and the mask where there are.
+    pub fn in_channels(&self) -> usize {
+        match self {
+            Self::Edge(config) => config.in_channels,
+            Self::Unet(config) => config.in_channels,
+        }
+    }
+
+    /// How many pictures it predicts.
+    pub fn outputs(&self) -> usize {
+        match self {
+            Self::Edge(config) => config.outputs,
+            Self::Unet(config) => config.outputs(),
+        }
+    }
+
+    /// Whether it can be told the sum of the residual and that of the noise as two times.
+    pub fn takes_two_times(&self) -> bool {
+        match self {
+            Self::Edge(config) => config.times == 2,
+            Self::Unet(config) => config.networks == Networks::Two,
         }
     }
 }

@@ -5,6 +5,7 @@ use burn::store::{ModuleSnapshot, SafetensorsStore, SafetensorsStoreError};
 use burn::tensor::{Device, Tensor};
 
 use crate::edge::Edge;
+use crate::unet::UnetRes;
 use crate::{ConfigError, NetworkConfig};
 
 /// A network of any family; made by [`NetworkConfig::init`].
@@ -13,6 +14,8 @@ use crate::{ConfigError, NetworkConfig};
 pub enum Network {
     /// A small network for small machines.
     Edge(Edge),
+    /// The official U-Net.
+    Unet(UnetRes),
 }
 
 impl NetworkConfig {
@@ -24,18 +27,21 @@ impl NetworkConfig {
         self.check()?;
         Ok(match self {
             Self::Edge(config) => Network::Edge(config.init(device)),
+            Self::Unet(config) => Network::Unet(config.init(device)?),
         })
     }
 }
 
 impl Network {
-    /// What the network predicts at `time`.
+    /// What the network predicts at `times`.
     ///
-    /// `x` is `[n, in_channels, h, w]`, values in [-1, 1]; `time` is `[n]`, in `0 ..= T - 1`.
+    /// `x` is `[n, in_channels, h, w]`, values in [-1, 1]. `times` are two of `[n]`: the index `0 ..= T - 1` twice, or,
+    /// for networks of [two times](NetworkConfig::takes_two_times), `ᾱ_t T` and `β̄_t T`.
     /// The answer holds one or two tensors `[n, channels, h, w]`: the residual, the noise, or both in this order.
-    pub fn forward(&self, x: Tensor<4>, time: Tensor<1>) -> Vec<Tensor<4>> {
+    pub fn forward(&self, x: Tensor<4>, times: [Tensor<1>; 2]) -> Vec<Tensor<4>> {
         match self {
-            Self::Edge(network) => network.forward(x, time),
+            Self::Edge(network) => network.forward(x, times),
+            Self::Unet(network) => network.forward(x, times),
         }
     }
 

@@ -36,8 +36,10 @@ fn the_time_changes_the_answer() {
     let device = Device::flex();
     let network = drawn(small().init(&device));
     let x = Tensor::<4>::ones([1, 6, 8, 8], &device);
-    let at =
-        |time: f32| network.forward(x.clone(), Tensor::<1>::from_floats([time], &device)).remove(0);
+    let at = |time: f32| {
+        let time = Tensor::<1>::from_floats([time], &device);
+        network.forward(x.clone(), [time.clone(), time]).remove(0)
+    };
     let difference: f32 = (at(999.0) - at(10.0)).abs().max().into_scalar();
     assert!(difference > 1e-4, "{difference}");
 }
@@ -54,7 +56,12 @@ fn the_receptive_radius_bounds_the_reach() {
         let at = side / 2;
         let answer = |values: Vec<f32>| -> Vec<f32> {
             let x = Tensor::<4>::from_data(TensorData::new(values, [1, 6, side, side]), &device);
-            network.forward(x, time.clone()).remove(0).into_data().try_to_vec().unwrap()
+            network
+                .forward(x, [time.clone(), time.clone()])
+                .remove(0)
+                .into_data()
+                .try_to_vec()
+                .unwrap()
         };
         let flat = vec![0.1_f32; 6 * side * side];
         let mut touched = flat.clone();

@@ -72,7 +72,7 @@ fn gradients_are_the_slopes_of_the_loss() {
     let loss = |network: &Edge, device: &Device| {
         let move_to = |tensor: &Tensor<4>| Tensor::<4>::from_data(tensor.to_data(), device);
         let time = Tensor::<1>::from_data(time.to_data(), device);
-        let outputs = network.forward(move_to(&x), time);
+        let outputs = network.forward(move_to(&x), [time.clone(), time]);
         ((outputs[0].clone() + outputs[1].clone().square()) * move_to(&weights)).sum()
     };
     let training = device.clone().autodiff();

@@ -1,11 +1,15 @@
 //! The options of the command line.
 
+mod diffusion;
+
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use rddm_image::Format;
 use rddm_manifest::{ModelId, Precision};
 use rddm_runtime::Device;
+
+use diffusion::Diffusion;
 
 /// Restores pictures with a model of the zoo.
 ///
@@ -59,7 +63,7 @@ pub(crate) struct Restore {
     #[arg(long, required = true, value_name = "NAME")]
     pub(crate) model: Option<ModelId>,
     /// Pictures, folders, @lists, or -.
-    #[arg(required = true, value_name = "INPUT")]
+    #[arg(required_unless_present = "count", value_name = "INPUT")]
     pub(crate) inputs: Vec<PathBuf>,
     /// A file, a folder (several inputs, or a name ending in /), or - for standard output.
     #[arg(short, long, value_name = "OUTPUT")]
@@ -96,6 +100,14 @@ pub(crate) struct Sampling {
     /// A picture that marks what to restore (white), for models that take a mask.
     #[arg(long, value_name = "FILE")]
     pub(crate) mask: Option<PathBuf>,
+    /// Draws N pictures with a model that generates, beside each other in one; the seeds rise by one.
+    #[arg(long, value_name = "N", conflicts_with_all = ["inputs", "mask", "strength"], value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) count: Option<u32>,
+    /// Size of the pictures that are drawn. The model's own unless given.
+    #[arg(long, value_name = "SIZE", requires = "count", value_parser = size)]
+    pub(crate) size: Option<(usize, usize)>,
+    #[command(flatten)]
+    pub(crate) diffusion: Diffusion,
 }
 
 #[derive(Debug, Clone, clap::Args)]

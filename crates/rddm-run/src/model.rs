@@ -66,6 +66,7 @@ pub(crate) fn restorer(
     if let Some(bytes) = engine.max_memory {
         builder = builder.max_memory(bytes);
     }
+    let builder = sampling.diffusion.tell(builder, &model.manifest)?;
     Ok(builder.build(model.networks.iter().map(|network| &network.bytes))?)
 }
 

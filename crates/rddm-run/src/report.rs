@@ -2,10 +2,13 @@
 
 use std::path::PathBuf;
 
+use rddm_runtime::Restorer;
+use rddm_zoo::ResolvedModel;
 use serde::Serialize;
 
 use crate::failure::Failure;
 use crate::inputs::Job;
+use crate::model;
 
 /// What `--json` prints when nothing was done.
 #[derive(Debug, Serialize)]
@@ -54,6 +57,23 @@ pub(crate) struct Model {
     pub(crate) origin: String,
 }
 
+impl Model {
+    pub(crate) fn of(model: &ResolvedModel) -> Self {
+        let networks = model.networks.iter().map(|network| Network {
+            role: network.role.to_string(),
+            precision: network.precision.to_string(),
+            path: network.path.clone(),
+        });
+        Self {
+            id: model.manifest.id.to_string(),
+            version: model.manifest.version.to_string(),
+            manifest_sha256: model.sha256.hex(),
+            networks: networks.collect(),
+            origin: model::origin(model),
+        }
+    }
+}
+
 #[derive(Debug, Serialize)]
 pub(crate) struct Network {
     pub(crate) role: String,
@@ -68,6 +88,16 @@ pub(crate) struct Engine {
     pub(crate) threads: usize,
 }
 
+impl Engine {
+    pub(crate) fn of(restorer: &Restorer) -> Self {
+        Self {
+            name: restorer.engine().to_owned(),
+            device: restorer.device().to_owned(),
+            threads: restorer.threads(),
+        }
+    }
+}
+
 #[derive(Debug, Serialize)]
 pub(crate) struct Sampler {
     pub(crate) steps: usize,
@@ -75,6 +105,49 @@ pub(crate) struct Sampler {
     pub(crate) eta: f32,
     pub(crate) strength: f32,
     pub(crate) objective: String,
+    pub(crate) method: String,
+    pub(crate) schedule: Schedule,
+}
+
+/// The two schedules as `--alpha`, `--beta2` and `--sum-scale` take them.
+#[derive(Debug, Serialize)]
+pub(crate) struct Schedule {
+    alpha: String,
+    beta2: String,
+    sum_scale: f64,
+}
+
+impl Sampler {
+    pub(crate) fn of(restorer: &Restorer, strength: f32) -> Self {
+        let spec = restorer.sampler();
+        let text = |of: rddm_core::Coefficients| format!("{}:{}", of.shape, of.ratio);
+        Self {
+            steps: spec.steps,
+            seed: restorer.seed(),
+            eta: spec.eta,
+            strength,
+            objective: spec.objective.to_string(),
+            method: spec.method.to_string(),
+            schedule: Schedule {
+                alpha: text(spec.schedule.alpha),
+                beta2: text(spec.schedule.beta2),
+                sum_scale: spec.schedule.sum_scale,
+            },
+        }
+    }
+}
+
+/// Pictures that were drawn.
+#[derive(Debug, Serialize)]
+pub(crate) struct Generated {
+    pub(crate) schema: u32,
+    pub(crate) model: Model,
+    pub(crate) engine: Engine,
+    pub(crate) sampler: Sampler,
+    pub(crate) output: PathBuf,
+    pub(crate) count: usize,
+    pub(crate) size: Size,
+    pub(crate) seconds: f64,
 }
 
 #[derive(Debug, Serialize)]

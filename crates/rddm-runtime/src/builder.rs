@@ -242,8 +242,7 @@ impl<'a> RestorerBuilder<'a> {
     }
 
     fn sampler(&self) -> Result<(SamplerSpec, Sampler), Error> {
-        let trained = &self.manifest.sampler;
-        let own = spec_of(trained)?;
+        let own = sampler_of(self.manifest)?;
         let spec = SamplerSpec {
             schedule: self.schedule.unwrap_or(own.schedule),
             objective: self.objective.unwrap_or(own.objective),
@@ -298,8 +297,12 @@ fn options(what: String) -> Error {
     Error::new(ErrorKind::Options, what)
 }
 
-/// The sampler that a manifest describes.
-fn spec_of(sampler: &rddm_manifest::Sampler) -> Result<SamplerSpec, Error> {
+/// The sampler that a manifest describes, as a [`RestorerBuilder`] takes it unless told otherwise.
+///
+/// # Errors
+/// [`ErrorKind::Options`] for a name that this version does not know.
+pub fn sampler_of(manifest: &Manifest) -> Result<SamplerSpec, Error> {
+    let sampler = &manifest.sampler;
     let coefficients = |of: rddm_manifest::Coefficients| -> Result<_, Error> {
         Ok(rddm_core::Coefficients { shape: of.shape.as_str().parse()?, ratio: of.ratio })
     };

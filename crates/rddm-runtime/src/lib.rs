@@ -41,7 +41,7 @@ mod run;
 mod tile;
 mod tiling;
 
-pub use builder::RestorerBuilder;
+pub use builder::{RestorerBuilder, sampler_of};
 pub use engine::{Device, DeviceInfo, Engine, EngineOptions, Footprint, Network, engine, engines};
 pub use error::{Error, ErrorKind};
 pub use memory::MemoryEstimate;

@@ -23,6 +23,8 @@ pub enum Kind {
     Run,
     /// An engine did not run a network.
     Engine,
+    /// The automatic choice of the objective chose nothing.
+    Undecided,
     /// The training left the numbers: a loss that is not finite.
     Diverged,
 }

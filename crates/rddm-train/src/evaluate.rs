@@ -1,6 +1,7 @@
-//! How well a model restores a folder of pairs: PSNR, SSIM and MAE of the 8-bit pictures.
+//! How well a model restores pictures whose clean side is known: PSNR, SSIM and MAE of the 8-bit pictures.
 //!
-//! The folder holds `gt`, the clean pictures, and beside it folders of degraded ones under the same names.
+//! Either a folder holds `gt`, the clean pictures, and beside it folders of degraded ones under the same names
+//! ([`stored_pairs`]), or clean pictures are degraded as a recipe says ([`degraded_pairs`]).
 
 use std::path::Path;
 
@@ -8,7 +9,8 @@ use ndarray::{Array3, ArrayView3};
 use rddm_metrics::{mae, psnr_rgb, psnr_y, quantise, ssim_rgb, ssim_y};
 use serde::Serialize;
 
-use crate::data::{Picture8, files};
+use crate::data::{Pair, Picture8, files};
+use crate::degrade::{DegradationSpec, build, once};
 use crate::error::{Error, Kind};
 
 /// The measures of one picture against the clean one; dB for PSNR, 0 to 1 for SSIM, levels of 255 for MAE.
@@ -118,32 +120,69 @@ pub fn inputs(folder: &Path) -> Result<Vec<String>, Error> {
 /// Restores a picture `[3, height, width]`, values in [0, 1].
 pub type Restore<'a> = &'a mut dyn FnMut(&Array3<f32>) -> Result<Array3<f32>, Error>;
 
-/// Restores every picture of `folder/input` with `restore` and measures it against `folder/gt`.
+/// A named pair, or why there is none.
+pub type NamedPair = Result<(String, Pair), Error>;
+
+/// The pictures of `folder/input` and of `folder/gt`.
+///
+/// # Errors
+/// When the folder cannot be read; each pair, when one of its pictures cannot, or they do not fit.
+pub fn stored_pairs(
+    folder: &Path,
+    input: &str,
+) -> Result<impl Iterator<Item = NamedPair> + use<>, Error> {
+    let clean_folder = folder.join("gt");
+    Ok(files(&folder.join(input))?.into_iter().map(move |path| {
+        let name = name(&path);
+        let mut degraded = Picture8::read_at_least(&path, 1)?;
+        let mut clean = Picture8::read_at_least(&clean_folder.join(&name), 1)?;
+        Picture8::fit_pair(&mut degraded, &mut clean)
+            .map_err(|problem| Error::data(&path, problem))?;
+        Ok((name, Pair { input: degraded.whole(), target: clean.whole() }))
+    }))
+}
+
+/// The pictures of a folder, degraded: picture `i` of the folder with the seed `seed + i`.
+///
+/// # Errors
+/// When the degradation cannot be, or the folder not be read; each pair, when its picture cannot.
+pub fn degraded_pairs(
+    folder: &Path,
+    degradation: &DegradationSpec,
+    seed: u64,
+) -> Result<impl Iterator<Item = NamedPair> + use<>, Error> {
+    let degradation = build(degradation)?;
+    Ok(files(folder)?.into_iter().zip(seed..).map(move |(path, seed)| {
+        let target = Picture8::read_at_least(&path, 1)?.whole();
+        let degraded = Picture8::quantise(&once(degradation.as_ref(), &target, seed));
+        Ok((name(&path), Pair { input: degraded.whole(), target }))
+    }))
+}
+
+fn name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// Restores every degraded picture with `restore` and measures it against the clean one.
 ///
 /// `restore` gets and gives `[3, height, width]`, values in [0, 1]; what it gives is rounded to 8 bits, as a file would
 /// be. `on_picture` is called after each picture.
 ///
 /// # Errors
-/// When a picture cannot be read or has no pair, or `restore` fails.
+/// When a pair is none, or `restore` fails.
 pub fn evaluate(
-    folder: &Path,
-    input: &str,
+    pairs: &mut dyn Iterator<Item = NamedPair>,
     restore: Restore<'_>,
     on_picture: &mut dyn FnMut(&PictureScore),
 ) -> Result<DataSetScore, Error> {
     let mut pictures = Vec::new();
-    for path in files(&folder.join(input))? {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let mut degraded = Picture8::read_at_least(&path, 1)?;
-        let mut clean = Picture8::read_at_least(&folder.join("gt").join(&name), 1)?;
-        Picture8::fit_pair(&mut degraded, &mut clean)
-            .map_err(|problem| Error::data(&path, problem))?;
-        let (degraded, clean) = (degraded.whole(), clean.whole());
-        let restored = quantise(restore(&degraded)?.view());
+    for pair in pairs {
+        let (name, Pair { input, target }) = pair?;
+        let restored = quantise(restore(&input)?.view());
         let score = PictureScore {
             name,
-            restored: Measures::of(restored.view(), clean.view())?,
-            input: Measures::of(degraded.view(), clean.view())?,
+            restored: Measures::of(restored.view(), target.view())?,
+            input: Measures::of(input.view(), target.view())?,
         };
         on_picture(&score);
         pictures.push(score);

@@ -3,6 +3,7 @@
 //! - [`recipe`]: everything that is needed to train a network again.
 //! - [`data`] and [`degrade`]: examples, from pairs of pictures or made from clean ones.
 //! - [`train`]: the training; [`run`] is the folder that it writes and goes on from, [`log`] what it measured.
+//! - [`select`]: the automatic choice of the objective, before a training.
 //! - [`loss`], [`aosa`], [`rate`], [`ema`], [`replicas`], [`validate`]: its parts.
 
 pub mod aosa;
@@ -17,6 +18,7 @@ pub mod rate;
 pub mod recipe;
 pub mod replicas;
 pub mod run;
+pub mod select;
 mod text;
 mod trainer;
 pub mod validate;

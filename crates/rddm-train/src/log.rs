@@ -87,26 +87,40 @@ pub fn plot(entries: &[Entry], path: &Path) -> Result<(), Error> {
             }
         }
     }
+    let panels =
+        [Panel { label: "log10 loss", lines: loss }, Panel { label: "PSNR, dB", lines: scores }];
+    draw(&panels, path)
+}
+
+/// Lines over the same optimiser steps.
+pub(crate) struct Panel {
+    pub(crate) label: &'static str,
+    pub(crate) lines: Vec<Line>,
+}
+
+pub(crate) struct Line {
+    pub(crate) name: String,
+    pub(crate) points: Vec<(f64, f64)>,
+}
+
+/// Draws two panels, one above the other; one without points stays empty.
+pub(crate) fn draw(panels: &[Panel; 2], path: &Path) -> Result<(), Error> {
     let failed = |error: &dyn std::fmt::Display| Error::run(path, error);
     let root = SVGBackend::new(path, (800, 640)).into_drawing_area();
     root.fill(&WHITE).map_err(|error| failed(&error))?;
     let (above, below) = root.split_vertically(260);
-    for (area, lines, label) in [(above, loss, "log10 loss"), (below, scores, "PSNR, dB")] {
-        if lines.iter().any(|line| !line.points.is_empty()) {
-            draw(&area, &lines, label).map_err(|error| failed(&error))?;
+    for (area, panel) in [above, below].iter().zip(panels) {
+        if panel.lines.iter().any(|line| !line.points.is_empty()) {
+            draw_panel(area, panel).map_err(|error| failed(&error))?;
         }
     }
     root.present().map_err(|error| failed(&error))
 }
 
-struct Line {
-    name: String,
-    points: Vec<(f64, f64)>,
-}
-
 type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
 
-fn draw(area: &Area<'_>, lines: &[Line], label: &str) -> Result<(), Box<dyn std::error::Error>> {
+fn draw_panel(area: &Area<'_>, panel: &Panel) -> Result<(), Box<dyn std::error::Error>> {
+    let Panel { label, lines } = panel;
     let points = || lines.iter().flat_map(|line| &line.points);
     let most_x = points().map(|p| p.0).fold(1.0, f64::max);
     let least = points().map(|p| p.1).fold(f64::INFINITY, f64::min);
@@ -117,7 +131,7 @@ fn draw(area: &Area<'_>, lines: &[Line], label: &str) -> Result<(), Box<dyn std:
         .x_label_area_size(28)
         .y_label_area_size(48)
         .build_cartesian_2d(0.0..most_x, least - margin..most + margin)?;
-    chart.configure_mesh().x_desc("optimiser step").y_desc(label).draw()?;
+    chart.configure_mesh().x_desc("optimiser step").y_desc(*label).draw()?;
     for (index, line) in lines.iter().enumerate() {
         let colour = Palette99::pick(index).to_rgba();
         chart

@@ -11,8 +11,8 @@ use crate::recipe::{Distance, NoiseUnit, Training};
 pub struct Batch {
     /// `concat(I_t, I_in)`, `[n, 2 channels, h, w]`, values about [-1, 1]; `I_t` alone for generation.
     pub x: Tensor<4>,
-    /// The times `t`, `[n]`.
-    pub time: Tensor<1>,
+    /// What the network is told of the times: two of `[n]`.
+    pub times: [Tensor<1>; 2],
     /// `I_res = I_in - I_0`, `[n, channels, h, w]`.
     pub residual: Tensor<4>,
     /// `ε`, unit normal, `[n, channels, h, w]`.
@@ -52,9 +52,10 @@ impl Batch {
         let x_t = x_start + alpha_bar * residual.clone() + beta_bar.clone() * noise.clone();
         let parts: Vec<_> = [Some(x_t), input, mask].into_iter().flatten().collect();
         let time: Vec<f32> = times.iter().map(|&t| t as f32).collect();
+        let time = Tensor::from_data(TensorData::new(time, [count]), &device);
         Ok(Self {
             x: Tensor::cat(parts, 1),
-            time: Tensor::from_data(TensorData::new(time, [count]), &device),
+            times: std::array::from_fn(|_| time.clone()),
             residual,
             noise,
             beta_bar,

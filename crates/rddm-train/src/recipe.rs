@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rddm_core::{Coefficients, Objective, ScheduleSpec, Shape};
+use rddm_core::{Coefficients, Objective, ScheduleSpec, Shape, TimeEncoding};
 use rddm_networks::NetworkConfig;
 use serde::{Deserialize, Serialize};
 
@@ -50,6 +50,11 @@ pub struct Diffusion {
     /// What the network predicts.
     #[serde(with = "text")]
     pub objective: Objective,
+    /// What the network is told of the time.
+    #[serde(with = "text")]
+    pub time_encoding: TimeEncoding,
+    /// Whether there is a degraded picture; without one the network generates, and the residual is `-I_0`.
+    pub conditional: bool,
 }
 
 /// A curve of coefficients over the time.
@@ -85,6 +90,14 @@ pub enum Source {
         /// Folder of their clean pictures, below the data folder.
         target: PathBuf,
         /// Folder of the clean pictures that get the residuals, below the data folder.
+        clean: PathBuf,
+        /// Share of the examples, against the other sources' weights.
+        #[serde(default = "one")]
+        weight: f64,
+    },
+    /// Clean pictures as they are: what a generator learns, and what a restorer should leave alone.
+    Clean {
+        /// Folder of the pictures, below the data folder.
         clean: PathBuf,
         /// Share of the examples, against the other sources' weights.
         #[serde(default = "one")]
@@ -194,7 +207,8 @@ pub enum NoiseUnit {
 pub struct Validation {
     /// Steps between two validations.
     pub every: usize,
-    /// Pictures whose name starts with one of these are kept out of training, in every source of pairs.
+    /// Pictures whose name starts with one of these are kept out of training, in every source; those of pairs and of
+    /// degraded pictures are validated.
     pub hold_out: Vec<String>,
     /// Side of the middle part that is restored, pixels.
     pub crop: usize,
@@ -218,6 +232,8 @@ impl Default for Diffusion {
             beta2: Curve { shape: Shape::Increased, ratio: 1.0 },
             sum_scale: 0.01,
             objective: Objective::PredResNoise,
+            time_encoding: TimeEncoding::Index,
+            conditional: true,
         }
     }
 }
@@ -346,9 +362,47 @@ impl Recipe {
                 return wrong(key, format!("{value} is not within 0 ..= 1"));
             }
         }
+        self.check_network()?;
         if self.validation.steps.iter().any(|&steps| steps == 0 || steps > self.diffusion.timesteps)
         {
             return wrong("validation.steps", "not within 1 ..= timesteps".into());
+        }
+        Ok(())
+    }
+}
+
+impl Recipe {
+    /// Checks that the network takes and gives what the diffusion is about.
+    fn check_network(&self) -> Result<(), Error> {
+        let wrong =
+            |key: &str, problem: String| Err(Error::new(Kind::Recipe, format!("{key}: {problem}")));
+        let (network, diffusion) = (&self.network, &self.diffusion);
+        let (needed, objective) = (diffusion.objective.outputs(), diffusion.objective);
+        if network.outputs() != needed {
+            let problem = format!(
+                "{objective} needs {needed} outputs, the network has {}; change the network or the objective",
+                network.outputs()
+            );
+            return wrong("diffusion.objective", problem);
+        }
+        let channels = network.channels();
+        let pictures = if diffusion.conditional { 2 } else { 1 };
+        if network.in_channels() != pictures * channels {
+            let problem = format!(
+                "{} for {pictures} pictures of {channels} channels; give {}",
+                network.in_channels(),
+                pictures * channels
+            );
+            return wrong("network.in_channels", problem);
+        }
+        if diffusion.time_encoding == TimeEncoding::AlphaBarBetaBar && !network.takes_two_times() {
+            let problem = "alpha_bar_beta_bar needs a network that is told two times";
+            return wrong("diffusion.time_encoding", problem.into());
+        }
+        let drawn = self.data.iter().any(|source| matches!(source, Source::Degraded { .. }));
+        if channels != 3 && (channels != 1 || drawn) {
+            let problem = format!("{channels}; take 3, or 1 for pairs and clean pictures");
+            return wrong("network.channels", problem);
         }
         Ok(())
     }
@@ -374,6 +428,7 @@ impl Source {
         match self {
             Self::Pairs { weight, .. }
             | Self::Transferred { weight, .. }
+            | Self::Clean { weight, .. }
             | Self::Degraded { weight, .. } => *weight,
         }
     }

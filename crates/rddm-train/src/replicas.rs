@@ -49,7 +49,7 @@ impl Replicas {
         let one = |part: usize, pool: &ThreadPool, replica: Network| {
             pool.install(|| {
                 let batch = make(part);
-                let predictions = replica.forward(batch.x.clone(), batch.time.clone());
+                let predictions = replica.forward(batch.x.clone(), batch.times.clone());
                 let loss = loss(&predictions, &batch, objective, training).mul_scalar(share);
                 let gradients = GradientsParams::from_grads(loss.backward(), &replica);
                 (f64::from(loss.into_scalar::<f32>()), gradients)

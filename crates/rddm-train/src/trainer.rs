@@ -3,14 +3,13 @@
 use std::path::Path;
 use std::time::Instant;
 
+use burn::module::Module;
 use burn::optim::{AdamConfig, ModuleOptimizer};
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
 use rddm_core::Schedule;
-
-use burn::module::Module;
 
 use crate::data::{DataSet, example_generator};
 use crate::ema;
@@ -159,7 +158,7 @@ impl Session {
         let schedule = &self.schedule;
         let make = |part: usize| {
             let indices = part * share..(part + 1) * share;
-            batch(recipe, data, schedule, state.step, indices, device)
+            batch(recipe, data, schedule, state.step, indices, device).0
         };
         let objective = recipe.diffusion.objective;
         let (loss, gradients) =
@@ -174,22 +173,25 @@ impl Session {
     }
 }
 
-fn optimizer() -> ModuleOptimizer {
+pub(crate) fn optimizer() -> ModuleOptimizer {
     AdamConfig::new().with_epsilon(1e-8).init()
 }
 
-/// The examples `indices` of a step, diffused to times of their own: `I_t = I_0 + ᾱ_t I_res + β̄_t ε` (equation 7).
-fn batch(
+/// The examples `indices` of a step, diffused to times of their own, which stand beside them:
+/// `I_t = I_0 + ᾱ_t I_res + β̄_t ε` (equation 7).
+pub(crate) fn batch(
     recipe: &Recipe,
     data: &DataSet,
     schedule: &Schedule,
     step: usize,
     indices: std::ops::Range<usize>,
     device: &Device,
-) -> Batch {
+) -> (Batch, Vec<usize>) {
     let (n, side) = (indices.len(), recipe.training.examples(step).0);
     let (mut x, mut residuals, mut noises) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut times, mut beta_bars) = (Vec::new(), Vec::new());
+    let (mut steps, mut times) = (Vec::with_capacity(n), [Vec::new(), Vec::new()]);
+    let mut beta_bars = Vec::with_capacity(n);
+    let (diffusion, channels) = (&recipe.diffusion, recipe.network.channels());
     for index in indices {
         let pair = data.example(recipe, step, index);
         // A generator of its own, so that a degradation that draws more changes no time.
@@ -202,7 +204,8 @@ fn batch(
         let (alpha_bar, beta_bar) = (schedule.alpha_bar()[t], schedule.beta_bar()[t]);
         let mut inputs = Vec::with_capacity(pair.input.len());
         for (degraded, clean) in pair.input.iter().zip(&pair.target) {
-            let (degraded, clean) = (2.0 * degraded - 1.0, 2.0 * clean - 1.0);
+            let clean = 2.0 * clean - 1.0;
+            let degraded = if diffusion.conditional { 2.0 * degraded - 1.0 } else { 0.0 };
             let residual = degraded - clean;
             let noise: f32 = random.sample(StandardNormal);
             x.push(clean + alpha_bar * residual + beta_bar * noise);
@@ -210,20 +213,26 @@ fn batch(
             residuals.push(residual);
             noises.push(noise);
         }
-        x.append(&mut inputs);
-        times.push(t as f32);
+        if diffusion.conditional {
+            x.append(&mut inputs);
+        }
+        for (list, time) in times.iter_mut().zip(diffusion.time_encoding.times(schedule, t)) {
+            list.push(time);
+        }
         beta_bars.push(beta_bar);
+        steps.push(t);
     }
     let pictures = |values: Vec<f32>, channels: usize| {
         Tensor::<4>::from_data(TensorData::new(values, [n, channels, side, side]), device)
     };
-    Batch {
-        x: pictures(x, 6),
-        time: Tensor::from_data(TensorData::new(times, [n]), device),
-        residual: pictures(residuals, 3),
-        noise: pictures(noises, 3),
+    let batch = Batch {
+        x: pictures(x, recipe.network.in_channels()),
+        times: times.map(|times| Tensor::from_data(TensorData::new(times, [n]), device)),
+        residual: pictures(residuals, channels),
+        noise: pictures(noises, channels),
         beta_bar: Tensor::from_data(TensorData::new(beta_bars, [n, 1, 1, 1]), device),
-    }
+    };
+    (batch, steps)
 }
 
 fn diffusion_generator(seed: u64, step: usize, index: usize) -> ChaCha8Rng {

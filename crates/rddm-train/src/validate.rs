@@ -59,6 +59,8 @@ pub fn sampler(recipe: &Recipe, steps: usize) -> Result<Sampler, Error> {
     let spec = SamplerSpec {
         schedule: recipe.diffusion.schedule(),
         objective: recipe.diffusion.objective,
+        time_encoding: recipe.diffusion.time_encoding,
+        conditional: recipe.diffusion.conditional,
         steps,
         ..SamplerSpec::default()
     };
@@ -112,9 +114,9 @@ fn restore(
         let both: Vec<f32> = picture.iter().chain(&input).copied().collect();
         let shape = [1, 2 * channels, height, width];
         let x = Tensor::from_data(TensorData::new(both, shape), device);
-        let time = Tensor::from_floats([step.times[0]], device);
+        let times = step.times.map(|time| Tensor::from_floats([time], device));
         let outputs: Vec<Vec<f32>> = network
-            .forward(x, time)
+            .forward(x, times)
             .into_iter()
             .map(|output| output.into_data().try_to_vec())
             .collect::<Result<_, _>>()

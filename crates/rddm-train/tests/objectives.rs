@@ -154,9 +154,7 @@ fn aosa_matches() {
                 Some(_) => Choice::Residual,
             };
             assert_eq!(choice, expected);
-            let output = network
-                .forward(batch.x.clone(), [batch.time.clone(), batch.time.clone()])
-                .remove(0);
+            let output = network.forward(batch.x.clone(), batch.times.clone()).remove(0);
             let found = losses(output, &batch, &sums, &lambda, choice, Distance::L1);
             let slopes = found.total.backward();
             let scalar = |loss: Option<Tensor<1>>| {
@@ -209,7 +207,7 @@ fn network_loss(network: &UnetRes, batch: &Batch, case: &Value) -> Tensor<1> {
         noise_weight: 1.0,
         ..Training::default()
     };
-    let outputs = network.forward(batch.x.clone(), [batch.time.clone(), batch.time.clone()]);
+    let outputs = network.forward(batch.x.clone(), batch.times.clone());
     loss(&outputs, batch, objective, &training)
 }
 

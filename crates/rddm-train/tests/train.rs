@@ -157,6 +157,15 @@ fn what_cannot_be_trained_is_refused_by_name() {
         ("crop = 16", "crop = 15", 2, "training.crop"),
         ("blocks = [1, 1]", "blocks = [1]", 2, "blocks"),
         ("steps = [1, 2]", "steps = [0]", 2, "validation.steps"),
+        ("time_width = 8", "time_width = 8\noutputs = 1", 2, "needs 2 outputs"),
+        ("time_width = 8", "time_width = 8\nin_channels = 3", 2, "network.in_channels"),
+        (
+            "[training]",
+            "[diffusion]\ntime_encoding = \"alpha_bar_beta_bar\"\n[training]",
+            2,
+            "two times",
+        ),
+        ("workers = 2", "grow = [{ after = 2.0, crop = 16, batch = 4 }]", 2, "grow.after"),
         ("schema = 1", "schema = 2", 2, "schema"),
         ("angle = [10.0, 10.0]", "angle = [20.0, 10.0]", 2, "degradation.angle"),
         ("input = \"input\"", "input = \"nowhere\"", 3, "nowhere"),
@@ -166,6 +175,86 @@ fn what_cannot_be_trained_is_refused_by_name() {
         assert_eq!(status, Some(code), "{to}: {text}");
         assert!(text.contains(says), "{to}: {text}");
     }
+}
+
+/// Trains three steps of the recipe with the changes, in each of which `from` becomes `to`.
+fn trains_with(changes: &[(&str, &str)]) -> Bench {
+    let bench = Bench::new(3);
+    let text = RECIPE.replace("STEPS", "3");
+    let text = changes.iter().fold(text, |text, (from, to)| {
+        assert!(text.contains(from), "{from}");
+        text.replace(from, to)
+    });
+    fs::write(bench.path("recipe.toml"), text).unwrap();
+    let output = bench.train("run");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    bench
+}
+
+#[test]
+fn every_objective_and_family_trains() {
+    let objective = |name: &str| format!("[diffusion]\nobjective = \"{name}\"\n\n[training]");
+    for name in ["pred_x0_noise", "pred_res_add_noise", "pred_x0_add_noise"] {
+        trains_with(&[("[training]", &objective(name))]);
+    }
+    for name in ["pred_res", "pred_noise"] {
+        let one = ("time_width = 8", "time_width = 8\noutputs = 1");
+        trains_with(&[("[training]", &objective(name)), one]);
+    }
+    let unet = "family = \"unet\"\ndim = 8\ndim_mults = [1, 2]\n";
+    let edge = "family = \"edge\"\nwidths = [8, 8]\nblocks = [1, 1]\ntime_width = 8\n";
+    trains_with(&[(edge, unet)]);
+}
+
+#[test]
+fn a_generator_of_two_times_trains_on_clean_grey_pictures() {
+    let start = RECIPE.find("[[data]]").unwrap();
+    let end = RECIPE.find("[training]").unwrap();
+    let keys = "channels = 1\nin_channels = 1\ntimes = 2\ntime_width = 8";
+    let data = "[diffusion]\nconditional = false\nsum_scale = 1.0\ntime_encoding = \"alpha_bar_beta_bar\"\n\
+                [[data]]\nkind = \"clean\"\nclean = \"gt\"\n\n";
+    trains_with(&[("time_width = 8", keys), (&RECIPE[start..end], data)]);
+}
+
+#[test]
+fn lambda_chooses_and_the_training_goes_on() {
+    let bench = Bench::new(40);
+    let text =
+        RECIPE.replace("STEPS", "40").replace("time_width = 8", "time_width = 8\noutputs = 1");
+    let text = text.replace("[training]", "[diffusion]\nobjective = \"pred_noise\"\n\n[training]");
+    fs::write(bench.path("recipe.toml"), text).unwrap();
+    let command = |most: &str, out: &str| {
+        Command::new(env!("CARGO_BIN_EXE_rddm-train"))
+            .args(["aosa", "--rate", "1e-3", "--most-steps", most])
+            .arg(bench.path("recipe.toml"))
+            .arg("--data")
+            .arg(bench.path("data"))
+            .arg("--out")
+            .arg(bench.path(out))
+            .output()
+            .unwrap()
+    };
+    let output = command("30", "run");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let points: Vec<rddm_train::select::Point> =
+        serde_json::from_slice(&fs::read(bench.path("run/aosa.json")).unwrap()).unwrap();
+    let last = points.last().unwrap().lambda;
+    assert!((last - 0.5).abs() >= 0.01 && points.len() >= 10, "{last} after {}", points.len());
+    let before = &points[points.len() - 2];
+    assert!((before.lambda - 0.5).abs() < 0.01, "went on after the choice");
+    let decided = rddm_train::Recipe::read(&bench.path("run/recipe.toml")).unwrap();
+    let expected = if last > 0.5 { "pred_res" } else { "pred_noise" };
+    assert_eq!(decided.diffusion.objective.to_string(), expected);
+
+    fs::copy(bench.path("run/recipe.toml"), bench.path("recipe.toml")).unwrap();
+    let output = bench.train("run");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let first = &curve(&bench.path("run"))[0];
+    assert!(first.0 > points.len(), "began again at {}", first.0);
+
+    let output = command("2", "undecided");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("has not left"));
 }
 
 #[test]
@@ -199,4 +288,21 @@ fn a_run_is_evaluated_on_a_folder_of_pairs() {
     assert_eq!(rows.len(), 2 * 5);
     assert!(rows.iter().all(|row| row["dataset"] == "data/input" && row["engine"] == "burn"));
     assert_eq!(report["pictures"].as_array().unwrap().len(), 2 * 3);
+
+    // Clean pictures, degraded as the recipe does: the same ones each time.
+    let table = || {
+        let output = Command::new(env!("CARGO_BIN_EXE_rddm-train"))
+            .args(["eval", "--run"])
+            .arg(bench.path("run"))
+            .arg("--data")
+            .arg(bench.path("data/gt"))
+            .arg("--degraded")
+            .arg(bench.path("recipe.toml"))
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert!(table().contains("gt/tiny"), "{}", table());
+    assert_eq!(table(), table());
 }

@@ -47,7 +47,7 @@ impl Border<'_> {
 pub fn to_onnx<M: Module>(
     border: &Border<'_>,
     network: &M,
-    forward: impl Fn(&M, Tensor<4>, Vec<Tensor<1>>) -> Vec<Tensor<4>>,
+    forward: impl Fn(&M, Tensor<4>, [Tensor<1>; 2]) -> Vec<Tensor<4>>,
 ) -> Result<Vec<u8>, Error> {
     let names = border.inputs();
     let input = |(index, name): (usize, &String)| {
@@ -70,9 +70,9 @@ pub fn to_onnx<M: Module>(
     };
     let file = rddm_onnx::export(&spec, |scope| {
         let network = scope.module(network)?;
-        let times =
-            names[1..].iter().map(|name| scope.input::<1>(name)).collect::<Result<_, _>>()?;
-        let outputs = forward(&network, scope.input::<4>("x")?, times);
+        let first = scope.input::<1>("time")?;
+        let second = if border.two_times { scope.input::<1>("time2")? } else { first.clone() };
+        let outputs = forward(&network, scope.input::<4>("x")?, [first, second]);
         for (name, output) in spec.outputs.iter().zip(outputs) {
             scope.output(name, output)?;
         }

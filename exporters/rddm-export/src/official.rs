@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 use rddm_manifest::{
     Coefficients, Draft, DraftNetwork, License, Method, ModelId, Objective, Padding, Picture,
     Precision, Role, SCHEMA, Sampler, Shape, TimeEncoding,
@@ -111,32 +111,28 @@ struct Exporter<'a> {
 
 impl Exporter<'_> {
     fn networks(&self, network: &UnetRes) -> Result<Vec<(DraftNetwork, Vec<u8>)>, Error> {
-        let first = |mut times: Vec<Tensor<1>>| times.remove(0);
         match network {
             UnetRes::One(one) => {
                 let predicts = self.objective.predicts();
                 let border = self.border(predicts, false);
-                let file = to_onnx(&border, &one.unet0, |unet, x, times| {
-                    vec![unet.forward(x, first(times))]
-                })?;
+                let file =
+                    to_onnx(&border, &one.unet0, |unet, x, [time, _]| vec![unet.forward(x, time)])?;
                 Ok(vec![self.entry(&border, predicts[0], "", file)?])
             }
             UnetRes::Two(two) => [(&two.unet0, Role::Residual), (&two.unet1, Role::Noise)]
                 .into_iter()
                 .map(|(unet, role)| {
                     let border = self.border(std::slice::from_ref(&role), false);
-                    let file = to_onnx(&border, unet, |unet, x, times| {
-                        vec![unet.forward(x, first(times))]
-                    })?;
+                    let file =
+                        to_onnx(&border, unet, |unet, x, [time, _]| vec![unet.forward(x, time)])?;
                     self.entry(&border, role, &format!("-{role}"), file)
                 })
                 .collect(),
             UnetRes::Shared(shared) => {
                 let two_times = self.options.time_encoding == TimeEncoding::AlphaBarBetaBar;
                 let border = self.border(&[Role::Residual, Role::Noise], two_times);
-                let file = to_onnx(&border, shared, |unet, x, times| {
-                    unet.forward(x, first(times)).into()
-                })?;
+                let file =
+                    to_onnx(&border, shared, |unet, x, [time, _]| unet.forward(x, time).into())?;
                 Ok(vec![self.entry(&border, Role::Joint, "", file)?])
             }
         }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use burn::tensor::Device;
-use rddm_manifest::{License, ModelId, Objective};
+use rddm_manifest::{License, ModelId, Objective, TimeEncoding};
 use rddm_networks::NetworkConfig;
 use serde::Deserialize;
 
@@ -37,15 +37,7 @@ pub fn export(folder: &Path, license: &License) -> Result<Exported, Error> {
         .map_err(|error| Error::input(&recipe_path, error))?
         .with_safetensors(weights)
         .map_err(|error| Error::input(&weights_path, error))?;
-    let (in_channels, outputs) = match &recipe.network {
-        NetworkConfig::Edge(edge) => (edge.in_channels, edge.outputs),
-        other => {
-            return Err(Error::input(
-                &recipe_path,
-                format!("no export for this family: {other:?}"),
-            ));
-        }
-    };
+    let outputs = recipe.network.outputs();
     let predicts = recipe.diffusion.objective.predicts();
     if predicts.len() != outputs {
         let problem = format!(
@@ -57,14 +49,13 @@ pub fn export(folder: &Path, license: &License) -> Result<Exported, Error> {
     }
     let border = Border {
         id: recipe.id.as_str(),
-        in_channels,
+        in_channels: recipe.network.in_channels(),
         multiple: recipe.network.multiple(),
         outputs: predicts,
-        two_times: false,
+        two_times: recipe.diffusion.time_encoding == TimeEncoding::AlphaBarBetaBar,
         entries: vec![("license".to_owned(), license.as_str().to_owned())],
     };
-    let file =
-        to_onnx(&border, &network, |network, x, mut times| network.forward(x, times.remove(0)))?;
+    let file = to_onnx(&border, &network, |network, x, times| network.forward(x, times))?;
     Ok(Exported { id: recipe.id, file })
 }
 
@@ -81,10 +72,11 @@ struct Recipe {
 #[serde(default)]
 struct Diffusion {
     objective: Objective,
+    time_encoding: TimeEncoding,
 }
 
 impl Default for Diffusion {
     fn default() -> Self {
-        Self { objective: Objective::PredResNoise }
+        Self { objective: Objective::PredResNoise, time_encoding: TimeEncoding::Index }
     }
 }

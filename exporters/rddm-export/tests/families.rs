@@ -14,7 +14,6 @@ use rddm_export::{official, run};
 use rddm_manifest::{Objective, TimeEncoding};
 use rddm_networks::NetworkConfig;
 use rddm_networks::checkpoint::{StateDict, Weights};
-use rddm_networks::edge::EdgeConfig;
 
 const TOLERANCE: f32 = 1e-4;
 
@@ -51,13 +50,25 @@ impl ModuleMapper for Disturb {
 }
 
 #[test]
-fn a_training_run_of_the_edge_family() {
-    let config = NetworkConfig::Edge(EdgeConfig::default());
+fn training_runs_of_the_edge_family() {
+    edge("", 1);
+    edge("norm = \"channel\"", 1);
+    edge("times = 2\nchannels = 1\nin_channels = 1", 2);
+}
+
+/// Exports a run whose network the recipe's `keys` change, and compares it in every engine.
+fn edge(keys: &str, times: usize) {
+    let recipe = format!(
+        "schema = 1\nid = \"small\"\n[network]\nfamily = \"edge\"\n{keys}\n[diffusion]\ntime_encoding = \"{}\"\n\
+         [[data]]\nkind = \"unread here\"\n",
+        if times == 2 { "alpha_bar_beta_bar" } else { "index" }
+    );
+    let table: toml::Table = recipe.parse().unwrap();
+    let config: NetworkConfig = table["network"].clone().try_into().unwrap();
     // A new network predicts nothing, which any graph could.
     let network = config.init(&Device::flex()).unwrap().map(&mut Disturb);
     let folder = tempfile::tempdir().unwrap();
-    let recipe = "schema = 1\nid = \"small\"\n[network]\nfamily = \"edge\"\n[[data]]\nkind = \"unread here\"\n";
-    std::fs::write(folder.path().join("recipe.toml"), recipe).unwrap();
+    std::fs::write(folder.path().join("recipe.toml"), &recipe).unwrap();
     std::fs::write(folder.path().join("weights.safetensors"), network.to_safetensors().unwrap())
         .unwrap();
     let exported = run::export(folder.path(), &"MIT".parse().unwrap()).unwrap();
@@ -70,20 +81,24 @@ fn a_training_run_of_the_edge_family() {
     for (seed, [n, h, w]) in
         [[1, 40, 24], [2, 64, 8], [1, 128, 96], [3, 16, 16]].into_iter().enumerate()
     {
-        let x = Plain::noise(&[n, 6, h, w], seed as u64 + 1);
-        let time =
-            Plain { dims: vec![n], values: (0..n).map(|i| 999.0 - 431.0 * i as f32).collect() };
+        let x = Plain::noise(&[n, config.in_channels(), h, w], seed as u64 + 1);
+        let time = |first: f32| Plain {
+            dims: vec![n],
+            values: (0..n).map(|i| first - 131.0 * i as f32).collect(),
+        };
+        let given = [time(999.0), time(if times == 2 { 612.0 } else { 999.0 })];
         let expected: Vec<Plain> = network
-            .forward(burn(&x), burn(&time))
+            .forward(burn(&x), [burn(&given[0]), burn(&given[1])])
             .into_iter()
             .map(|output| plain(&output.into_data()))
             .collect();
         let values = expected.iter().flat_map(|output| &output.values);
         largest = values.fold(largest, |largest, value| largest.max(value.abs()));
-        for (engine, answer) in answers(&exported.file, &[x.clone(), time.clone()]) {
+        let inputs: Vec<Plain> = std::iter::once(&x).chain(&given[..times]).cloned().collect();
+        for (engine, answer) in answers(&exported.file, &inputs) {
             let distance = distance(&answer, &expected);
-            eprintln!("edge {n}x{h}x{w} {engine}: {distance:.1e}");
-            assert!(distance <= TOLERANCE, "{engine} at {n}x{h}x{w}: {distance:e}");
+            eprintln!("edge {n}x{h}x{w} {keys:?} {engine}: {distance:.1e}");
+            assert!(distance <= TOLERANCE, "{engine} at {n}x{h}x{w}, {keys:?}: {distance:e}");
         }
     }
     assert!(largest > 0.1, "the answers are too small to tell a difference");

@@ -119,7 +119,7 @@ impl Task {
         prefix: &str,
     ) -> Result<BurnTensor<1>, String> {
         let batch = batch(golden, prefix, self.conditional, &self.schedule, &self.device)?;
-        let outputs = network.forward(batch.x.clone(), [batch.time.clone(), batch.time.clone()]);
+        let outputs = network.forward(batch.x.clone(), batch.times.clone());
         if outputs.len() != self.objective.outputs() {
             return Err(format!("{} outputs for {}", outputs.len(), self.objective));
         }

@@ -37,6 +37,19 @@ names!(TimeEncoding, "time encoding",
     AlphaBarBetaBar => "alpha_bar_beta_bar",
 );
 
+impl TimeEncoding {
+    /// What networks are told of time step `t` of `schedule`, which is below its number of time steps.
+    pub fn times(self, schedule: &Schedule, t: usize) -> [f32; 2] {
+        match self {
+            Self::Index => [t as f32; 2],
+            Self::AlphaBarBetaBar => {
+                let timesteps = schedule.timesteps() as f32;
+                [schedule.alpha_bar()[t] * timesteps, schedule.beta_bar()[t] * timesteps]
+            }
+        }
+    }
+}
+
 /// What a step moves along.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Phase {
@@ -147,17 +160,13 @@ impl Plan<'_> {
             beta_bar: self.schedule.beta_bar()[t],
             one_minus_alpha_bar: self.schedule.one_minus_alpha_bar()[t],
         };
-        Step { t, s, times: self.times(t, sums), needs_noise, draw, phase, sums, motion }
+        Step { t, s, times: self.times(t), needs_noise, draw, phase, sums, motion }
     }
 
-    fn times(&self, t: usize, sums: Sums) -> [f32; 2] {
+    fn times(&self, t: usize) -> [f32; 2] {
         match (self.spec.time_encoding, self.matched) {
-            (TimeEncoding::AlphaBarBetaBar, _) => {
-                let timesteps = self.schedule.timesteps() as f32;
-                [sums.alpha_bar * timesteps, sums.beta_bar * timesteps]
-            }
             (TimeEncoding::Index, Some(matched)) => [matched.residual()[t], matched.noise()[t]],
-            (TimeEncoding::Index, None) => [t as f32; 2],
+            (encoding, _) => encoding.times(self.schedule, t),
         }
     }
 

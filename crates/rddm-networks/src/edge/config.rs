@@ -32,6 +32,9 @@ pub struct EdgeConfig {
     pub norm: Norm,
     /// Width of the time embedding: even, at least 4.
     pub time_width: usize,
+    /// How many times the network is told: 1, the index, or 2, the sums `ᾱ_t T` and `β̄_t T`, for generation that is
+    /// independent of the path.
+    pub times: usize,
 }
 
 /// What normalises the input of a block. Statistics over pixels are no choice: a picture is computed in tiles.
@@ -55,6 +58,7 @@ impl Default for EdgeConfig {
             blocks: vec![1, 1, 2],
             norm: Norm::None,
             time_width: 64,
+            times: 1,
         }
     }
 }
@@ -75,6 +79,7 @@ impl EdgeConfig {
         at_most("channels", self.channels, 4)?;
         at_most("in_channels", self.in_channels, 16)?;
         at_most("outputs", self.outputs, 2)?;
+        at_most("times", self.times, 2)?;
         at_most("unshuffle", self.unshuffle, 8)?;
         at_most("widths", self.widths.len(), 6)?;
         for &width in &self.widths {
@@ -132,6 +137,8 @@ impl EdgeConfig {
         Edge {
             unshuffle: PixelUnshuffleConfig::new(self.unshuffle).init(),
             time: LinearConfig::new(time_width, time_width).init(device),
+            second_time: (self.times == 2)
+                .then(|| LinearConfig::new(time_width, time_width).init(device)),
             stem: convolution(self.in_channels * folded, self.widths[0], device),
             encoder: (0..levels)
                 .map(|level| EncoderLevel {

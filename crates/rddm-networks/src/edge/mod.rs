@@ -15,7 +15,7 @@
 //! let network = EdgeConfig { widths: vec![8, 16], ..EdgeConfig::default() }.init(&device);
 //! let x = Tensor::<4>::zeros([1, 6, 32, 48], &device); // I_t and I_in
 //! let time = Tensor::<1>::from_floats([999.0], &device);
-//! let outputs = network.forward(x, time);
+//! let outputs = network.forward(x, [time.clone(), time]);
 //! assert_eq!(outputs.len(), 2); // residual, noise
 //! assert_eq!(outputs[0].dims(), [1, 3, 32, 48]);
 //! ```
@@ -39,6 +39,7 @@ use crate::embedding::sinusoidal;
 pub struct Edge {
     unshuffle: PixelUnshuffle,
     time: Linear,
+    second_time: Option<Linear>,
     stem: Conv2d,
     encoder: Vec<EncoderLevel>,
     bottom: Vec<ResidualBlock>,
@@ -67,12 +68,17 @@ struct DecoderLevel {
 }
 
 impl Edge {
-    /// What the network predicts at `time`.
+    /// What the network predicts at `times`.
     ///
     /// `x` is `[n, in_channels, h, w]`, values in [-1, 1], `h` and `w` multiples of [`EdgeConfig::multiple`];
-    /// `time` is `[n]`, in `0 ..= T - 1`. The answer holds [`EdgeConfig::outputs`] tensors `[n, channels, h, w]`.
-    pub fn forward(&self, x: Tensor<4>, time: Tensor<1>) -> Vec<Tensor<4>> {
-        let time = silu(self.time.forward(sinusoidal(time, self.time_width)));
+    /// `times` are two of `[n]`, the second of which a network of one time leaves alone. The answer holds [`EdgeConfig::outputs`] tensors `[n, channels, h, w]`.
+    pub fn forward(&self, x: Tensor<4>, times: [Tensor<1>; 2]) -> Vec<Tensor<4>> {
+        let [first, second] = times.map(|time| sinusoidal(time, self.time_width));
+        let mut time = self.time.forward(first);
+        if let Some(linear) = &self.second_time {
+            time = time + linear.forward(second);
+        }
+        let time = silu(time);
         let folded = self.unshuffle.forward(x);
         let mut x = self.stem.forward(folded.clone());
         let mut skips = Vec::with_capacity(self.encoder.len());

@@ -10,4 +10,5 @@ pub(crate) mod shell;
 mod batch;
 mod compare;
 mod deliver;
+mod generate;
 mod synthetic;

@@ -13,6 +13,9 @@ use crate::terminal::Terminal;
 use crate::{interrupt, model};
 
 pub(crate) fn run(args: Restore, terminal: &mut Terminal) -> Result<u8, Failure> {
+    if let Some(count) = args.sampling.count {
+        return super::generate::run(&args, count as usize, terminal);
+    }
     let begun = Instant::now();
     let Some(id) = &args.model else {
         return Err(Failure::usage("no model was named: add --model NAME"));
@@ -127,33 +130,9 @@ fn summary(batch: &Batch<'_>, done: Done, begun: Instant) -> report::Restored {
     let count = |status| pictures.iter().filter(|picture| picture.status == status).count();
     report::Restored {
         schema: 1,
-        model: report::Model {
-            id: model.manifest.id.to_string(),
-            version: model.manifest.version.to_string(),
-            manifest_sha256: model.sha256.hex(),
-            networks: model
-                .networks
-                .iter()
-                .map(|network| report::Network {
-                    role: network.role.to_string(),
-                    precision: network.precision.to_string(),
-                    path: network.path.clone(),
-                })
-                .collect(),
-            origin: model::origin(model),
-        },
-        engine: report::Engine {
-            name: restorer.engine().to_owned(),
-            device: restorer.device().to_owned(),
-            threads: restorer.threads(),
-        },
-        sampler: report::Sampler {
-            steps: restorer.sampler().steps,
-            seed: restorer.seed(),
-            eta: restorer.sampler().eta,
-            strength: batch.args.sampling.strength,
-            objective: restorer.sampler().objective.to_string(),
-        },
+        model: report::Model::of(model),
+        engine: report::Engine::of(restorer),
+        sampler: report::Sampler::of(restorer, batch.args.sampling.strength),
         written: count(Status::Written),
         skipped: count(Status::Skipped),
         failed: count(Status::Failed),

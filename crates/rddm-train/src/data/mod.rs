@@ -43,6 +43,12 @@ struct Loaded {
     clean: Vec<Picture8>,
 }
 
+impl Loaded {
+    fn new(weight: f64, pictures: Vec<(Picture8, Option<Picture8>)>) -> Self {
+        Self { weight, pictures, degradation: None, clean: Vec::new() }
+    }
+}
+
 /// A pair that is kept out of training.
 pub struct Held {
     /// Its name.
@@ -128,54 +134,114 @@ pub(crate) fn example_generator(seed: u64, step: usize, index: usize) -> ChaCha8
 type SourceParts = (Loaded, Option<(String, Vec<Held>)>);
 
 fn load_source(source: &Source, recipe: &Recipe, data: &Path) -> Result<SourceParts, Error> {
-    let side = recipe.training.largest_crop();
-    let mut pictures = Vec::new();
+    let reader = Reader { recipe, data };
     match source {
-        Source::Degraded { clean, degradation, weight } => {
-            for path in files(&data.join(clean))? {
-                pictures.push((Picture8::read_at_least(&path, side)?, None));
-            }
-            let degradation = Some(degrade::build(degradation)?);
-            Ok((Loaded { weight: *weight, pictures, degradation, clean: Vec::new() }, None))
+        Source::Clean { clean, weight } => {
+            let (pictures, _) = reader.clean(clean)?;
+            Ok((Loaded::new(*weight, alone(pictures)), None))
         }
-        Source::Pairs { input, target, weight }
-        | Source::Transferred { input, target, weight, .. } => {
+        Source::Degraded { clean, degradation, weight } => {
+            let degradation = degrade::build(degradation)?;
+            let (pictures, kept) = reader.clean(clean)?;
             let mut held = Vec::new();
-            for path in files(&data.join(input))? {
-                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                let mut degraded = Picture8::read_at_least(&path, side)?;
-                let mut clean = Picture8::read_at_least(&data.join(target).join(&name), side)?;
-                Picture8::fit_pair(&mut degraded, &mut clean).map_err(|problem| {
-                    Error::data(&path, format!("{problem}: {}", target.display()))
-                })?;
-                let validation = &recipe.validation;
-                if validation.hold_out.iter().any(|prefix| name.starts_with(prefix.as_str())) {
-                    if held.len() < validation.pictures {
-                        let pair = Pair {
-                            input: degraded.middle(validation.crop, recipe.network.multiple()),
-                            target: clean.middle(validation.crop, recipe.network.multiple()),
-                        };
-                        held.push(Held { name, pair });
-                    }
-                } else {
-                    pictures.push((clean, Some(degraded)));
-                }
+            for ((name, clean), seed) in kept.into_iter().zip(recipe.training.seed..) {
+                let target = reader.middle(&clean);
+                let input = degrade::once(degradation.as_ref(), &target, seed);
+                held.push(Held { name, pair: Pair { input, target } });
             }
-            if pictures.is_empty() {
-                return Err(Error::new(
-                    Kind::Data,
-                    format!("{}: every pair is held out of training", input.display()),
-                ));
-            }
-            let mut clean = Vec::new();
-            if let Source::Transferred { clean: folder, .. } = source {
-                for path in files(&data.join(folder))? {
-                    clean.push(Picture8::read_at_least(&path, side)?);
-                }
-                held.clear();
-            }
-            let held = (!held.is_empty()).then(|| (input.display().to_string(), held));
-            Ok((Loaded { weight: *weight, pictures, degradation: None, clean }, held))
+            let loaded =
+                Loaded { degradation: Some(degradation), ..Loaded::new(*weight, alone(pictures)) };
+            Ok((loaded, named(clean, held)))
+        }
+        Source::Pairs { input, target, weight } => {
+            let (pairs, kept) = reader.pairs(input, target)?;
+            Ok((Loaded::new(*weight, pairs), named(input, kept)))
+        }
+        Source::Transferred { input, target, clean, weight } => {
+            let (pairs, _) = reader.pairs(input, target)?;
+            let (clean, _) = reader.clean(clean)?;
+            Ok((Loaded { clean, ..Loaded::new(*weight, pairs) }, None))
         }
     }
+}
+
+fn alone(pictures: Vec<Picture8>) -> Vec<(Picture8, Option<Picture8>)> {
+    pictures.into_iter().map(|picture| (picture, None)).collect()
+}
+
+fn named(folder: &Path, held: Vec<Held>) -> Option<(String, Vec<Held>)> {
+    (!held.is_empty()).then(|| (folder.display().to_string(), held))
+}
+
+/// Reads folders, and parts what is kept out of training from the rest.
+struct Reader<'a> {
+    recipe: &'a Recipe,
+    data: &'a Path,
+}
+
+impl Reader<'_> {
+    /// The pictures of a folder, and at most as many of those kept out as are validated.
+    fn clean(&self, folder: &Path) -> Result<(Vec<Picture8>, Vec<(String, Picture8)>), Error> {
+        let (mut pictures, mut kept) = (Vec::new(), Vec::new());
+        for path in files(&self.data.join(folder))? {
+            let (name, picture) = (file_name(&path), self.picture(&path)?);
+            if !self.keeps_out(&name) {
+                pictures.push(picture);
+            } else if kept.len() < self.recipe.validation.pictures {
+                kept.push((name, picture));
+            }
+        }
+        self.expect_some(folder, pictures.is_empty())?;
+        Ok((pictures, kept))
+    }
+
+    /// The pairs of two folders, clean and degraded, and at most as many of those kept out as are validated.
+    fn pairs(
+        &self,
+        input: &Path,
+        target: &Path,
+    ) -> Result<(Vec<(Picture8, Option<Picture8>)>, Vec<Held>), Error> {
+        let (mut pairs, mut kept) = (Vec::new(), Vec::new());
+        for path in files(&self.data.join(input))? {
+            let name = file_name(&path);
+            let mut degraded = self.picture(&path)?;
+            let mut clean = self.picture(&self.data.join(target).join(&name))?;
+            Picture8::fit_pair(&mut degraded, &mut clean).map_err(|problem| {
+                Error::data(&path, format!("{problem}: {}", target.display()))
+            })?;
+            if !self.keeps_out(&name) {
+                pairs.push((clean, Some(degraded)));
+            } else if kept.len() < self.recipe.validation.pictures {
+                let pair = Pair { input: self.middle(&degraded), target: self.middle(&clean) };
+                kept.push(Held { name, pair });
+            }
+        }
+        self.expect_some(input, pairs.is_empty())?;
+        Ok((pairs, kept))
+    }
+
+    fn picture(&self, path: &Path) -> Result<Picture8, Error> {
+        let side = self.recipe.training.largest_crop();
+        Picture8::read_channels(path, side, self.recipe.network.channels())
+    }
+
+    fn middle(&self, picture: &Picture8) -> Array3<f32> {
+        picture.middle(self.recipe.validation.crop, self.recipe.network.multiple())
+    }
+
+    fn keeps_out(&self, name: &str) -> bool {
+        self.recipe.validation.hold_out.iter().any(|prefix| name.starts_with(prefix.as_str()))
+    }
+
+    fn expect_some(&self, folder: &Path, nothing: bool) -> Result<(), Error> {
+        if nothing {
+            let problem = "every picture is held out of training";
+            return Err(Error::new(Kind::Data, format!("{}: {problem}", folder.display())));
+        }
+        Ok(())
+    }
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }

@@ -10,7 +10,7 @@ use ndarray::{Array3, s};
 use crate::error::Error;
 use crate::run::write;
 
-/// A picture of 8 bits a channel, `[3, height, width]`.
+/// A picture of 8 bits a channel, `[channels, height, width]`: RGB or grey.
 #[derive(Debug, Clone)]
 pub struct Picture8(Array3<u8>);
 
@@ -35,21 +35,32 @@ pub fn files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
 }
 
 impl Picture8 {
-    /// Reads a picture whose sides are at least `side`.
+    /// Reads a picture whose sides are at least `side`, as RGB.
     ///
     /// # Errors
     /// When it cannot be read, or is smaller.
     pub fn read_at_least(path: &Path, side: usize) -> Result<Self, Error> {
-        let rgb = image::open(path).map_err(|error| Error::data(path, error))?.to_rgb8();
-        let (width, height) = (rgb.width() as usize, rgb.height() as usize);
+        Self::read_channels(path, side, 3)
+    }
+
+    /// As [`read_at_least`](Self::read_at_least), as RGB (3 channels) or grey (1).
+    ///
+    /// # Errors
+    /// When it cannot be read, or is smaller.
+    pub fn read_channels(path: &Path, side: usize, channels: usize) -> Result<Self, Error> {
+        let picture = image::open(path).map_err(|error| Error::data(path, error))?;
+        let (width, height) = (picture.width() as usize, picture.height() as usize);
         if width < side || height < side {
             let problem = format!("{width}×{height} is smaller than a crop of {side}×{side}");
             return Err(Error::data(path, problem));
         }
-        let raw = rgb.into_raw();
-        Ok(Self(Array3::from_shape_fn((3, height, width), |(c, y, x)| {
-            raw[(y * width + x) * 3 + c]
-        })))
+        let raw = match channels {
+            1 => picture.into_luma8().into_raw(),
+            _ => picture.into_rgb8().into_raw(),
+        };
+        let pixels = Array3::from_shape_vec((height, width, channels), raw)
+            .map_err(|error| Error::data(path, error))?;
+        Ok(Self(pixels.permuted_axes([2, 0, 1]).as_standard_layout().into_owned()))
     }
 
     /// Height and width.

@@ -9,13 +9,13 @@ use std::io::Cursor;
 use image::codecs::jpeg::JpegEncoder;
 use image::{ExtendedColorType, ImageFormat};
 use ndarray::{Array2, Array3};
-use rand::{Rng, RngExt};
+use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
 use serde::{Deserialize, Serialize};
 
 use super::light::{to_linear, to_stored};
-use super::{Degradation, Range, check_range};
+use super::{Degradation, Range, check_range, log_uniform, uniform};
 use crate::error::Error;
 
 /// Noise of a sensor; the defaults span a good camera at ISO 800 to 6400.
@@ -130,14 +130,6 @@ fn through_jpeg(picture: &Array3<f32>, quality: u8) -> Option<Array3<f32>> {
     Some(Array3::from_shape_fn((3, height, width), |(channel, y, x)| {
         f32::from(decoded[(y * width + x) * 3 + channel]) / 255.0
     }))
-}
-
-fn uniform(range: Range, random: &mut impl Rng) -> f32 {
-    random.random_range(range[0]..=range[1])
-}
-
-fn log_uniform(range: Range, random: &mut impl Rng) -> f32 {
-    random.random_range(range[0].ln()..=range[1].ln()).exp()
 }
 
 #[cfg(test)]

@@ -4,14 +4,18 @@
 //! variant of [`DegradationSpec`], a line in [`build`].
 
 mod camera_noise;
+mod exposure;
 mod light;
 mod rain;
+mod shadow;
 
 pub use camera_noise::CameraNoise;
+pub use exposure::Exposure;
 pub use rain::Rain;
+pub use shadow::Shadow;
 
 use ndarray::Array3;
-use rand::SeedableRng;
+use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
@@ -30,8 +34,28 @@ pub trait Degradation: Send + Sync {
 pub enum DegradationSpec {
     /// The noise of a camera's sensor, as it comes out of its processing.
     CameraNoise(CameraNoise),
+    /// Too little light, and its colour.
+    Exposure(Exposure),
     /// Streaks of rain.
     Rain(Rain),
+    /// A shadow that something outside the picture casts.
+    Shadow(Shadow),
+    /// One after the other, in the order in which light meets them.
+    Chain {
+        /// The degradations.
+        of: Vec<DegradationSpec>,
+    },
+}
+
+/// Degradations one after the other.
+struct Chain(Vec<Box<dyn Degradation>>);
+
+impl Degradation for Chain {
+    fn degrade(&self, clean: &Array3<f32>, random: &mut ChaCha8Rng) -> Array3<f32> {
+        self.0
+            .iter()
+            .fold(clean.clone(), |picture, degradation| degradation.degrade(&picture, random))
+    }
 }
 
 /// The degradation that a recipe names.
@@ -44,9 +68,20 @@ pub fn build(spec: &DegradationSpec) -> Result<Box<dyn Degradation>, Error> {
             noise.check()?;
             Ok(Box::new(noise.clone()))
         }
+        DegradationSpec::Exposure(exposure) => {
+            exposure.check()?;
+            Ok(Box::new(exposure.clone()))
+        }
         DegradationSpec::Rain(rain) => {
             rain.check()?;
             Ok(Box::new(rain.clone()))
+        }
+        DegradationSpec::Shadow(shadow) => {
+            shadow.check()?;
+            Ok(Box::new(shadow.clone()))
+        }
+        DegradationSpec::Chain { of } => {
+            Ok(Box::new(Chain(of.iter().map(build).collect::<Result<_, _>>()?)))
         }
     }
 }
@@ -58,6 +93,15 @@ pub fn once(degradation: &dyn Degradation, clean: &Array3<f32>, seed: u64) -> Ar
 
 /// A range that a number is drawn from, `[least, most]`.
 pub type Range = [f32; 2];
+
+fn uniform(range: Range, random: &mut impl Rng) -> f32 {
+    random.random_range(range[0]..=range[1])
+}
+
+/// Evenly in the logarithm.
+fn log_uniform(range: Range, random: &mut impl Rng) -> f32 {
+    uniform(range.map(f32::ln), random).exp()
+}
 
 fn check_range(key: &str, range: Range, least: f32, most: f32) -> Result<(), Error> {
     let [from, to] = range;

@@ -9,7 +9,11 @@ use indicatif::ProgressBar;
 use ndarray::Array3;
 use rddm_manifest::ModelId;
 use rddm_runtime::{Control, Restorer};
-use rddm_train::evaluate::{DataSetScore, PictureScore, evaluate, inputs};
+use rddm_train::degrade::DegradationSpec;
+use rddm_train::evaluate::{
+    DataSetScore, NamedPair, PictureScore, degraded_pairs, evaluate, inputs, stored_pairs,
+};
+use rddm_train::recipe::Source;
 use rddm_train::validate::{restore_any_size, sampler};
 use rddm_train::{Error, Recipe};
 use rddm_zoo::{ResolveOptions, Settings};
@@ -18,7 +22,7 @@ use serde_json::{Map, Value};
 
 use crate::{Failure, print};
 
-/// Measures a model of the zoo, or a run, on folders of pairs: PSNR, SSIM and MAE of 8-bit pictures.
+/// Measures a model of the zoo, or a run, where the clean picture is known: PSNR, SSIM and MAE of 8-bit pictures.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// The model of the zoo.
@@ -27,9 +31,13 @@ pub(crate) struct Arguments {
     /// A training run instead: its averaged weights, in the trainer's own arithmetic.
     #[arg(long, conflicts_with = "model")]
     run: Option<PathBuf>,
-    /// Folder of a data set: `gt` with clean pictures, and folders of degraded ones named `input…`.
+    /// Folder of a data set: `gt` with clean pictures, and folders of degraded ones named `input…`; with --degraded,
+    /// a folder of clean pictures.
     #[arg(long, required = true)]
     data: Vec<PathBuf>,
+    /// Degrades the pictures as this recipe's first source that degrades, with the seeds from the recipe's on.
+    #[arg(long, value_name = "RECIPE")]
+    degraded: Option<PathBuf>,
     /// Numbers of sampling steps; by default the model's own, and 1 for a run.
     #[arg(long, value_delimiter = ',')]
     steps: Vec<usize>,
@@ -95,12 +103,11 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
     for steps in steps {
         let (mut restore, steps, engine) = restorer(&arguments, steps)?;
         for folder in &arguments.data {
-            for input in inputs(folder)? {
+            for (dataset, mut pairs) in datasets(&arguments, folder)? {
                 let bar = ProgressBar::new_spinner();
                 let on_picture = &mut |score: &PictureScore| bar.set_message(score.name.clone());
-                let score = evaluate(folder, &input, &mut restore, on_picture)?;
+                let score = evaluate(&mut pairs, &mut restore, on_picture)?;
                 bar.finish_and_clear();
-                let dataset = dataset_name(folder, &input);
                 print::line(&line(&dataset, steps, &engine, &score));
                 report.replace(&arguments, &dataset, steps, &engine, &score);
             }
@@ -111,6 +118,30 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
         fs::write(path, text + "\n").map_err(|error| files(path, &error))?;
     }
     Ok(())
+}
+
+type Pairs = Box<dyn Iterator<Item = NamedPair>>;
+
+/// The data sets of a folder, by name.
+fn datasets(arguments: &Arguments, folder: &Path) -> Result<Vec<(String, Pairs)>, Failure> {
+    let Some(path) = &arguments.degraded else {
+        let pairs = inputs(folder)?.into_iter().map(|input| {
+            let pairs: Pairs = Box::new(stored_pairs(folder, &input)?);
+            Ok((dataset_name(folder, &input), pairs))
+        });
+        return pairs.collect();
+    };
+    let recipe = Recipe::read(path)?;
+    let spec: Option<&DegradationSpec> = recipe.data.iter().find_map(|source| match source {
+        Source::Degraded { degradation, .. } => Some(degradation),
+        _ => None,
+    });
+    let Some(spec) = spec else {
+        let text = format!("{}: no source degrades; give pairs without --degraded", path.display());
+        return Err(Failure { code: 2, text });
+    };
+    let pairs: Pairs = Box::new(degraded_pairs(folder, spec, recipe.training.seed)?);
+    Ok(vec![(dataset_name(folder, &recipe.id), pairs)])
 }
 
 /// What restores a picture, its number of steps, and the name of what runs the network.
@@ -218,8 +249,12 @@ impl Report {
             (None, _) => "--run RUN".to_owned(),
         };
         let folder = dataset.split('/').next().unwrap_or_default();
+        let degraded = match &arguments.degraded {
+            Some(path) => format!(" --degraded {}", path.display()),
+            None => String::new(),
+        };
         let command = format!(
-            "rddm-train eval {what} --engine {engine} --steps {steps} --data $RDDM_DATA/test/{folder}"
+            "rddm-train eval {what} --engine {engine} --steps {steps} --data $RDDM_DATA/test/{folder}{degraded}"
         );
         let same = |row: &Row| row.dataset == dataset && row.steps == steps && row.engine == engine;
         self.rows.retain(|row| !same(row));

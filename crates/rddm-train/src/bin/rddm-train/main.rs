@@ -1,5 +1,6 @@
 //! The `rddm-train` command: trains and evaluates restoration networks.
 
+mod aosa;
 mod degrade;
 mod eval;
 mod plot;
@@ -21,6 +22,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Train(train::Arguments),
+    Aosa(aosa::Arguments),
     Degrade(degrade::Arguments),
     Eval(eval::Arguments),
     Plot(plot::Arguments),
@@ -29,6 +31,7 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Train(arguments) => train::run(arguments),
+        Command::Aosa(arguments) => aosa::run(arguments),
         Command::Degrade(arguments) => degrade::run(arguments),
         Command::Eval(arguments) => eval::run(arguments),
         Command::Plot(arguments) => plot::run(arguments),
@@ -43,10 +46,17 @@ fn main() -> ExitCode {
 }
 
 /// Why a command ends, and its exit code: 1 unexpected, 2 usage or recipe, 3 pictures, 4 no such model, 5 a model that is
-/// not what its manifest says, 7 files, 8 engine.
+/// not what its manifest says, 7 files, 8 engine, 130 interrupted.
 struct Failure {
     code: u8,
     text: String,
+}
+
+impl Failure {
+    fn interrupted() -> Self {
+        let text = "interrupted; a checkpoint was written, and the same command goes on from it";
+        Self { code: 130, text: text.into() }
+    }
 }
 
 impl From<rddm_train::Error> for Failure {

@@ -1,6 +1,8 @@
 //! `rddm-train train`.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn::tensor::Device;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -29,6 +31,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
     let device = device(&arguments.device)?.autodiff();
     let bar = ProgressBar::new(recipe.training.steps as u64).with_style(style());
     bar.println(format!("{}: {} steps", recipe.id, recipe.training.steps));
+    let stop = interrupted()?;
     let mut smooth = None;
     let result = train(
         &recipe,
@@ -57,10 +60,20 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
             }
             _ => {}
         },
-        &|| false,
+        &stop,
     );
     bar.finish_and_clear();
-    Ok(result?)
+    result?;
+    if stop() { Err(Failure::interrupted()) } else { Ok(()) }
+}
+
+/// What says whether the user asked for the end: the training writes a checkpoint then.
+pub(crate) fn interrupted() -> Result<impl Fn() -> bool, Failure> {
+    let asked = Arc::new(AtomicBool::new(false));
+    let by_handler = asked.clone();
+    ctrlc::set_handler(move || by_handler.store(true, Ordering::Relaxed))
+        .map_err(|error| Failure { code: 1, text: format!("no handler for signals: {error}") })?;
+    Ok(move || asked.load(Ordering::Relaxed))
 }
 
 fn style() -> ProgressStyle {
@@ -68,7 +81,7 @@ fn style() -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
-fn device(name: &str) -> Result<Device, Failure> {
+pub(crate) fn device(name: &str) -> Result<Device, Failure> {
     match name {
         "cpu" => Ok(Device::flex()),
         #[cfg(feature = "cuda")]

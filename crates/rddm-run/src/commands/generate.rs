@@ -1,0 +1,62 @@
+//! `rddm-run --model NAME --count N`: pictures from noise alone.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use rddm_image::{Depth, EncodeOptions, Picture};
+use rddm_runtime::{Control, Progress};
+
+use crate::args::Restore;
+use crate::failure::Failure;
+use crate::report;
+use crate::terminal::Terminal;
+use crate::{interrupt, model};
+
+pub(crate) fn run(args: &Restore, count: usize, terminal: &mut Terminal) -> Result<u8, Failure> {
+    let begun = Instant::now();
+    let Some(id) = &args.model else {
+        return Err(Failure::usage("no model was named: add --model NAME"));
+    };
+    let output = args.output.clone().unwrap_or_else(|| PathBuf::from(format!("{id}.png")));
+    let model = model::find(id, &args.registry, args.engine.precision)?;
+    let cancel = interrupt::token()?;
+    let restorer = model::restorer(&model, &args.engine, &args.sampling, cancel)?;
+    let size = match (args.sampling.size, model.manifest.picture.size) {
+        (Some((width, height)), _) => [height, width],
+        (None, Some(size)) => size.map(|side| side as usize),
+        (None, None) => return Err(Failure::usage("how large? add --size WIDTHxHEIGHT")),
+    };
+    let bar = terminal.bar(&output.display().to_string());
+    let mut pictures = Vec::with_capacity(count);
+    for index in 0..count {
+        let mut on_progress = |progress: Progress| {
+            let done = index as f64 + progress.fraction();
+            bar.set_position((done / count as f64 * 1000.0) as u64);
+            Control::Continue
+        };
+        let seed = args.sampling.seed.wrapping_add(index as u64);
+        let mut picture = Picture::new(restorer.generate(size, seed, &mut on_progress)?);
+        picture.depth = Depth::Eight;
+        pictures.push(picture);
+    }
+    bar.finish_and_clear();
+    let columns = (count as f64).sqrt().ceil() as usize;
+    let grid = rddm_image::grid(&pictures.iter().collect::<Vec<_>>(), columns)?;
+    let mut options = EncodeOptions::default().with_quality(args.files.quality);
+    options.format = args.files.format;
+    super::deliver::make_folder(&output)?;
+    rddm_image::write(&output, &grid, &options).map_err(|error| Failure::writing(&error))?;
+    let seconds = begun.elapsed().as_secs_f64();
+    terminal.note(&format!("{}, {count} pictures, {seconds:.2} s", output.display()));
+    terminal.report(&report::Generated {
+        schema: 1,
+        model: report::Model::of(&model),
+        engine: report::Engine::of(&restorer),
+        sampler: report::Sampler::of(&restorer, args.sampling.strength),
+        output,
+        count,
+        size: report::Size { width: size[1], height: size[0] },
+        seconds,
+    })?;
+    Ok(0)
+}

@@ -1,0 +1,144 @@
+//! A shadow that something outside the picture casts.
+//!
+//! Where the sun is hidden, the sky's light alone is left: less of it, and bluer. The sun is no point, so that the border
+//! is a ramp as wide as the caster is far (the penumbra). Shadows are drawn as the part of the plane where a sum of a few
+//! waves is high, or as the inside of a polygon: round foliage and straight walls.
+
+use std::f32::consts::TAU;
+
+use ndarray::{Array2, Array3};
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use super::light::{to_linear, to_stored};
+use super::{Degradation, Range, check_range, log_uniform, uniform};
+use crate::error::Error;
+
+/// A shadow; the defaults span hard and soft shadows of a clear day.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Shadow {
+    /// Share of the light that is left in the shadow's core.
+    pub light: Range,
+    /// How much more of the blue light is left than of the red: blue is multiplied by it, red divided.
+    pub blue: Range,
+    /// Width of the border, pixels, drawn evenly in its logarithm.
+    pub penumbra: Range,
+    /// Size of the shape, pixels, drawn evenly in its logarithm.
+    pub size: Range,
+}
+
+impl Default for Shadow {
+    fn default() -> Self {
+        Self { light: [0.15, 0.6], blue: [1.0, 1.25], penumbra: [1.0, 24.0], size: [40.0, 400.0] }
+    }
+}
+
+impl Shadow {
+    pub(super) fn check(&self) -> Result<(), Error> {
+        check_range("light", self.light, 0.0, 1.0)?;
+        check_range("blue", self.blue, 0.1, 10.0)?;
+        check_range("penumbra", self.penumbra, 0.1, 1000.0)?;
+        check_range("size", self.size, 1.0, 1e5)
+    }
+}
+
+impl Degradation for Shadow {
+    fn degrade(&self, clean: &Array3<f32>, random: &mut ChaCha8Rng) -> Array3<f32> {
+        let (_, height, width) = clean.dim();
+        let light = uniform(self.light, random);
+        let blue = uniform(self.blue, random);
+        let kept = [light / blue, light, light * blue].map(|share| share.min(1.0));
+        let border = log_uniform(self.penumbra, random);
+        let size = log_uniform(self.size, random);
+        let depth = if random.random() {
+            waves(height, width, size, random)
+        } else {
+            polygon(height, width, size, random)
+        };
+        // The share of the sun that is hidden, smooth at both ends of the border.
+        let hidden = depth.mapv(|depth| {
+            let share = (depth / border + 0.5).clamp(0.0, 1.0);
+            share * share * (3.0 - 2.0 * share)
+        });
+        Array3::from_shape_fn(clean.dim(), |(channel, y, x)| {
+            let left = 1.0 - hidden[(y, x)] * (1.0 - kept[channel]);
+            to_stored(to_linear(clean[(channel, y, x)]) * left)
+        })
+    }
+}
+
+/// About how far, in pixels, a pixel is inside the shape; negative outside.
+fn waves(height: usize, width: usize, size: f32, random: &mut ChaCha8Rng) -> Array2<f32> {
+    let waves: Vec<[f32; 4]> = (0..6)
+        .map(|_| {
+            let angle = random.random_range(0.0..TAU);
+            let turns = TAU / (size * random.random_range(0.6..3.0_f32));
+            let strength = random.random_range(0.4..1.0);
+            [turns * angle.cos(), turns * angle.sin(), random.random_range(0.0..TAU), strength]
+        })
+        .collect();
+    let level = random.random_range(-0.8..0.8);
+    Array2::from_shape_fn((height, width), |(y, x)| {
+        let (mut value, mut slope) = (level, [0.0_f32; 2]);
+        for [down, right, phase, strength] in &waves {
+            let angle = down * y as f32 + right * x as f32 + phase;
+            value += strength * angle.sin();
+            slope[0] += strength * down * angle.cos();
+            slope[1] += strength * right * angle.cos();
+        }
+        // Close to the border, value over slope is the distance.
+        value / slope[0].hypot(slope[1]).max(0.3 * TAU / size)
+    })
+}
+
+/// Likewise, of a convex shape of three to five straight sides.
+fn polygon(height: usize, width: usize, size: f32, random: &mut ChaCha8Rng) -> Array2<f32> {
+    let centre = [
+        random.random_range(0.0..=1.0) * height as f32,
+        random.random_range(0.0..=1.0) * width as f32,
+    ];
+    let sides = random.random_range(3..=5);
+    let first = random.random_range(0.0..TAU);
+    let sides: Vec<[f32; 3]> = (0..sides)
+        .map(|side| {
+            let angle =
+                first + (side as f32 + random.random_range(-0.25..0.25)) * TAU / sides as f32;
+            [angle.sin(), angle.cos(), 0.5 * size * random.random_range(0.4..1.0)]
+        })
+        .collect();
+    Array2::from_shape_fn((height, width), |(y, x)| {
+        let (down, right) = (y as f32 - centre[0], x as f32 - centre[1]);
+        let inside = |side: &[f32; 3]| side[2] - side[0] * down - side[1] * right;
+        sides.iter().map(inside).fold(f32::INFINITY, f32::min)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+
+    use super::*;
+
+    #[test]
+    fn takes_light_with_a_soft_border_and_leaves_the_rest_alone() {
+        let shadow =
+            Shadow { light: [0.3; 2], blue: [1.2; 2], size: [60.0; 2], penumbra: [10.0; 2] };
+        let clean = Array3::from_elem((3, 96, 96), 0.7);
+        let mut drawn = 0;
+        for seed in 0..12 {
+            let shaded = shadow.degrade(&clean, &mut ChaCha8Rng::seed_from_u64(seed));
+            let kept = shaded.mapv(|value| to_linear(value) / to_linear(0.7));
+            let [red, blue] = [0, 2].map(|channel| kept.index_axis(ndarray::Axis(0), channel));
+            assert!(kept.iter().all(|&kept| (0.249..1.001).contains(&kept)));
+            assert!(red.iter().zip(blue).all(|(red, blue)| red <= blue));
+            let count = |from: f32, to: f32| red.iter().filter(|k| (from..to).contains(*k)).count();
+            if count(0.0, 0.26) > 0 && count(0.99, 2.0) > 0 {
+                drawn += 1;
+                assert!(count(0.3, 0.9) > 100, "no soft border in seed {seed}");
+            }
+        }
+        assert!(drawn >= 4, "only {drawn} of 12 show a core and a border");
+    }
+}

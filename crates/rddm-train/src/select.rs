@@ -1,0 +1,190 @@
+//! The open stage of the automatic choice of the objective, before a training.
+//!
+//! One network with one output is trained as both objectives at once until the learnt `λ` passes the threshold
+//! ([`crate::aosa`]). What is left behind is an ordinary run of the decided objective, which [`crate::train`] goes on with.
+
+use std::path::Path;
+use std::time::Instant;
+
+use burn::module::Module;
+use burn::optim::GradientsParams;
+use burn::tensor::Device;
+use rddm_core::Schedule;
+use rddm_core::aosa::Choice;
+use serde::{Deserialize, Serialize};
+
+use crate::aosa::{Lambda, Sums, THRESHOLD, losses};
+use crate::data::DataSet;
+use crate::error::{Error, Kind};
+use crate::log::{self, Line, Panel};
+use crate::rate::learning_rate;
+use crate::recipe::Recipe;
+use crate::run::{self, Checkpoint, Run, State};
+use crate::trainer::{batch, optimizer};
+
+/// How the choice is made.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Options {
+    /// How far `λ` has to be from ½.
+    pub threshold: f32,
+    /// Learning rate of `λ`; the paper trains everything with 8e-5.
+    pub rate: f64,
+    /// Optimiser steps until the choice is given up.
+    pub most_steps: usize,
+}
+
+/// `λ` and the two losses at one step.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Point {
+    /// Optimiser steps done.
+    pub step: usize,
+    /// `λ` after them.
+    pub lambda: f32,
+    /// Loss of the residual.
+    pub residual: f32,
+    /// Loss of the noise.
+    pub noise: f32,
+}
+
+/// What was decided, and how.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Selection {
+    /// The recipe with the decided objective, as it stands in the run's folder.
+    pub recipe: Recipe,
+    /// Every step.
+    pub points: Vec<Point>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { threshold: THRESHOLD, rate: 8e-5, most_steps: 2000 }
+    }
+}
+
+/// Trains `recipe` until `λ` decides, and leaves a run of the decided objective in the folder `out`, with `aosa.json`
+/// (every [`Point`]) and `aosa.svg` beside it.
+///
+/// # Errors
+/// When the network has not one output, `out` holds a run already, `λ` decides nothing in time, and as [`crate::train`].
+pub fn select(
+    recipe: &Recipe,
+    data: &Path,
+    out: &Path,
+    device: &Device,
+    options: &Options,
+    on_point: &mut dyn FnMut(&Point),
+) -> Result<Selection, Error> {
+    if recipe.network.outputs() != 1 || !recipe.diffusion.conditional {
+        let problem = "the choice is between residual and noise of one degraded picture: give a network of one output";
+        return Err(Error::new(Kind::Recipe, format!("network.outputs: {problem}")));
+    }
+    if out.join("recipe.toml").exists() {
+        return Err(Error::run(out, "holds a run already; give another folder with --out"));
+    }
+    let data = DataSet::load(recipe, data)?;
+    let mut stage = Stage::new(recipe, device)?;
+    let mut points = Vec::new();
+    let choice = loop {
+        let point = stage.step(recipe, &data, options, device)?;
+        points.push(point);
+        on_point(&point);
+        match stage.lambda.choice(options.threshold) {
+            Choice::Open if points.len() >= options.most_steps => {
+                let problem = format!(
+                    "λ is {:.4} after {} steps and has not left ½ by {}; more steps or a higher rate may help",
+                    point.lambda,
+                    points.len(),
+                    options.threshold
+                );
+                return Err(Error::new(Kind::Undecided, problem));
+            }
+            Choice::Open => {}
+            choice => break choice,
+        }
+    };
+    let mut decided = recipe.clone();
+    decided.diffusion.objective = choice.objective().unwrap_or(recipe.diffusion.objective);
+    let run = Run::open(out, &decided)?;
+    run.save(&Checkpoint {
+        state: State { step: points.len(), seconds: stage.seconds, ..State::new(&decided)? },
+        average: stage.network.clone().valid(),
+        network: stage.network,
+        optimizer: optimizer(),
+    })?;
+    let text = serde_json::to_vec_pretty(&points)
+        .map_err(|error| Error::new(Kind::Run, error.to_string()))?;
+    run::write(&run.path("aosa.json"), &text)?;
+    plot(&points, &run.path("aosa.svg"))?;
+    Ok(Selection { recipe: decided, points })
+}
+
+struct Stage {
+    network: rddm_networks::Network,
+    lambda: Lambda,
+    optimizers: [burn::optim::ModuleOptimizer; 2],
+    schedule: Schedule,
+    done: usize,
+    seconds: f64,
+}
+
+impl Stage {
+    fn new(recipe: &Recipe, device: &Device) -> Result<Self, Error> {
+        let wrong = |error: &dyn std::fmt::Display| Error::new(Kind::Recipe, error.to_string());
+        device.seed(recipe.training.seed);
+        Ok(Self {
+            network: recipe.network.init(device).map_err(|error| wrong(&error))?,
+            lambda: Lambda::new(0.5, device),
+            optimizers: [optimizer(), optimizer()],
+            schedule: Schedule::new(&recipe.diffusion.schedule()).map_err(|error| wrong(&error))?,
+            done: 0,
+            seconds: 0.0,
+        })
+    }
+
+    fn step(
+        &mut self,
+        recipe: &Recipe,
+        data: &DataSet,
+        options: &Options,
+        device: &Device,
+    ) -> Result<Point, Error> {
+        let started = Instant::now();
+        let training = &recipe.training;
+        let indices = 0..training.examples(self.done).1;
+        let (batch, times) = batch(recipe, data, &self.schedule, self.done, indices, device);
+        let sums = Sums::new(&self.schedule, &times, device)?;
+        let output = self.network.forward(batch.x.clone(), batch.times.clone()).remove(0);
+        let losses = losses(output, &batch, &sums, &self.lambda, Choice::Open, training.loss);
+        let mut slopes = losses.total.backward();
+        let [of_network, of_lambda] = &mut self.optimizers;
+        let gradients = GradientsParams::from_module(&mut slopes, &self.lambda);
+        self.lambda = of_lambda.step(options.rate, self.lambda.clone(), gradients);
+        let gradients = GradientsParams::from_module(&mut slopes, &self.network);
+        let rate = learning_rate(training, self.done);
+        self.network = of_network.step(rate, self.network.clone(), gradients);
+        self.done += 1;
+        self.seconds += started.elapsed().as_secs_f64();
+        let number = |loss: Option<burn::tensor::Tensor<1>>| loss.map_or(0.0, |l| l.into_scalar());
+        Ok(Point {
+            step: self.done,
+            lambda: self.lambda.value(),
+            residual: number(losses.residual),
+            noise: number(losses.noise),
+        })
+    }
+}
+
+fn plot(points: &[Point], path: &Path) -> Result<(), Error> {
+    let line = |name: &str, value: fn(&Point) -> f32| Line {
+        name: name.to_owned(),
+        points: points.iter().map(|p| (p.step as f64, f64::from(value(p)))).collect(),
+    };
+    let panels = [
+        Panel { label: "λ", lines: vec![line("λ", |p| p.lambda)] },
+        Panel {
+            label: "loss",
+            lines: vec![line("residual", |p| p.residual), line("noise", |p| p.noise)],
+        },
+    ];
+    log::draw(&panels, path)
+}

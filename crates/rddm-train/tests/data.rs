@@ -1,0 +1,105 @@
+//! Examples from real folders: what each kind of source and each key of `[training]` gives.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::fs;
+use std::path::Path;
+
+use image::{Rgb, RgbImage};
+use ndarray::Array3;
+use rddm_train::Recipe;
+use rddm_train::data::{DataSet, Pair};
+
+/// Writes a picture of 48×40 pixels.
+fn picture(folder: &Path, name: &str, value: impl Fn(u32, u32) -> u8) {
+    fs::create_dir_all(folder).unwrap();
+    let picture = RgbImage::from_fn(48, 40, |x, y| Rgb([value(x, y); 3]));
+    picture.save(folder.join(name)).unwrap();
+}
+
+/// Two scenes that get brighter downwards, their rain (0.2 everywhere), and other pictures, dark ones.
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |part: &str| folder.path().join(part);
+    for (index, name) in ["a.png", "b.png"].into_iter().enumerate() {
+        let base = 60 * index as u8;
+        picture(&at("gt"), name, |_, y| base + 2 * y as u8);
+        picture(&at("input"), name, |_, y| base + 2 * y as u8 + 51);
+    }
+    for name in ["c.png", "d.png"] {
+        picture(&at("other"), name, |x, _| x as u8 / 4);
+    }
+    folder
+}
+
+fn recipe(data: &str, training: &str) -> Recipe {
+    let text = format!(
+        "schema = 1\nid = \"tiny\"\n[network]\nfamily = \"edge\"\nwidths = [8, 8]\nblocks = [1, 1]\n\
+         [[data]]\n{data}\n[training]\nsteps = 10\nbatch = 4\ncrop = 16\n{training}\n\
+         [validation]\nhold_out = [\"b\"]\ncrop = 24\n"
+    );
+    Recipe::parse(&text).unwrap()
+}
+
+fn examples(recipe: &Recipe, folder: &Path, step: usize) -> Vec<Pair> {
+    let data = DataSet::load(recipe, folder).unwrap();
+    (0..40).map(|index| data.example(recipe, step, index)).collect()
+}
+
+const PAIRS: &str = "kind = \"pairs\"\ninput = \"input\"\ntarget = \"gt\"";
+
+fn falls_downwards(picture: &Array3<f32>) -> bool {
+    picture[(0, 15, 3)] > picture[(0, 0, 3)] && picture[(0, 3, 0)] == picture[(0, 3, 15)]
+}
+
+#[test]
+fn mirrored_examples_keep_their_up_and_down_and_turned_ones_do_not() {
+    let folder = folder();
+    let upright = |augment: &str| {
+        let recipe = recipe(PAIRS, &format!("augment = \"{augment}\""));
+        let pairs = examples(&recipe, folder.path(), 0);
+        pairs.iter().filter(|pair| falls_downwards(&pair.target)).count()
+    };
+    assert_eq!(upright("none"), 40);
+    assert_eq!(upright("mirror"), 40);
+    assert!((1..=25).contains(&upright("turn")));
+}
+
+#[test]
+fn examples_grow_when_the_recipe_says() {
+    let folder = folder();
+    let recipe = recipe(PAIRS, "grow = [{ after = 0.5, crop = 32, batch = 2 }]");
+    assert_eq!((0..10).map(|step| recipe.training.examples(step)).collect::<Vec<_>>(), {
+        let mut sizes = vec![(16, 4); 5];
+        sizes.resize(10, (32, 2));
+        sizes
+    });
+    assert_eq!(examples(&recipe, folder.path(), 4)[0].input.dim(), (3, 16, 16));
+    assert_eq!(examples(&recipe, folder.path(), 5)[0].input.dim(), (3, 32, 32));
+}
+
+#[test]
+fn residuals_move_to_other_pictures() {
+    let folder = folder();
+    let source =
+        "kind = \"transferred\"\ninput = \"input\"\ntarget = \"gt\"\nclean = \"other\"".to_owned();
+    let recipe = recipe(&source, "");
+    for pair in examples(&recipe, folder.path(), 0) {
+        assert!(pair.target.iter().all(|&value| value < 0.05), "a scene of the pairs themselves");
+        let residual = &pair.input - &pair.target;
+        assert!(residual.iter().all(|value| (value - 0.2).abs() < 1e-6));
+    }
+    assert!(DataSet::load(&recipe, folder.path()).unwrap().held_out().is_empty());
+}
+
+#[test]
+fn clean_pictures_stay_and_may_be_grey() {
+    let folder = folder();
+    let mut recipe = recipe("kind = \"clean\"\nclean = \"other\"", "");
+    for pair in examples(&recipe, folder.path(), 0) {
+        assert_eq!(pair.input, pair.target);
+    }
+    let grey = recipe.to_toml().unwrap().replace("channels = 3", "channels = 1");
+    recipe = Recipe::parse(&grey.replace("in_channels = 6", "in_channels = 2")).unwrap();
+    assert_eq!(examples(&recipe, folder.path(), 0)[0].target.dim(), (1, 16, 16));
+}
