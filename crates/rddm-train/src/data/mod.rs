@@ -37,14 +37,14 @@ pub struct DataSet {
 
 struct Loaded {
     weight: f64,
-    pictures: Vec<(Picture8, Option<Picture8>)>,
+    pictures: Vec<Example>,
     degradation: Option<Box<dyn Degradation>>,
     /// What the pairs' residuals are added to; empty where they stay.
     clean: Vec<Picture8>,
 }
 
 impl Loaded {
-    fn new(weight: f64, pictures: Vec<(Picture8, Option<Picture8>)>) -> Self {
+    fn new(weight: f64, pictures: Vec<Example>) -> Self {
         Self { weight, pictures, degradation: None, clean: Vec::new() }
     }
 }
@@ -133,6 +133,12 @@ pub(crate) fn example_generator(seed: u64, step: usize, index: usize) -> ChaCha8
 
 type SourceParts = (Loaded, Option<(String, Vec<Held>)>);
 
+/// A clean picture, and the degraded one where it is stored.
+type Example = (Picture8, Option<Picture8>);
+
+/// A picture and its name.
+type Named = (String, Picture8);
+
 fn load_source(source: &Source, recipe: &Recipe, data: &Path) -> Result<SourceParts, Error> {
     let reader = Reader { recipe, data };
     match source {
@@ -165,7 +171,7 @@ fn load_source(source: &Source, recipe: &Recipe, data: &Path) -> Result<SourcePa
     }
 }
 
-fn alone(pictures: Vec<Picture8>) -> Vec<(Picture8, Option<Picture8>)> {
+fn alone(pictures: Vec<Picture8>) -> Vec<Example> {
     pictures.into_iter().map(|picture| (picture, None)).collect()
 }
 
@@ -181,7 +187,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     /// The pictures of a folder, and at most as many of those kept out as are validated.
-    fn clean(&self, folder: &Path) -> Result<(Vec<Picture8>, Vec<(String, Picture8)>), Error> {
+    fn clean(&self, folder: &Path) -> Result<(Vec<Picture8>, Vec<Named>), Error> {
         let (mut pictures, mut kept) = (Vec::new(), Vec::new());
         for path in files(&self.data.join(folder))? {
             let (name, picture) = (file_name(&path), self.picture(&path)?);
@@ -196,11 +202,7 @@ impl Reader<'_> {
     }
 
     /// The pairs of two folders, clean and degraded, and at most as many of those kept out as are validated.
-    fn pairs(
-        &self,
-        input: &Path,
-        target: &Path,
-    ) -> Result<(Vec<(Picture8, Option<Picture8>)>, Vec<Held>), Error> {
+    fn pairs(&self, input: &Path, target: &Path) -> Result<(Vec<Example>, Vec<Held>), Error> {
         let (mut pairs, mut kept) = (Vec::new(), Vec::new());
         for path in files(&self.data.join(input))? {
             let name = file_name(&path);
