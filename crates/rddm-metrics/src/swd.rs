@@ -167,7 +167,7 @@ mod tests {
     }
 
     fn distance(a: &[Array3<f32>], b: &[Array3<f32>]) -> Vec<f64> {
-        let [a, b] = [a, b].map(|set| set.iter().map(Array3::view).collect::<Vec<_>>());
+        let [a, b] = [a, b].map(|set| set.iter().map(|picture| picture.view()).collect::<Vec<_>>());
         sliced_wasserstein(&a, &b, 3).unwrap()
     }
 

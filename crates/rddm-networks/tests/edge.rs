@@ -17,13 +17,18 @@ fn small() -> EdgeConfig {
     EdgeConfig { widths: vec![8, 12], blocks: vec![1, 1], time_width: 8, ..EdgeConfig::default() }
 }
 
+/// The time as networks of one time are given it.
+fn twice(time: Tensor<1>) -> [Tensor<1>; 2] {
+    [time.clone(), time]
+}
+
 #[test]
 fn keeps_the_size_and_splits_the_head() {
     let device = Device::flex();
     let network = small().init(&device);
     for [n, h, w] in [[1, 4, 4], [2, 16, 28]] {
         let x = Tensor::<4>::ones([n, 6, h, w], &device);
-        let outputs = network.forward(x, Tensor::<1>::full([n], 500.0, &device));
+        let outputs = network.forward(x, twice(Tensor::full([n], 500.0, &device)));
         assert_eq!(outputs.len(), 2);
         for output in outputs {
             assert_eq!(output.dims(), [n, 3, h, w]);
@@ -37,8 +42,7 @@ fn the_time_changes_the_answer() {
     let network = drawn(small().init(&device));
     let x = Tensor::<4>::ones([1, 6, 8, 8], &device);
     let at = |time: f32| {
-        let time = Tensor::<1>::from_floats([time], &device);
-        network.forward(x.clone(), [time.clone(), time]).remove(0)
+        network.forward(x.clone(), twice(Tensor::from_floats([time], &device))).remove(0)
     };
     let difference: f32 = (at(999.0) - at(10.0)).abs().max().into_scalar();
     assert!(difference > 1e-4, "{difference}");
@@ -56,12 +60,7 @@ fn the_receptive_radius_bounds_the_reach() {
         let at = side / 2;
         let answer = |values: Vec<f32>| -> Vec<f32> {
             let x = Tensor::<4>::from_data(TensorData::new(values, [1, 6, side, side]), &device);
-            network
-                .forward(x, [time.clone(), time.clone()])
-                .remove(0)
-                .into_data()
-                .try_to_vec()
-                .unwrap()
+            network.forward(x, twice(time.clone())).remove(0).into_data().try_to_vec().unwrap()
         };
         let flat = vec![0.1_f32; 6 * side * side];
         let mut touched = flat.clone();
@@ -94,7 +93,7 @@ fn a_config_that_makes_no_network_names_its_key() {
 fn a_new_network_predicts_nothing() {
     let device = Device::flex();
     let x = Tensor::<4>::ones([1, 6, 8, 8], &device);
-    let outputs = small().init(&device).forward(x, Tensor::<1>::from_floats([999.0], &device));
+    let outputs = small().init(&device).forward(x, twice(Tensor::from_floats([999.0], &device)));
     let largest: f32 = outputs[0].clone().abs().max().into_scalar();
     assert_eq!(largest, 0.0);
 }
