@@ -17,7 +17,7 @@ pub struct Score {
     pub source: String,
     /// Sampling steps.
     pub steps: usize,
-    /// Mean PSNR over RGB, dB.
+    /// Mean PSNR over RGB, dB; equal pictures count as 100.
     pub psnr: f64,
     /// The same of the degraded pictures.
     pub input: f64,
@@ -131,6 +131,9 @@ fn restore(
 
 fn psnr_of(picture: &Array3<f32>, truth: &Array3<f32>) -> Result<f64, Error> {
     let quantised = rddm_metrics::quantise(ArrayView3::from(picture));
+    // Equal pictures have none; a mean and a log need a number.
+    const MOST: f64 = 100.0;
     rddm_metrics::psnr_rgb(quantised.view(), truth.view())
+        .map(|psnr| psnr.min(MOST))
         .map_err(|error| Error::new(Kind::Data, error.to_string()))
 }
