@@ -9,7 +9,7 @@ use ndarray::{Array3, ArrayView3};
 use rddm_metrics::{mae, psnr_rgb, psnr_y, quantise, ssim_rgb, ssim_y};
 use serde::Serialize;
 
-use crate::data::{Pair, Picture8, files};
+use crate::data::{Pair, Picture8, file_name, files};
 use crate::degrade::{DegradationSpec, build, once};
 use crate::error::{Error, Kind};
 
@@ -133,7 +133,7 @@ pub fn stored_pairs(
 ) -> Result<impl Iterator<Item = NamedPair> + use<>, Error> {
     let clean_folder = folder.join("gt");
     Ok(files(&folder.join(input))?.into_iter().map(move |path| {
-        let name = name(&path);
+        let name = file_name(&path);
         let mut degraded = Picture8::read_at_least(&path, 1)?;
         let mut clean = Picture8::read_at_least(&clean_folder.join(&name), 1)?;
         Picture8::fit_pair(&mut degraded, &mut clean)
@@ -155,12 +155,8 @@ pub fn degraded_pairs(
     Ok(files(folder)?.into_iter().zip(seed..).map(move |(path, seed)| {
         let target = Picture8::read_at_least(&path, 1)?.whole();
         let degraded = Picture8::quantise(&once(degradation.as_ref(), &target, seed));
-        Ok((name(&path), Pair { input: degraded.whole(), target }))
+        Ok((file_name(&path), Pair { input: degraded.whole(), target }))
     }))
-}
-
-fn name(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// Restores every degraded picture with `restore` and measures it against the clean one.

@@ -7,8 +7,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use burn::module::Module;
-use burn::optim::GradientsParams;
-use burn::tensor::Device;
+use burn::optim::{GradientsParams, ModuleOptimizer};
+use burn::tensor::{Device, Tensor};
 use rddm_core::Schedule;
 use rddm_core::aosa::Choice;
 use serde::{Deserialize, Serialize};
@@ -20,7 +20,7 @@ use crate::log::{self, Line, Panel};
 use crate::rate::learning_rate;
 use crate::recipe::Recipe;
 use crate::run::{self, Checkpoint, Run, State};
-use crate::trainer::{batch, optimizer};
+use crate::trainer::{batch, begin, optimizer, schedule};
 
 /// How the choice is made.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -105,10 +105,11 @@ pub fn select(
     let mut decided = recipe.clone();
     decided.diffusion.objective = choice.objective().unwrap_or(recipe.diffusion.objective);
     let run = Run::open(out, &decided)?;
+    let Checkpoint { state, network, .. } = stage.checkpoint;
     run.save(&Checkpoint {
-        state: State { step: points.len(), seconds: stage.seconds, ..State::new(&decided)? },
-        average: stage.network.clone().valid(),
-        network: stage.network,
+        state: State { step: state.step, seconds: state.seconds, ..State::new(&decided)? },
+        average: network.clone().valid(),
+        network,
         optimizer: optimizer(),
     })?;
     let text = serde_json::to_vec_pretty(&points)
@@ -119,25 +120,19 @@ pub fn select(
 }
 
 struct Stage {
-    network: rddm_networks::Network,
+    checkpoint: Checkpoint,
     lambda: Lambda,
-    optimizers: [burn::optim::ModuleOptimizer; 2],
+    of_lambda: ModuleOptimizer,
     schedule: Schedule,
-    done: usize,
-    seconds: f64,
 }
 
 impl Stage {
     fn new(recipe: &Recipe, device: &Device) -> Result<Self, Error> {
-        let wrong = |error: &dyn std::fmt::Display| Error::new(Kind::Recipe, error.to_string());
-        device.seed(recipe.training.seed);
         Ok(Self {
-            network: recipe.network.init(device).map_err(|error| wrong(&error))?,
+            checkpoint: begin(recipe, device)?,
             lambda: Lambda::new(0.5, device),
-            optimizers: [optimizer(), optimizer()],
-            schedule: Schedule::new(&recipe.diffusion.schedule()).map_err(|error| wrong(&error))?,
-            done: 0,
-            seconds: 0.0,
+            of_lambda: optimizer(),
+            schedule: schedule(recipe)?,
         })
     }
 
@@ -149,24 +144,24 @@ impl Stage {
         device: &Device,
     ) -> Result<Point, Error> {
         let started = Instant::now();
+        let Checkpoint { state, network, optimizer, .. } = &mut self.checkpoint;
         let training = &recipe.training;
-        let indices = 0..training.examples(self.done).1;
-        let (batch, times) = batch(recipe, data, &self.schedule, self.done, indices, device);
+        let indices = 0..training.examples(state.step).1;
+        let (batch, times) = batch(recipe, data, &self.schedule, state.step, indices, device);
         let sums = Sums::new(&self.schedule, &times, device)?;
-        let output = self.network.forward(batch.x.clone(), batch.times.clone()).remove(0);
+        let output = network.forward(batch.x.clone(), batch.times.clone()).remove(0);
         let losses = losses(output, &batch, &sums, &self.lambda, Choice::Open, training.loss);
         let mut slopes = losses.total.backward();
-        let [of_network, of_lambda] = &mut self.optimizers;
         let gradients = GradientsParams::from_module(&mut slopes, &self.lambda);
-        self.lambda = of_lambda.step(options.rate, self.lambda.clone(), gradients);
-        let gradients = GradientsParams::from_module(&mut slopes, &self.network);
-        let rate = learning_rate(training, self.done);
-        self.network = of_network.step(rate, self.network.clone(), gradients);
-        self.done += 1;
-        self.seconds += started.elapsed().as_secs_f64();
-        let number = |loss: Option<burn::tensor::Tensor<1>>| loss.map_or(0.0, |l| l.into_scalar());
+        self.lambda = self.of_lambda.step(options.rate, self.lambda.clone(), gradients);
+        let gradients = GradientsParams::from_module(&mut slopes, network);
+        let rate = learning_rate(training, state.step);
+        *network = optimizer.step(rate, network.clone(), gradients);
+        state.step += 1;
+        state.seconds += started.elapsed().as_secs_f64();
+        let number = |loss: Option<Tensor<1>>| loss.map_or(0.0, |l| l.into_scalar());
         Ok(Point {
-            step: self.done,
+            step: state.step,
             lambda: self.lambda.value(),
             residual: number(losses.residual),
             noise: number(losses.noise),

@@ -130,21 +130,10 @@ struct Session {
 
 impl Session {
     fn open(recipe: &Recipe, run: &Run, device: &Device) -> Result<Self, Error> {
-        let wrong = |error: &dyn std::fmt::Display| Error::new(Kind::Recipe, error.to_string());
-        let schedule = Schedule::new(&recipe.diffusion.schedule()).map_err(|e| wrong(&e))?;
-        let new = || -> Result<Checkpoint, Error> {
-            device.seed(recipe.training.seed);
-            let network = recipe.network.init(device).map_err(|error| wrong(&error))?;
-            Ok(Checkpoint {
-                state: State::new(recipe)?,
-                average: network.clone().valid(),
-                network,
-                optimizer: optimizer(),
-            })
-        };
-        let checkpoint = match run.load(new()?)? {
+        let schedule = schedule(recipe)?;
+        let checkpoint = match run.load(begin(recipe, device)?)? {
             Some(checkpoint) => checkpoint,
-            None => new()?,
+            None => begin(recipe, device)?,
         };
         Ok(Self { checkpoint, schedule, replicas: Replicas::new(recipe.training.workers)? })
     }
@@ -171,6 +160,25 @@ impl Session {
         state.seconds += started.elapsed().as_secs_f64();
         loss
     }
+}
+
+/// The beginning of a training: weights drawn from the recipe's seed.
+pub(crate) fn begin(recipe: &Recipe, device: &Device) -> Result<Checkpoint, Error> {
+    device.seed(recipe.training.seed);
+    let network = recipe.network.init(device);
+    let network = network.map_err(|error| Error::new(Kind::Recipe, error.to_string()))?;
+    Ok(Checkpoint {
+        state: State::new(recipe)?,
+        average: network.clone().valid(),
+        network,
+        optimizer: optimizer(),
+    })
+}
+
+/// The tables of the recipe's diffusion.
+pub(crate) fn schedule(recipe: &Recipe) -> Result<Schedule, Error> {
+    Schedule::new(&recipe.diffusion.schedule())
+        .map_err(|error| Error::new(Kind::Recipe, error.to_string()))
 }
 
 pub(crate) fn optimizer() -> ModuleOptimizer {

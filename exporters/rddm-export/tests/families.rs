@@ -84,9 +84,9 @@ fn edge(keys: &str, times: usize) {
         let x = Plain::noise(&[n, config.in_channels(), h, w], seed as u64 + 1);
         let time = |first: f32| Plain {
             dims: vec![n],
-            values: (0..n).map(|i| first - 131.0 * i as f32).collect(),
+            values: (0..n).map(|i| first - 431.0 * i as f32).collect(),
         };
-        let given = [time(999.0), time(if times == 2 { 612.0 } else { 999.0 })];
+        let given = [time(999.0), time(if times == 2 { 888.0 } else { 999.0 })];
         let expected: Vec<Plain> = network
             .forward(burn(&x), [burn(&given[0]), burn(&given[1])])
             .into_iter()

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use rddm_image::{Depth, EncodeOptions, Picture};
+use rddm_manifest::ModelId;
 use rddm_runtime::{Control, Progress};
 
 use crate::args::Restore;
@@ -12,11 +13,13 @@ use crate::report;
 use crate::terminal::Terminal;
 use crate::{interrupt, model};
 
-pub(crate) fn run(args: &Restore, count: usize, terminal: &mut Terminal) -> Result<u8, Failure> {
+pub(super) fn run(
+    args: &Restore,
+    id: &ModelId,
+    count: usize,
+    terminal: &mut Terminal,
+) -> Result<u8, Failure> {
     let begun = Instant::now();
-    let Some(id) = &args.model else {
-        return Err(Failure::usage("no model was named: add --model NAME"));
-    };
     let output = args.output.clone().unwrap_or_else(|| PathBuf::from(format!("{id}.png")));
     let model = model::find(id, &args.registry, args.engine.precision)?;
     let cancel = interrupt::token()?;

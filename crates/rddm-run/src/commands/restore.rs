@@ -13,13 +13,13 @@ use crate::terminal::Terminal;
 use crate::{interrupt, model};
 
 pub(crate) fn run(args: Restore, terminal: &mut Terminal) -> Result<u8, Failure> {
-    if let Some(count) = args.sampling.count {
-        return super::generate::run(&args, count as usize, terminal);
-    }
     let begun = Instant::now();
     let Some(id) = &args.model else {
         return Err(Failure::usage("no model was named: add --model NAME"));
     };
+    if let Some(count) = args.sampling.count {
+        return super::generate::run(&args, id, count as usize, terminal);
+    }
     let plan = Plan {
         inputs: &args.inputs,
         output: args.output.as_deref(),

@@ -13,30 +13,37 @@ use crate::Failure;
 /// Trains a recipe; goes on where the run's folder stands.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
+    #[command(flatten)]
+    work: Work,
+}
+
+/// What is trained, on what, and where it goes.
+#[derive(clap::Args)]
+pub(crate) struct Work {
     /// The recipe, a TOML file.
-    recipe: PathBuf,
+    pub(crate) recipe: PathBuf,
     /// Folder of the pictures that the recipe names.
     #[arg(long, env = "RDDM_DATA")]
-    data: PathBuf,
+    pub(crate) data: PathBuf,
     /// The run's folder: log, curve, weights, checkpoint.
     #[arg(long)]
-    out: PathBuf,
+    pub(crate) out: PathBuf,
     /// What trains: `cpu`, or `cuda` where it was built in.
     #[arg(long, default_value = "cpu")]
     device: String,
 }
 
-pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
-    let recipe = Recipe::read(&arguments.recipe)?;
-    let device = device(&arguments.device)?.autodiff();
+pub(crate) fn run(Arguments { work }: Arguments) -> Result<(), Failure> {
+    let recipe = Recipe::read(&work.recipe)?;
+    let device = work.device()?;
     let bar = ProgressBar::new(recipe.training.steps as u64).with_style(style());
     bar.println(format!("{}: {} steps", recipe.id, recipe.training.steps));
     let stop = interrupted()?;
     let mut smooth = None;
     let result = train(
         &recipe,
-        &arguments.data,
-        &arguments.out,
+        &work.data,
+        &work.out,
         &device,
         &mut |event| match event {
             Event::Resumed { step } => {
@@ -68,7 +75,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
 }
 
 /// What says whether the user asked for the end: the training writes a checkpoint then.
-pub(crate) fn interrupted() -> Result<impl Fn() -> bool, Failure> {
+fn interrupted() -> Result<impl Fn() -> bool, Failure> {
     let asked = Arc::new(AtomicBool::new(false));
     let by_handler = asked.clone();
     ctrlc::set_handler(move || by_handler.store(true, Ordering::Relaxed))
@@ -81,16 +88,25 @@ fn style() -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
-pub(crate) fn device(name: &str) -> Result<Device, Failure> {
-    match name {
-        "cpu" => Ok(Device::flex()),
-        #[cfg(feature = "cuda")]
-        "cuda" => Ok(Device::cuda(0)),
-        #[cfg(not(feature = "cuda"))]
-        "cuda" => Err(Failure {
-            code: 2,
-            text: "--device cuda: not built in; build with --features cuda".into(),
-        }),
-        _ => Err(Failure { code: 2, text: format!("--device {name}: give cpu or cuda") }),
+impl Work {
+    /// The device that was asked for, ready to train.
+    pub(crate) fn device(&self) -> Result<Device, Failure> {
+        let device = match self.device.as_str() {
+            "cpu" => Device::flex(),
+            #[cfg(feature = "cuda")]
+            "cuda" => Device::cuda(0),
+            #[cfg(not(feature = "cuda"))]
+            "cuda" => {
+                return Err(Failure {
+                    code: 2,
+                    text: "--device cuda: not built in; build with --features cuda".into(),
+                });
+            }
+            name => {
+                let text = format!("--device {name}: give cpu or cuda");
+                return Err(Failure { code: 2, text });
+            }
+        };
+        Ok(device.autodiff())
     }
 }
