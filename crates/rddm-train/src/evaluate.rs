@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
+use cpu_time::ProcessTime;
 use ndarray::{Array3, ArrayView3, Axis};
 use rddm_metrics::{mae, psnr_rgb, psnr_y, quantise, ssim_rgb, ssim_y};
 use serde::Serialize;
@@ -48,6 +49,8 @@ pub struct DataSetScore {
     pub input: Measures,
     /// Least gain of a single picture in PSNR over RGB, dB; below zero where one was made worse.
     pub least_gain: f64,
+    /// Seconds of processor time that restoring a megapixel took.
+    pub seconds_per_megapixel: f64,
     /// Each picture.
     pub pictures: Vec<PictureScore>,
 }
@@ -185,9 +188,14 @@ pub fn evaluate(
     on_picture: &mut dyn FnMut(&PictureScore),
 ) -> Result<DataSetScore, Error> {
     let mut pictures = Vec::new();
+    let (mut seconds, mut pixels) = (0.0, 0);
     for pair in pairs {
         let (name, Pair { input, target, mask }) = pair?;
-        let restored = quantise(restore(&input, mask.as_ref())?.view());
+        let begun = ProcessTime::now();
+        let restored = restore(&input, mask.as_ref())?;
+        seconds += begun.elapsed().as_secs_f64();
+        pixels += restored.len() / restored.dim().0;
+        let restored = quantise(restored.view());
         let score = PictureScore {
             name,
             restored: Measures::of(restored.view(), target.view())?,
@@ -200,6 +208,7 @@ pub fn evaluate(
     Ok(DataSetScore {
         restored: Measures::mean(pictures.iter().map(|score| score.restored)),
         input: Measures::mean(pictures.iter().map(|score| score.input)),
+        seconds_per_megapixel: seconds / (pixels as f64 / 1e6),
         least_gain: pictures.iter().map(gain).fold(f64::INFINITY, f64::min),
         pictures,
     })

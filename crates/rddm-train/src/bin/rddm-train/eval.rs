@@ -47,12 +47,18 @@ pub(crate) struct Arguments {
     /// What of the network's outputs the sampler goes by; by default what the model was published with.
     #[arg(long)]
     objective: Option<rddm_core::Objective>,
+    /// The mean over the eight mirrored and turned forms of each picture: eight times the time.
+    #[arg(long, conflicts_with = "run")]
+    ensemble: bool,
     #[command(flatten)]
     running: Running,
     /// JSON file that gets the figures; those of other data sets, steps and engines that it holds are kept.
     #[arg(short, long)]
     output: Option<PathBuf>,
 }
+
+/// What the name of a data set gains where the mean over turned forms was measured.
+pub(crate) const ENSEMBLE: &str = " ensemble";
 
 type Restore = Box<dyn FnMut(&Array3<f32>, Option<&Array3<f32>>) -> Result<Array3<f32>, Error>>;
 
@@ -69,7 +75,10 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
     for steps in steps {
         let (mut restore, steps, engine) = restorer(&arguments, steps)?;
         for folder in &arguments.data {
-            for (dataset, mut pairs) in datasets(&arguments, folder)? {
+            for (mut dataset, mut pairs) in datasets(&arguments, folder)? {
+                if arguments.ensemble {
+                    dataset += ENSEMBLE;
+                }
                 let bar = ProgressBar::new_spinner();
                 let on_picture = &mut |score: &PictureScore| bar.set_message(score.name.clone());
                 let score = evaluate(&mut pairs, &mut restore, on_picture)?;
@@ -129,12 +138,16 @@ fn restorer(
     let model = arguments.running.find(id)?;
     let restorer = arguments.running.restorer(&model, steps, arguments.objective)?;
     let (steps, engine) = (restorer.sampler().steps, restorer.engine().to_owned());
-    let masked = model.manifest.picture.mask;
+    let (masked, ensemble) = (model.manifest.picture.mask, arguments.ensemble);
     let restore: Restore = Box::new(move |picture, mask| {
         let mask = mask.filter(|_| masked).map(|mask| mask.index_axis(Axis(0), 0));
-        restorer
-            .restore(picture.view(), mask, &mut |_| Control::Continue)
-            .map_err(|error| Error::engine(error.to_string()))
+        let go_on = &mut |_| Control::Continue;
+        let restored = if ensemble {
+            restorer.restore_ensemble(picture.view(), mask, go_on)
+        } else {
+            restorer.restore(picture.view(), mask, go_on)
+        };
+        restored.map_err(|error| Error::engine(error.to_string()))
     });
     Ok((restore, steps, engine))
 }
@@ -208,12 +221,13 @@ impl Report {
             Some(path) => format!(" --degraded {}", path.display()),
             None => String::new(),
         };
+        let ensemble = if arguments.ensemble { " --ensemble" } else { "" };
         let layout = match arguments.layout {
             Some(layout) => format!(" --layout {layout}"),
             None => String::new(),
         };
         let command = format!(
-            "rddm-train eval {what} --engine {engine} --steps {steps} --data $RDDM_DATA/test/{folder}{layout}{degraded}"
+            "rddm-train eval {what} --engine {engine} --steps {steps} --data $RDDM_DATA/test/{folder}{layout}{degraded}{ensemble}"
         );
         let same = |row: &Row| row.dataset == dataset && row.steps == steps && row.engine == engine;
         self.rows.retain(|row| !same(row));
@@ -223,6 +237,8 @@ impl Report {
             let mut more = Map::new();
             if metric == "psnr_rgb" {
                 more.insert("least_gain".into(), rounded(score.least_gain));
+                let seconds = score.seconds_per_megapixel;
+                more.insert("seconds_per_megapixel".into(), rounded(seconds));
             }
             self.rows.push(Row {
                 dataset: dataset.to_owned(),

@@ -4,6 +4,7 @@ mod aosa;
 mod degrade;
 mod distance;
 mod eval;
+mod leaderboard;
 mod model;
 mod new_task;
 mod plot;
@@ -30,6 +31,7 @@ enum Command {
     Degrade(degrade::Arguments),
     Eval(eval::Arguments),
     Distance(distance::Arguments),
+    Leaderboard(leaderboard::Arguments),
     Plot(plot::Arguments),
     NewTask(new_task::Arguments),
 }
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
         Command::Degrade(arguments) => degrade::run(arguments),
         Command::Eval(arguments) => eval::run(arguments),
         Command::Distance(arguments) => distance::run(arguments),
+        Command::Leaderboard(arguments) => leaderboard::run(arguments),
         Command::Plot(arguments) => plot::run(arguments),
         Command::NewTask(arguments) => new_task::run(arguments),
     };
