@@ -31,6 +31,32 @@ fn a_picture_comes_back_as_the_command_writes_it() {
 }
 
 #[test]
+fn pictures_at_the_same_time_do_not_mix() {
+    let server = Server::new("--max-pictures 8 --threads 2");
+    let (small, large) = (png(90, 70), png(200, 150));
+    let ask = |file: &[u8], seed: usize| {
+        let path = format!("/api/restore?model=tiny&seed={seed}&steps={}", 1 + seed % 3);
+        let answer = server.post(&path, file);
+        assert_eq!(answer.status, 200);
+        answer.body
+    };
+    let file = |seed: usize| if seed.is_multiple_of(2) { &small } else { &large };
+    let alone: Vec<Vec<u8>> = (0..6).map(|seed| ask(file(seed), seed)).collect();
+    let together: Vec<Vec<u8>> = std::thread::scope(|scope| {
+        let asked: Vec<_> = (0..6)
+            .map(|seed| {
+                scope.spawn({
+                    let (ask, file) = (&ask, &file);
+                    move || ask(file(seed), seed)
+                })
+            })
+            .collect();
+        asked.into_iter().map(|asked| asked.join().unwrap()).collect()
+    });
+    assert!(alone == together);
+}
+
+#[test]
 fn format_and_quality_are_as_asked() {
     let server = Server::new("");
     let mut picture = colours(40, 30);

@@ -1,5 +1,7 @@
 //! The page, in a real browser.
 
+use std::io::{Read as _, Write as _};
+
 use serde_json::{Value, json};
 
 use crate::server::Server;
@@ -165,4 +167,32 @@ fn every_control_has_a_name_and_every_text_is_seen_in_light_and_dark() {
         .to_vec();
     assert!(grounds[0] > 0.8 && grounds[1] < 0.1, "{grounds:?}");
     assert_eq!(browser.run("return document.documentElement.lang", json!([])), "en");
+}
+
+#[test]
+fn pages_of_other_sites_get_a_refusal() {
+    let Some((server, browser)) = page("") else { return };
+    // A name of somebody else's that was pointed here.
+    browser.open(&format!("http://evil.example:{}/", server.address.port()));
+    browser.wait("document.body.innerText.includes('another host')");
+
+    // A page from elsewhere that sends a form here, which browsers allow.
+    let elsewhere = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = elsewhere.local_addr().unwrap().port();
+    let form = format!(
+        "<form method=post enctype=text/plain action='{}api/restore?model=tiny'>\
+         <input name=picture value=x></form>",
+        server.url()
+    );
+    std::thread::spawn(move || {
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n";
+        for mut stream in elsewhere.incoming().map_while(Result::ok) {
+            // The head of the request tells nothing new; it is read so that the end is no reset.
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = write!(stream, "{head}Content-Length: {}\r\n\r\n{form}", form.len());
+        }
+    });
+    browser.open(&format!("http://evil.example:{port}/"));
+    browser.run("document.forms[0].submit()", json!([]));
+    browser.wait("document.body.innerText.includes('a page of another site')");
 }

@@ -21,7 +21,8 @@ pub struct Browser {
 }
 
 impl Browser {
-    /// Starts a browser whose downloads go to a folder. Where there is no `chromedriver`, says so
+    /// Starts a browser whose downloads go to a folder, and for which evil.example is this machine.
+    /// Where there is no `chromedriver`, says so
     /// and gives none; in CI it has to be there.
     pub fn start(downloads: &Path) -> Option<Self> {
         let started = Command::new("chromedriver")
@@ -57,6 +58,7 @@ impl Browser {
                         "--disable-gpu",
                         "--disable-dev-shm-usage",
                         "--window-size=1000,900",
+                        "--host-resolver-rules=MAP evil.example 127.0.0.1",
                     ],
                     "prefs": {"download.default_directory": downloads},
                 },
@@ -93,7 +95,7 @@ impl Browser {
         self.command("POST", "/actions", &all);
     }
 
-    /// Runs a script's function body, and gives what it returns.
+    /// Runs a script's function body, and gives what it returns, or what that promised.
     pub fn run(&self, script: &str, arguments: Value) -> Value {
         self.command("POST", "/execute/sync", &json!({ "script": script, "args": arguments }))
     }
