@@ -5,7 +5,7 @@ use std::io::{Read as _, Write as _};
 use serde_json::{Value, json};
 
 use crate::server::Server;
-use crate::support::apart;
+use crate::support::{apart, until};
 use crate::webdriver::{Browser, RIGHT};
 
 /// A server and a browser that shows its page, ready for a picture.
@@ -58,11 +58,7 @@ fn a_picture_is_restored_compared_and_downloaded() {
 
     browser.click("#download");
     let download = server.bench.path("downloads/my rain.tiny.png");
-    let begun = std::time::Instant::now();
-    while !download.exists() {
-        assert!(begun.elapsed().as_secs() < 60, "nothing was downloaded");
-        std::thread::sleep(std::time::Duration::from_millis(50));
-    }
+    until(|| download.exists());
     let bytes = |path: &std::path::Path| std::fs::read(path).unwrap();
     assert!(bytes(&download) == bytes(&server.bench.path("b.png")));
     assert_eq!(browser.errors(), Vec::<Value>::new());

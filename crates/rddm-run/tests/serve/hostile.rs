@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::http::{self, connect};
 use crate::server::{Server, png};
+use crate::support::until;
 
 const RESTORE: &str = "POST /api/restore?model=tiny HTTP/1.1";
 
@@ -234,14 +235,4 @@ fn a_head_that_is_no_head_ends_the_connection() {
         }
     }
     assert_eq!(server.get("/api/models").status, 200);
-}
-
-/// Until something holds, at most two minutes.
-#[track_caller]
-fn until(holds: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !holds() {
-        assert!(begun.elapsed() < http::PATIENCE, "it never came to pass");
-        std::thread::sleep(Duration::from_millis(50));
-    }
 }

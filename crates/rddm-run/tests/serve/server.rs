@@ -2,13 +2,13 @@
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::LazyLock;
 
 use serde_json::Value;
 
 use crate::http::{self, Response};
-use crate::support::{Bench, Done};
+use crate::support::{self, Bench, Done};
 
 pub static OPENAPI: LazyLock<Value> = LazyLock::new(|| {
     serde_json::from_str(include_str!("../../src/commands/serve/openapi.json")).unwrap()
@@ -74,8 +74,7 @@ impl Server {
 
     /// Sends the signal of the keyboard's interrupt, and waits for the end.
     pub fn interrupt(mut self) -> Done {
-        let id = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+        support::interrupt(self.child.id());
         let status = self.child.wait().unwrap();
         let mut stderr = String::new();
         self.child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
@@ -93,6 +92,6 @@ impl Drop for Server {
 
 /// A file of the bench's formula as PNG.
 pub fn png(width: usize, height: usize) -> Vec<u8> {
-    let picture = crate::support::colours(width, height);
+    let picture = support::colours(width, height);
     rddm_image::encode(&picture, &Default::default()).unwrap().bytes
 }
