@@ -2,9 +2,12 @@
 
 mod aosa;
 mod degrade;
+mod distance;
 mod eval;
+mod model;
 mod plot;
 mod print;
+mod report;
 mod train;
 
 use std::process::ExitCode;
@@ -25,6 +28,7 @@ enum Command {
     Aosa(aosa::Arguments),
     Degrade(degrade::Arguments),
     Eval(eval::Arguments),
+    Distance(distance::Arguments),
     Plot(plot::Arguments),
 }
 
@@ -34,6 +38,7 @@ fn main() -> ExitCode {
         Command::Aosa(arguments) => aosa::run(arguments),
         Command::Degrade(arguments) => degrade::run(arguments),
         Command::Eval(arguments) => eval::run(arguments),
+        Command::Distance(arguments) => distance::run(arguments),
         Command::Plot(arguments) => plot::run(arguments),
     };
     match result {
