@@ -117,8 +117,9 @@ fn it_can_be_cancelled_and_waits_for_a_place() {
     browser.click("summary");
     browser.type_into("#steps", "1000");
     browser.click("#go");
+    browser.wait("document.getElementById('status').textContent.startsWith('Restoring… ')");
     let small = crate::server::png(8, 8);
-    while server.post("/api/restore?model=tiny", &small).status != 503 {}
+    until(|| server.post("/api/restore?model=tiny", &small).status == 503);
     browser.click("#cancel");
     browser.wait("document.getElementById('status').textContent === 'Cancelled.'");
     // The place is free again.

@@ -35,16 +35,8 @@ fn what_cannot_be_served_ends_with_its_code() {
 fn an_interrupt_ends_it_and_what_it_was_doing() {
     let server = Server::new("--max-steps 1000 --max-pictures 1 --threads 1");
     let picture = png(1200, 900);
-    let mut client = connect(server.address);
-    write!(
-        client,
-        "POST /api/restore?model=tiny&steps=1000 HTTP/1.1\r\nHost: {}\r\nContent-Length: {}\r\n\r\n",
-        server.address,
-        picture.len()
-    )
-    .unwrap();
+    let mut client = server.begin("model=tiny&steps=1000", picture.len());
     client.write_all(&picture).unwrap();
-    while server.post("/api/restore?model=tiny", &picture).status != 503 {}
     let idle = connect(server.address);
     let address = server.address;
     server.interrupt().ends(0);

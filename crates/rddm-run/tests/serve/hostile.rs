@@ -96,12 +96,7 @@ fn a_body_that_is_too_large_is_refused() {
     }
     chunked.write_all(b"0\r\n\r\n").unwrap();
     assert_eq!(http::answer(&chunked, false).unwrap().status, 413);
-    let mut polite = connect(server.address);
-    write!(
-        polite,
-        "{RESTORE}\r\n{host}\r\nExpect: 100-continue\r\nContent-Length: 99999999\r\n\r\n"
-    )
-    .unwrap();
+    let polite = server.ask_politely("model=tiny", 99_999_999);
     assert_eq!(http::answer(&polite, false).unwrap().status, 413);
 }
 
@@ -127,23 +122,10 @@ fn a_picture_that_would_fill_the_memory_is_refused() {
 fn more_pictures_than_places_are_told_to_come_back() {
     let server = Server::new("--max-pictures 1");
     let picture = png(16, 16);
-    let host = format!("Host: {}", server.address);
-    let mut first = connect(server.address);
-    // The server's word that it reads the body says that the place is taken.
-    write!(
-        first,
-        "{RESTORE}\r\n{host}\r\nExpect: 100-continue\r\nContent-Length: {}\r\n\r\n",
-        picture.len()
-    )
-    .unwrap();
-    let mut word = [0; 25];
-    first.read_exact(&mut word).unwrap();
-    assert_eq!(&word, b"HTTP/1.1 100 Continue\r\n\r\n");
-
+    let mut first = server.begin("model=tiny", picture.len());
     let second = server.post("/api/restore?model=tiny", &picture);
     assert_eq!((second.status, second.header("retry-after")), (503, Some("2")));
     assert_eq!(server.get("/api/models").status, 200);
-
     first.write_all(&picture).unwrap();
     assert_eq!(http::answer(&first, false).unwrap().status, 200);
     assert_eq!(server.post("/api/restore?model=tiny", &picture).status, 200);
@@ -154,18 +136,11 @@ fn a_client_that_goes_away_gives_its_place_back() {
     let server = Server::new("--max-pictures 1 --max-steps 1000 --threads 1");
     // Hours of work.
     let picture = png(1200, 900);
-    let mut client = connect(server.address);
-    write!(
-        client,
-        "POST /api/restore?model=tiny&steps=1000 HTTP/1.1\r\nHost: {}\r\nContent-Length: {}\r\n\r\n",
-        server.address,
-        picture.len()
-    )
-    .unwrap();
+    let mut client = server.begin("model=tiny&steps=1000", picture.len());
     client.write_all(&picture).unwrap();
     let small = png(8, 8);
     let ask = || server.post("/api/restore?model=tiny", &small).status;
-    until(|| ask() == 503);
+    assert_eq!(ask(), 503);
     drop(client);
     until(|| ask() == 200);
 }

@@ -1,7 +1,7 @@
 //! The real command, listening on a free port.
 
-use std::io::{BufRead as _, BufReader, Read as _};
-use std::net::SocketAddr;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Stdio};
 use std::sync::LazyLock;
 
@@ -70,6 +70,25 @@ impl Server {
         let status = response.status.to_string();
         assert!(known.is_null() || !known[&status].is_null(), "{path}: {status} is not documented");
         response
+    }
+
+    /// Begins a restoration whose place is taken for certain: the server has said that it reads the
+    /// body, which is still to be sent.
+    pub fn begin(&self, query: &str, length: usize) -> TcpStream {
+        let mut stream = self.ask_politely(query, length);
+        let mut word = [0; 25];
+        stream.read_exact(&mut word).unwrap();
+        assert_eq!(&word, b"HTTP/1.1 100 Continue\r\n\r\n");
+        stream
+    }
+
+    /// Sends the head of a restoration, and waits for a word before its body.
+    pub fn ask_politely(&self, query: &str, length: usize) -> TcpStream {
+        let mut stream = http::connect(self.address);
+        let (line, address) = (format!("POST /api/restore?{query} HTTP/1.1"), self.address);
+        let rest = format!("Expect: 100-continue\r\nContent-Length: {length}\r\n\r\n");
+        write!(stream, "{line}\r\nHost: {address}\r\n{rest}").unwrap();
+        stream
     }
 
     /// Sends the signal of the keyboard's interrupt, and waits for the end.
