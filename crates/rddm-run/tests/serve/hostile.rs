@@ -100,6 +100,16 @@ fn a_body_that_is_too_large_is_refused() {
     assert_eq!(http::answer(&polite, false).unwrap().status, 413);
 }
 
+/// A client that sends all of its body before it reads hears why it was refused.
+#[test]
+fn a_refusal_arrives_after_a_large_body() {
+    let server = Server::new("--max-body 8MB");
+    let body = vec![0; 30_000_000];
+    for (path, status) in [("/api/restore?model=tiny", 413), ("/api/restore?model=other", 404)] {
+        assert_eq!(server.post(path, &body).status, status);
+    }
+}
+
 #[test]
 fn a_picture_that_would_fill_the_memory_is_refused() {
     let server = Server::new("--max-memory 12MB");
