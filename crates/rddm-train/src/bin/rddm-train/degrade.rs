@@ -33,10 +33,7 @@ struct Wrapped {
 }
 
 pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
-    let text = format!("degradation = {}", arguments.degradation);
-    let Wrapped { degradation } = toml::from_str(&text)
-        .map_err(|error| Failure { code: 2, text: format!("--degradation: {error}") })?;
-    let degradation = build(&degradation)?;
+    let degradation = build(&parse(&arguments.degradation)?)?;
     let clean = Picture8::read_at_least(&arguments.input, 1)?;
     let Degraded { picture, mask } = once(degradation.as_ref(), &clean.whole(), arguments.seed);
     if let Some(path) = &arguments.mask {
@@ -48,4 +45,11 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
         Picture8::quantise(&mask.to_owned()).write(path)?;
     }
     Ok(Picture8::quantise(&picture).write(&arguments.output)?)
+}
+
+/// A degradation as a recipe writes it.
+pub(crate) fn parse(text: &str) -> Result<DegradationSpec, Failure> {
+    let Wrapped { degradation } = toml::from_str(&format!("degradation = {text}"))
+        .map_err(|error| Failure { code: 2, text: format!("--degradation: {error}") })?;
+    Ok(degradation)
 }

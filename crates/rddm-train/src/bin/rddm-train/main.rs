@@ -5,6 +5,7 @@ mod degrade;
 mod distance;
 mod eval;
 mod model;
+mod new_task;
 mod plot;
 mod print;
 mod report;
@@ -30,6 +31,7 @@ enum Command {
     Eval(eval::Arguments),
     Distance(distance::Arguments),
     Plot(plot::Arguments),
+    NewTask(new_task::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
         Command::Eval(arguments) => eval::run(arguments),
         Command::Distance(arguments) => distance::run(arguments),
         Command::Plot(arguments) => plot::run(arguments),
+        Command::NewTask(arguments) => new_task::run(arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

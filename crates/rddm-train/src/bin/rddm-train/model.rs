@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use rddm_core::Objective;
 use rddm_manifest::ModelId;
 use rddm_runtime::Restorer;
-use rddm_zoo::{ResolveOptions, ResolvedModel, Settings};
+use rddm_zoo::{ResolveOptions, ResolvedModel, Settings, Trust};
 
 use crate::Failure;
 
@@ -25,6 +25,12 @@ pub(crate) struct Running {
     /// Folder or URL of the registry.
     #[arg(long)]
     registry: Option<String>,
+    /// A public key, or its file, whose signature the registry's index must have, instead of the zoo's own.
+    #[arg(long, value_name = "FILE|KEY")]
+    key: Vec<String>,
+    /// Takes a registry whose index nobody signed.
+    #[arg(long, conflicts_with = "key")]
+    allow_unsigned: bool,
     /// Threads.
     #[arg(long, default_value_t = 1)]
     threads: usize,
@@ -41,6 +47,7 @@ impl Running {
         let mut options = ResolveOptions::default();
         options.home = settings.home;
         options.registry = settings.registry;
+        options.trust = Trust::given(&self.key, self.allow_unsigned)?;
         Ok(rddm_zoo::resolve(id, &options)?)
     }
 
