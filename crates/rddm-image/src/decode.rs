@@ -34,6 +34,10 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, Error> {
     })
 }
 
+/// Most bytes that a codec may take for some rows while it reads a file's head, beside the three
+/// kinds of metadata, which may be packed.
+const ROWS: u64 = 64 << 20;
+
 fn decode_trusting(bytes: &[u8], limits: &Limits) -> Result<Picture, Error> {
     check_file_size(bytes.len() as u64, limits)?;
     let format = Format::from_contents(bytes).ok_or_else(|| format::unknown(bytes))?;
@@ -41,7 +45,9 @@ fn decode_trusting(bytes: &[u8], limits: &Limits) -> Result<Picture, Error> {
     let mut codec_limits = image::Limits::no_limits();
     codec_limits.max_alloc = Some(spare);
     let failed = |error| from_codec(format, error);
-    let mut decoder = codecs::decoder(format, bytes, codec_limits.clone()).map_err(failed)?;
+    let mut head_limits = image::Limits::no_limits();
+    head_limits.max_alloc = Some(spare.min(limits.metadata.saturating_mul(3).saturating_add(ROWS)));
+    let mut decoder = codecs::decoder(format, bytes, head_limits).map_err(failed)?;
     check_memory(decoder.as_ref(), format, spare)?;
     let (mut metadata, orientation) = codecs::metadata(format, bytes, decoder.as_mut());
     check_metadata(&metadata, limits)?;
