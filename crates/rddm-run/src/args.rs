@@ -214,9 +214,10 @@ pub(crate) struct RegistryArgs {
     /// The store of pulled models. RDDM_HOME unless given, else where the system keeps data.
     #[arg(long, value_name = "FOLDER")]
     pub(crate) home: Option<PathBuf>,
-    /// A public key whose signature the registry's index must have, instead of the zoo's own.
-    #[arg(long, value_name = "KEY")]
-    pub(crate) key: Vec<rddm_manifest::PublicKey>,
+    /// A public key, or its file, whose signature the registry's index must have, instead of the
+    /// zoo's own.
+    #[arg(long, value_name = "FILE|KEY")]
+    pub(crate) key: Vec<String>,
     /// Takes a registry whose index nobody signed.
     #[arg(long, conflicts_with = "key")]
     pub(crate) allow_unsigned: bool,

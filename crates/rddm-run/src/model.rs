@@ -33,11 +33,7 @@ fn options(args: &RegistryArgs, precision: Option<Precision>) -> Result<ResolveO
     let mut options = ResolveOptions::default();
     options.home = settings.home;
     options.registry = settings.registry;
-    options.trust = match (args.allow_unsigned, args.key.is_empty()) {
-        (true, _) => Trust::Unsigned,
-        (false, true) => Trust::Pinned,
-        (false, false) => Trust::Keys(args.key.clone()),
-    };
+    options.trust = Trust::given(&args.key, args.allow_unsigned)?;
     options.precision = precision;
     Ok(options)
 }
