@@ -5,14 +5,16 @@
 //! ```
 //!
 //! Each picture of the list is restored with the checkout's own model, seed 0 and the model's own
-//! sampling, and written beside its input as a small JPEG; the README's part between the two
-//! comments `gallery` is written anew. The same checkout gives the same files.
+//! sampling, and written beside its input as a small JPEG; a model that generates draws a square of
+//! pictures. The README's part between the two comments `gallery` is written anew. The same checkout
+//! gives the same files.
 #![allow(clippy::print_stdout, reason = "a tool for developers")]
 
 use std::error::Error;
 use std::path::Path;
 
 use rddm_image::{EncodeOptions, Format, Limits, Picture};
+use rddm_manifest::Manifest;
 use rddm_runtime::{Control, Restorer};
 use rddm_zoo::{Place, ResolveOptions};
 use serde::Deserialize;
@@ -27,12 +29,15 @@ struct Gallery {
 #[serde(deny_unknown_fields)]
 struct Entry {
     model: String,
-    input: String,
+    /// The picture to restore; none for a model that generates.
+    input: Option<String>,
     output: String,
     caption: String,
 }
 
 const QUALITY: u8 = 88;
+/// Pictures along each side of a square of generated ones.
+const SQUARE: usize = 4;
 const BEGIN: &str = "<!-- gallery -->\n";
 const END: &str = "<!-- /gallery -->\n";
 
@@ -43,13 +48,16 @@ fn main() -> Result<(), Box<dyn Error>> {
         toml::from_str(&std::fs::read_to_string(examples.join("gallery.toml"))?)?;
     let mut shown = String::new();
     for entry in &gallery.pictures {
-        let before = rddm_image::read(examples.join(&entry.input), &Limits::default())?;
-        let after = restored(&root, &entry.model, &before)?;
-        let both = rddm_image::side_by_side(&[&before, &after])?;
+        let (manifest, restorer) = restorer(&root, &entry.model)?;
+        let shows = match (&entry.input, manifest.picture.size) {
+            (Some(input), _) => before_and_after(&restorer, &examples.join(input))?,
+            (None, Some(size)) => square(&restorer, size.map(|side| side as usize))?,
+            (None, None) => return Err(format!("{} needs an input", entry.model).into()),
+        };
         let options = EncodeOptions::default().with_format(Format::Jpeg).with_quality(QUALITY);
         let output = examples.join(&entry.output);
         std::fs::create_dir_all(output.parent().unwrap_or(&examples))?;
-        let written = rddm_image::write(&output, &both, &options)?;
+        let written = rddm_image::write(&output, &shows, &options)?;
         println!("{}, {} bytes", entry.output, written.bytes.len());
         let (caption, path) = (&entry.caption, &entry.output);
         shown.push_str(&format!("![{caption}](examples/{path})\n\n*{caption}*\n\n"));
@@ -63,12 +71,27 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn restored(root: &Path, model: &str, input: &Picture) -> Result<Picture, Box<dyn Error>> {
+fn restorer(root: &Path, model: &str) -> Result<(Manifest, Restorer), Box<dyn Error>> {
     let mut options = ResolveOptions::default();
     options.registry = Some(Place::Folder(root.join("manifests")));
     let model = rddm_zoo::resolve(&model.parse()?, &options)?;
     let networks = model.networks.iter().map(|network| &network.bytes);
     let restorer = Restorer::builder(&model.manifest).threads(0).build(networks)?;
-    let pixels = restorer.restore(input.pixels.view(), None, &mut |_| Control::Continue)?;
-    Ok(Picture::new(pixels))
+    Ok((model.manifest, restorer))
+}
+
+fn before_and_after(restorer: &Restorer, input: &Path) -> Result<Picture, Box<dyn Error>> {
+    let before = rddm_image::read(input, &Limits::default())?;
+    let pixels = restorer.restore(before.pixels.view(), None, &mut |_| Control::Continue)?;
+    Ok(rddm_image::side_by_side(&[&before, &Picture::new(pixels)])?)
+}
+
+/// As `rddm-run --count 16 --seed 1` draws them.
+fn square(restorer: &Restorer, size: [usize; 2]) -> Result<Picture, Box<dyn Error>> {
+    let mut pictures = Vec::new();
+    for seed in 1..=(SQUARE * SQUARE) as u64 {
+        let pixels = restorer.generate(size, seed, &mut |_| Control::Continue)?;
+        pictures.push(Picture::new(pixels));
+    }
+    Ok(rddm_image::grid(&pictures.iter().collect::<Vec<_>>(), SQUARE)?)
 }

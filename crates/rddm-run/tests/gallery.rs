@@ -21,8 +21,11 @@ fn the_list_the_files_and_the_readme_agree() {
         let read = |name: &str| {
             rddm_image::read(root.join("examples").join(name), &Default::default()).unwrap()
         };
-        let (input, both) = (read(word("input")), read(word("output")));
-        assert_eq!((both.width(), both.height()), (2 * input.width() + 8, input.height()));
+        let output = read(word("output"));
+        if let Some(input) = entry.get("input").and_then(|input| input.as_str()) {
+            let input = read(input);
+            assert_eq!((output.width(), output.height()), (2 * input.width() + 8, input.height()));
+        }
         let shown = format!("![{}](examples/{})", word("caption"), word("output"));
         assert!(readme.contains(&shown), "make the gallery anew: {shown} is not in the README");
         outputs.insert(word("output").to_owned());
