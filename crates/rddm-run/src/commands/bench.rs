@@ -48,13 +48,17 @@ struct Row {
 }
 
 pub(crate) fn run(args: &Bench, terminal: &mut Terminal) -> Result<u8, Failure> {
+    if !args.files.is_empty() {
+        return super::bench_files::run(args, terminal);
+    }
+    let rounds = args.rounds.unwrap_or(5);
     let model = model::find(&args.model, &args.registry, None)?;
     let cancel = interrupt::token()?;
     let mut rows = Vec::new();
     for &(width, height) in &args.size {
         let mut runners = runners(args, &model, width, height, &cancel)?;
         let mut times = vec![Vec::new(); runners.len()];
-        for round in 0..=args.rounds {
+        for round in 0..=rounds {
             for (runner, times) in runners.iter_mut().zip(&mut times) {
                 if cancel.is_cancelled() {
                     return Err(Failure::interrupted());
@@ -91,7 +95,7 @@ pub(crate) fn run(args: &Bench, terminal: &mut Terminal) -> Result<u8, Failure> 
         what: if args.network { "network" } else { "picture" },
         steps: if args.network { 1 } else { args.steps },
         threads: args.threads,
-        rounds: args.rounds,
+        rounds,
         rows,
     };
     terminal.result(&lines(&report, &model.manifest))?;
@@ -232,7 +236,7 @@ fn network(
 }
 
 /// Sorts the times.
-fn median(times: &mut [f64]) -> f64 {
+pub(super) fn median(times: &mut [f64]) -> f64 {
     times.sort_by(f64::total_cmp);
     match times.len() {
         0 => f64::NAN,

@@ -30,7 +30,7 @@ pub(super) fn picture(
     if batch.args.files.strip {
         output.metadata = Metadata::default();
     } else {
-        sign(batch, &mut output);
+        sign(batch, &mut output.metadata);
     }
     let mut options = EncodeOptions::default().with_quality(batch.args.files.quality);
     options.format = batch.args.files.format;
@@ -76,10 +76,10 @@ pub(super) fn stem(path: &Path) -> String {
     stem.map_or_else(|| "picture".to_owned(), |stem| stem.to_string_lossy().into_owned())
 }
 
-/// Writes how a picture was restored into its metadata.
-fn sign(batch: &Batch<'_>, picture: &mut Picture) {
+/// Writes how a picture was restored into the metadata of its file.
+pub(super) fn sign(batch: &Batch<'_>, metadata: &mut Metadata) {
     let (manifest, sampler) = (&batch.model.manifest, batch.restorer.sampler());
-    picture.metadata.add_properties(
+    metadata.add_properties(
         "rddm",
         "urn:rddm-zoo:restoration:1",
         &[

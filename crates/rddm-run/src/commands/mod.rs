@@ -8,6 +8,9 @@ pub(crate) mod self_test;
 pub(crate) mod shell;
 
 mod batch;
+mod bench_files;
+mod budget;
+mod by_rows;
 mod compare;
 mod deliver;
 mod generate;
