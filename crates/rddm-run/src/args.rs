@@ -127,6 +127,9 @@ pub(crate) struct EngineArgs {
     /// Height and width of a tile in pixels. The model's own unless given.
     #[arg(long, value_name = "N")]
     pub(crate) tile: Option<usize>,
+    /// Pixels of context around a tile. Less than the model's own is faster, and seams may show.
+    #[arg(long, value_name = "N")]
+    pub(crate) overlap: Option<usize>,
     /// Most memory that the process takes, such as 300MB: tiles get smaller to keep it, and a PNG
     /// file that does not fit goes row by row into another one.
     #[arg(long, value_name = "SIZE", value_parser = bytes)]
@@ -282,8 +285,15 @@ pub(crate) struct Bench {
     /// Tile sizes to compare. The model's own unless given; 0 takes the picture as a whole.
     #[arg(long, value_name = "N", value_delimiter = ',')]
     pub(crate) tile: Vec<usize>,
+    /// Overlaps to compare: pixels of context around a tile. The model's own unless given.
+    #[arg(long, value_name = "N", value_delimiter = ',')]
+    pub(crate) overlap: Vec<usize>,
+    /// Pictures to restore instead of made ones; with --tile or --overlap, how far tiles are from the
+    /// whole picture is told, too.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["size", "network"])]
+    pub(crate) picture: Vec<PathBuf>,
     /// Times one pass of the first network over the whole picture instead of a restoration.
-    #[arg(long, conflicts_with_all = ["tile", "steps"])]
+    #[arg(long, conflicts_with_all = ["tile", "overlap", "steps"])]
     pub(crate) network: bool,
     /// Sampling steps.
     #[arg(long, value_name = "N", default_value_t = 1)]
@@ -296,7 +306,7 @@ pub(crate) struct Bench {
     pub(crate) rounds: Option<u32>,
     /// Times the command itself on PNG files of so many megapixels instead, each in a process of its
     /// own: its memory, and what is spent outside the networks.
-    #[arg(long, value_name = "MP", value_delimiter = ',', conflicts_with_all = ["size", "network", "steps"], value_parser = megapixels)]
+    #[arg(long, value_name = "MP", value_delimiter = ',', conflicts_with_all = ["size", "picture", "network", "steps"], value_parser = megapixels)]
     pub(crate) files: Vec<f64>,
     /// With --files: most memory that each process takes.
     #[arg(long, value_name = "SIZE", value_parser = bytes, default_value = "300MB", requires = "files")]

@@ -63,6 +63,9 @@ pub(crate) fn restorer(
     if let Some(tile) = engine.tile {
         builder = builder.tile(tile);
     }
+    if let Some(overlap) = engine.overlap {
+        builder = builder.overlap(overlap);
+    }
     if let Some(bytes) = engine.max_memory {
         builder = builder.max_memory(bytes);
     }

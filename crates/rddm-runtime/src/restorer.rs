@@ -14,6 +14,7 @@ use crate::{
     memory::{self, Cost},
     networks::{Crew, Wiring},
     run::{Job, Run},
+    tiling::Axis,
 };
 
 /// The callback that gets a [`Progress`] after each tile.
@@ -198,6 +199,21 @@ impl Restorer {
         let own =
             || self.parts.rules.layout(size, self.parts.tile, threads).estimate(cost, threads);
         Ok(memory::least(self.cuts(size), cost, threads).unwrap_or_else(own))
+    }
+
+    /// Where the tiles of a picture of `[height, width]` meet: the first row, and the first column, of
+    /// each tile but the first, as of the last step.
+    ///
+    /// # Errors
+    /// As [`Restorer::memory_estimate`].
+    pub fn tile_borders(&self, [height, width]: [usize; 2]) -> Result<[Vec<usize>; 2], Error> {
+        self.check_size([self.parts.rules.channels, height, width])?;
+        let layout = self.layout([height, width])?;
+        let borders = |axis: Option<&Axis>| {
+            let spans = axis.map_or(&[][..], Axis::spans).iter().skip(1);
+            spans.map(|span| span.core.start).collect()
+        };
+        Ok([borders(layout.rows.last()), borders(Some(&layout.columns))])
     }
 
     /// Sets what [`max_memory`](RestorerBuilder::max_memory) sets, for the pictures from now on.

@@ -9,7 +9,8 @@ use tempfile::NamedTempFile;
 
 use crate::{Depth, Error, ErrorKind, Header, Metadata, codecs, encode, raster};
 
-/// A PNG file that is written from the top, row by row, and never is in memory as a whole.
+/// A PNG file that is written from the top, row by row, and never is in memory as a whole. It is
+/// compressed quickly, and so is some percent larger than one of [`write`](crate::write()).
 ///
 /// The rows go into a temporary file beside the place; [`finish`](Self::finish) gives it its name,
 /// and a writer that is dropped before leaves nothing behind.
@@ -68,7 +69,8 @@ impl RowWriter {
         let mut encoder = png::Encoder::with_info(output, info).map_err(refused)?;
         encoder.set_color(color);
         encoder.set_depth(if wide { BitDepth::Sixteen } else { BitDepth::Eight });
-        encoder.set_compression(Compression::Balanced);
+        // Better compression costs more than all else that is done beside the networks.
+        encoder.set_compression(Compression::Fast);
         encoder.set_filter(Filter::Adaptive);
         let mut writer = encoder.write_header().map_err(refused)?;
         if let Some(xmp) = &metadata.xmp {

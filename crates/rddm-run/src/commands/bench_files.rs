@@ -2,9 +2,11 @@
 //! own: memory, time, and what of it is spent outside the networks.
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use rddm_image::{Header, Metadata, RowWriter};
+use rddm_runtime::CancelToken;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -70,11 +72,7 @@ pub(super) fn run(args: &Bench, terminal: &mut Terminal) -> Result<u8, Failure> 
     for _ in 0..rounds {
         for case in &mut cases {
             let output = folder.path().join("output.png");
-            let run = restore(args, case.engine, &case.path, &output)?;
-            if cancel.is_cancelled() {
-                return Err(Failure::interrupted());
-            }
-            case.runs.push(run);
+            case.runs.push(restore(args, case.engine, &case.path, &output, &cancel)?);
         }
     }
     let mut rows: Vec<Row> = Vec::new();
@@ -160,7 +158,13 @@ impl Case<'_> {
 }
 
 /// The report of the command on one file.
-fn restore(args: &Bench, engine: &str, input: &Path, output: &Path) -> Result<Value, Failure> {
+fn restore(
+    args: &Bench,
+    engine: &str,
+    input: &Path,
+    output: &Path,
+    cancel: &CancelToken,
+) -> Result<Value, Failure> {
     let program = std::env::current_exe()?;
     let mut command = Command::new(program);
     command.arg("--model").arg(args.model.as_str()).arg(input).arg("--output").arg(output);
@@ -171,11 +175,16 @@ fn restore(args: &Bench, engine: &str, input: &Path, output: &Path) -> Result<Va
     if let Some(tile) = args.tile.first() {
         command.arg("--tile").arg(tile.to_string());
     }
+    if let Some(overlap) = args.overlap.first() {
+        command.arg("--overlap").arg(overlap.to_string());
+    }
     if let Some(library) = args.library.path() {
         command.arg("--ort-library").arg(library);
     }
     args.registry.repeat(&mut command);
-    let done = command.output()?;
+    let child =
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let done = ended(child, cancel)?.wait_with_output()?;
     if !done.status.success() {
         let code = done.status.code().and_then(|code| u8::try_from(code).ok());
         let said = String::from_utf8_lossy(&done.stderr).trim().to_owned();
@@ -183,6 +192,20 @@ fn restore(args: &Bench, engine: &str, input: &Path, output: &Path) -> Result<Va
     }
     serde_json::from_slice(&done.stdout)
         .map_err(|error| Failure::new(code::UNEXPECTED, format!("a report is no JSON: {error}")))
+}
+
+/// Waits for the end of a process, which an interrupt brings at once. Its report is so short that
+/// it never waits for its reader.
+fn ended(mut child: Child, cancel: &CancelToken) -> Result<Child, Failure> {
+    while child.try_wait()?.is_none() {
+        if cancel.is_cancelled() {
+            child.kill()?;
+            child.wait()?;
+            return Err(Failure::interrupted());
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Ok(child)
 }
 
 fn lines(report: &Report, title: &str) -> String {
