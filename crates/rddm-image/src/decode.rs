@@ -40,10 +40,9 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, Error> {
 pub(crate) fn header_of(bytes: &[u8], limits: &Limits) -> Result<Header, Error> {
     let read = || {
         let format = Format::from_contents(bytes).ok_or_else(|| format::unknown(bytes))?;
-        let mut codec_limits = image::Limits::no_limits();
-        codec_limits.max_alloc = Some(limits.memory.saturating_sub(bytes.len() as u64));
-        let mut decoder = codecs::decoder(format, bytes, codec_limits)
-            .map_err(|error| from_codec(format, error))?;
+        let head = head_limits(limits, limits.memory.saturating_sub(bytes.len() as u64));
+        let mut decoder =
+            codecs::decoder(format, bytes, head).map_err(|error| from_codec(format, error))?;
         let (_, orientation) = codecs::metadata(format, bytes, decoder.as_mut());
         Header::of(format, decoder.as_ref(), orientation, bytes.len() as u64)
     };
@@ -54,6 +53,16 @@ pub(crate) fn gave_up() -> Error {
     Error::new(ErrorKind::Corrupt, "the codec gave up on this file: it is broken")
 }
 
+/// Most bytes that a codec may take for some rows while it reads a file's head, beside the three
+/// kinds of metadata, which may be packed.
+const ROWS: u64 = 64 << 20;
+
+fn head_limits(limits: &Limits, spare: u64) -> image::Limits {
+    let mut head = image::Limits::no_limits();
+    head.max_alloc = Some(spare.min(limits.metadata.saturating_mul(3).saturating_add(ROWS)));
+    head
+}
+
 fn decode_trusting(bytes: &[u8], limits: &Limits) -> Result<Picture, Error> {
     check_file_size(bytes.len() as u64, limits)?;
     let format = Format::from_contents(bytes).ok_or_else(|| format::unknown(bytes))?;
@@ -61,7 +70,7 @@ fn decode_trusting(bytes: &[u8], limits: &Limits) -> Result<Picture, Error> {
     let mut codec_limits = image::Limits::no_limits();
     codec_limits.max_alloc = Some(spare);
     let failed = |error| from_codec(format, error);
-    let mut decoder = codecs::decoder(format, bytes, codec_limits.clone()).map_err(failed)?;
+    let mut decoder = codecs::decoder(format, bytes, head_limits(limits, spare)).map_err(failed)?;
     check_memory(decoder.as_ref(), format, spare)?;
     let (mut metadata, orientation) = codecs::metadata(format, bytes, decoder.as_mut());
     check_metadata(&metadata, limits)?;

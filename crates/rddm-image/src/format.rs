@@ -96,14 +96,23 @@ pub(crate) fn unknown(bytes: &[u8]) -> Error {
     let text = match bytes {
         [] => "the file is empty".to_owned(),
         [b'G', b'I', b'F', b'8', ..] => format!("GIF pictures are not read: {FORMATS}"),
-        [_, _, _, _, b'f', b't', b'y', b'p', b'a', b'v', b'i', ..] => {
+        _ if bytes.get(4..8) == Some(b"ftyp") && has_brand(bytes, *b"avif", *b"avis") => {
             format!("AVIF pictures are not read: {FORMATS}")
         }
-        [_, _, _, _, b'f', b't', b'y', b'p', ..] => {
+        _ if bytes.get(4..8) == Some(b"ftyp") => {
             format!("HEIC pictures and films are not read: {FORMATS}")
         }
         [b'%', b'P', b'D', b'F', ..] => format!("this is a PDF document: {FORMATS}"),
         _ => format!("the contents are no picture in a known format: {FORMATS}"),
     };
     Error::new(ErrorKind::UnknownFormat, text)
+}
+
+/// Whether a file of the ISO base media format names either brand, as its own or as one that it is
+/// compatible with: its first box has its length, `ftyp`, a brand, a version, and further brands.
+fn has_brand(bytes: &[u8], one: [u8; 4], other: [u8; 4]) -> bool {
+    let length = bytes.first_chunk().map_or(0, |length| u32::from_be_bytes(*length) as usize);
+    let first = bytes.get(..length).unwrap_or(bytes);
+    let brands = first.get(8..12).into_iter().chain(first.get(16..).unwrap_or(&[]).chunks_exact(4));
+    brands.into_iter().any(|brand| brand == one || brand == other)
 }

@@ -1,6 +1,7 @@
 //! The options of the command line.
 
 mod diffusion;
+mod serve;
 
 use std::path::PathBuf;
 
@@ -10,6 +11,7 @@ use rddm_manifest::{ModelId, Precision};
 use rddm_runtime::Device;
 
 use diffusion::Diffusion;
+pub(crate) use serve::Serve;
 
 /// Restores pictures with a model of the zoo.
 ///
@@ -34,7 +36,8 @@ pub(crate) struct Args {
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 done; 2 wrong options; 3 a picture that can't be read; 4 a model that is not on this \
-machine; 5 a file that is not what it should be (nothing was run); 7 a file that can't be written; \
+machine; 5 a file that is not what it should be (nothing was run); 6 an address that can't be \
+listened on; 7 a file that can't be written; \
 8 an engine or device that is missing or failed; 9 some of several pictures failed; 130 \
 interrupted; 1 anything else.";
 
@@ -48,6 +51,8 @@ pub(crate) enum Command {
     Bench(Bench),
     /// Checks that each engine of this build computes what it should here.
     SelfTest(SelfTest),
+    /// Serves a page and an HTTP API that restore pictures, to this machine alone.
+    Serve(Serve),
     /// Prints the completions of a shell.
     Completions {
         /// The shell.
@@ -213,9 +218,10 @@ pub(crate) struct RegistryArgs {
     /// The store of pulled models. RDDM_HOME unless given, else where the system keeps data.
     #[arg(long, value_name = "FOLDER")]
     pub(crate) home: Option<PathBuf>,
-    /// A public key whose signature the registry's index must have, instead of the zoo's own.
-    #[arg(long, value_name = "KEY")]
-    pub(crate) key: Vec<rddm_manifest::PublicKey>,
+    /// A public key, or its file, whose signature the registry's index must have, instead of the
+    /// zoo's own.
+    #[arg(long, value_name = "FILE|KEY")]
+    pub(crate) key: Vec<String>,
     /// Takes a registry whose index nobody signed.
     #[arg(long, conflicts_with = "key")]
     pub(crate) allow_unsigned: bool,
@@ -346,6 +352,7 @@ impl Args {
             Some(Command::Devices(devices)) => devices.printing,
             Some(Command::Bench(bench)) => bench.printing,
             Some(Command::SelfTest(test)) => test.printing,
+            Some(Command::Serve(serve)) => serve.printing,
             Some(Command::Completions { .. } | Command::Man) => {
                 Printing { json: false, quiet: false }
             }

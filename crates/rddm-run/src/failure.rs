@@ -15,7 +15,9 @@ pub(crate) mod code {
     pub(crate) const UNEXPECTED: u8 = 1;
     pub(crate) const USAGE: u8 = 2;
     pub(crate) const INPUT: u8 = 3;
+    pub(crate) const MODEL: u8 = 4;
     pub(crate) const VERIFICATION: u8 = 5;
+    pub(crate) const NETWORK: u8 = 6;
     pub(crate) const DISK: u8 = 7;
     pub(crate) const ENGINE: u8 = 8;
     pub(crate) const SOME_FAILED: u8 = 9;

@@ -18,6 +18,12 @@ static HALF: Mutex<Option<PathBuf>> = Mutex::new(None);
 pub(crate) fn token() -> Result<CancelToken, Failure> {
     let token = CancelToken::default();
     let stopped = token.clone();
+    listen(move || stopped.cancel())?;
+    Ok(token)
+}
+
+/// Has `told` called at the first interrupt. The second one ends the process at once.
+pub(crate) fn listen(told: impl Fn() + Send + 'static) -> Result<(), Failure> {
     let installed = ctrlc::set_handler(move || {
         if ASKED.swap(true, Ordering::SeqCst) {
             if let Some(path) = HALF.lock().unwrap_or_else(PoisonError::into_inner).take() {
@@ -27,12 +33,11 @@ pub(crate) fn token() -> Result<CancelToken, Failure> {
             #[allow(clippy::exit, reason = "the user insists, and there is nothing to wait for")]
             std::process::exit(i32::from(code::INTERRUPTED));
         }
-        stopped.cancel();
+        told();
     });
     installed.map_err(|error| {
         Failure::new(code::UNEXPECTED, format!("can't listen for interrupts: {error}"))
-    })?;
-    Ok(token)
+    })
 }
 
 /// Has a file removed if the process ends at once, until this is dropped.

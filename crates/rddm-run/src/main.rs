@@ -45,6 +45,7 @@ fn run(args: Args, terminal: &mut Terminal) -> Result<u8, Failure> {
         Some(Command::Devices(devices)) => commands::devices::run(&devices, terminal),
         Some(Command::Bench(bench)) => commands::bench::run(&bench, terminal),
         Some(Command::SelfTest(test)) => commands::self_test::run(&test, terminal),
+        Some(Command::Serve(serve)) => commands::serve::run(&serve, terminal),
         Some(Command::Completions { shell }) => commands::shell::completions(shell, terminal),
         Some(Command::Man) => commands::shell::man(terminal),
     }

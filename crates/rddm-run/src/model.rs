@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use rddm_manifest::{Manifest, ModelId, Precision};
-use rddm_runtime::{CancelToken, Restorer};
+use rddm_runtime::{CancelToken, Restorer, RestorerBuilder};
 use rddm_zoo::{Origin, ResolveOptions, ResolvedModel, Settings, Trust};
 
 use crate::args::{EngineArgs, RegistryArgs, Sampling};
@@ -15,6 +15,15 @@ pub(crate) fn find(
     args: &RegistryArgs,
     precision: Option<Precision>,
 ) -> Result<ResolvedModel, Failure> {
+    Ok(rddm_zoo::resolve(id, &options(args, precision)?)?)
+}
+
+/// The names that can be found.
+pub(crate) fn names(args: &RegistryArgs) -> Result<Vec<ModelId>, Failure> {
+    Ok(rddm_zoo::available(&options(args, None)?)?)
+}
+
+fn options(args: &RegistryArgs, precision: Option<Precision>) -> Result<ResolveOptions, Failure> {
     let settings = Settings::decide(
         args.home.clone(),
         args.registry.as_deref(),
@@ -24,13 +33,9 @@ pub(crate) fn find(
     let mut options = ResolveOptions::default();
     options.home = settings.home;
     options.registry = settings.registry;
-    options.trust = match (args.allow_unsigned, args.key.is_empty()) {
-        (true, _) => Trust::Unsigned,
-        (false, true) => Trust::Pinned,
-        (false, false) => Trust::Keys(args.key.clone()),
-    };
+    options.trust = Trust::given(&args.key, args.allow_unsigned)?;
     options.precision = precision;
-    Ok(rddm_zoo::resolve(id, &options)?)
+    Ok(options)
 }
 
 /// Makes a model ready to run; its networks are hashed once more on the way.
@@ -40,12 +45,28 @@ pub(crate) fn restorer(
     sampling: &Sampling,
     cancel: CancelToken,
 ) -> Result<Restorer, Failure> {
+    let mut builder =
+        builder(model, engine, cancel).seed(sampling.seed).strength(sampling.strength);
+    if let Some(steps) = sampling.steps {
+        builder = builder.steps(steps);
+    }
+    if let Some(eta) = sampling.eta {
+        builder = builder.eta(eta);
+    }
+    let builder = sampling.diffusion.tell(builder, &model.manifest)?;
+    Ok(builder.build(model.networks.iter().map(|network| &network.bytes))?)
+}
+
+/// A builder that was told what runs the networks, and nothing of the sampling.
+pub(crate) fn builder<'m>(
+    model: &'m ResolvedModel,
+    engine: &EngineArgs,
+    cancel: CancelToken,
+) -> RestorerBuilder<'m> {
     let mut builder = Restorer::builder(&model.manifest)
         .engine(&engine.engine)
         .device(engine.device.clone())
         .threads(engine.threads)
-        .seed(sampling.seed)
-        .strength(sampling.strength)
         .cancel(cancel);
     if let Some(library) = engine.library.path() {
         builder = builder.library(library);
@@ -53,12 +74,6 @@ pub(crate) fn restorer(
     // The networks that were found are of one precision, which may not be the manifest's widest.
     if let Some(network) = model.networks.first() {
         builder = builder.precision(network.precision);
-    }
-    if let Some(steps) = sampling.steps {
-        builder = builder.steps(steps);
-    }
-    if let Some(eta) = sampling.eta {
-        builder = builder.eta(eta);
     }
     if let Some(tile) = engine.tile {
         builder = builder.tile(tile);
@@ -69,8 +84,7 @@ pub(crate) fn restorer(
     if let Some(bytes) = engine.max_memory {
         builder = builder.max_memory(bytes);
     }
-    let builder = sampling.diffusion.tell(builder, &model.manifest)?;
-    Ok(builder.build(model.networks.iter().map(|network| &network.bytes))?)
+    builder
 }
 
 /// Where a model was found, in words.

@@ -98,7 +98,8 @@ fn the_bench_times_pictures_and_networks() {
 fn help_version_completions_and_manual() {
     let bench = Bench::new();
     let help = bench.run("--help").ends(0).text();
-    for word in ["--model <NAME>", "--strength", "metrics", "Exit codes", "RDDM_REGISTRY"] {
+    for word in ["--model <NAME>", "--strength", "metrics", "serve", "Exit codes", "RDDM_REGISTRY"]
+    {
         assert!(help.contains(word), "{word} is not in {help}");
     }
     assert!(bench.run("--version").ends(0).text().starts_with("rddm-run 0."));

@@ -7,6 +7,8 @@ mod support;
 use std::process::Command;
 
 use support::{Bench, Done, NETWORK};
+#[cfg(target_os = "linux")]
+use support::{interrupt, wait_until_it_listens};
 
 #[test]
 fn usage_is_two() {
@@ -135,24 +137,8 @@ fn an_interrupt_is_130_and_leaves_no_half_file() {
         .spawn()
         .unwrap();
     wait_until_it_listens(child.id());
-    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    assert!(killed.success());
+    interrupt(child.id());
     let done = Done::of(child.wait_with_output().unwrap()).ends(130).says(&["interrupted"]);
     assert_eq!(done.json()["interrupted"], true);
     assert_eq!(bench.files(), ["a.png", "b.png"]);
-}
-
-/// Until the process has a handler for the interrupt, at most a minute.
-#[cfg(target_os = "linux")]
-fn wait_until_it_listens(process: u32) {
-    const INTERRUPT: u64 = 1 << 1;
-    for _ in 0..600 {
-        std::thread::sleep(std::time::Duration::from_millis(100));
-        let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
-        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
-        if u64::from_str_radix(caught.trim(), 16).unwrap() & INTERRUPT != 0 {
-            return;
-        }
-    }
-    panic!("no handler for the interrupt");
 }

@@ -1,11 +1,11 @@
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Condvar, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use ndarray::{Array3, ArrayView2, ArrayView3};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use rddm_core::{NoiseField, Sampler, SamplerSpec};
-use rddm_manifest::{Manifest, ModelId, Picture};
+use rddm_manifest::{Manifest, ModelId, Network, Picture};
 
 use crate::{
     CancelToken, Control, Error, ErrorKind, MemoryEstimate, Progress, RestorerBuilder, RowSink,
@@ -47,14 +47,15 @@ pub type OnStep<'a> = &'a mut dyn FnMut(StepView<'_>) -> Control;
 pub struct Restorer {
     parts: Parts,
     device: String,
-    pool: Option<ThreadPool>,
-    crews: Crews,
-    cost: OnceLock<Cost>,
+    pool: Option<Arc<ThreadPool>>,
+    crews: Arc<Crews>,
+    cost: Arc<OnceLock<Cost>>,
 }
 
 /// What a builder gives.
 pub(crate) struct Parts {
     pub(crate) id: ModelId,
+    pub(crate) networks: Vec<Network>,
     pub(crate) picture: Picture,
     pub(crate) engine: &'static str,
     pub(crate) spec: SamplerSpec,
@@ -81,18 +82,30 @@ impl Restorer {
             1 => None,
             threads => {
                 let pool = ThreadPoolBuilder::new().num_threads(threads).build();
-                Some(pool.map_err(|error| {
+                Some(Arc::new(pool.map_err(|error| {
                     Error::caused(
                         ErrorKind::Options,
                         format!("cannot start {threads} threads"),
                         error,
                     )
-                })?)
+                })?))
             }
         };
         let device = crew.device().to_owned();
-        let crews = Crews::new(crew, parts.threads)?;
-        Ok(Self { parts, device, pool, crews, cost: OnceLock::new() })
+        let crews = Arc::new(Crews::new(crew, parts.threads)?);
+        Ok(Self { parts, device, pool, crews, cost: Arc::default() })
+    }
+
+    /// `parts` agree with those of `loaded` in what is shared.
+    pub(crate) fn sharing(parts: Parts, loaded: &Self) -> Self {
+        let Self { device, pool, crews, cost, .. } = loaded;
+        Self {
+            parts,
+            device: device.clone(),
+            pool: pool.clone(),
+            crews: Arc::clone(crews),
+            cost: Arc::clone(cost),
+        }
     }
 
     /// Restores a picture `[channel, height, width]` with values from 0 to 1 (values outside are
@@ -400,7 +413,7 @@ impl Restorer {
     }
 
     pub(crate) fn pool(&self) -> Option<&ThreadPool> {
-        self.pool.as_ref()
+        self.pool.as_deref()
     }
 
     pub(crate) fn crews(&self) -> &Crews {

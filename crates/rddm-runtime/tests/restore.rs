@@ -5,7 +5,7 @@ mod support;
 
 use ndarray::{Array2, Array3, Array4, ArrayView3, Axis, s};
 use rddm_core::{NoiseField, Sampler, SamplerSpec};
-use rddm_runtime::{Control, EngineOptions, Network, Restorer, RestorerBuilder, engine};
+use rddm_runtime::{Control, EngineOptions, ErrorKind, Network, Restorer, RestorerBuilder, engine};
 use support::{Model, picture};
 
 const SEED: u64 = 5;
@@ -322,4 +322,33 @@ fn every_step_is_shown() {
     assert_eq!(times, [999, 665, 332]);
     assert!(farthest(&got, &last.unwrap()) < 1e-6);
     assert!(farthest(&got, &restored(&model, degraded.view(), |options| options)) < ROUNDING);
+}
+
+#[test]
+fn loaded_networks_are_shared_by_other_options() {
+    let model = Model::joint();
+    let manifest = model.manifest();
+    let input = picture(3, 40, 53);
+    let loaded = Restorer::builder(&manifest).threads(2).build(model.files()).unwrap();
+    fn with(builder: RestorerBuilder<'_>) -> RestorerBuilder<'_> {
+        builder.steps(2).eta(0.5).seed(9).strength(0.5).tile(16)
+    }
+    let shared = with(Restorer::builder(&manifest)).share(&loaded).unwrap();
+    assert_eq!((shared.sampler().steps, shared.seed(), shared.threads()), (2, 9, 2));
+    let own = with(Restorer::builder(&manifest).threads(2)).build(model.files()).unwrap();
+    let restore = |restorer: &Restorer| restorer.restore(input.view(), None, &mut go).unwrap();
+    assert_eq!(restore(&shared), restore(&own));
+    // The first is as it was.
+    let again = Restorer::builder(&manifest).build(model.files()).unwrap();
+    assert_eq!(restore(&loaded), restore(&again));
+
+    let refused = |builder: RestorerBuilder<'_>| builder.share(&loaded).err().unwrap().kind();
+    assert_eq!(refused(Restorer::builder(&manifest).strength(9.0)), ErrorKind::Options);
+    assert_eq!(refused(Restorer::builder(&manifest).steps(0)), ErrorKind::Options);
+    let mut other = manifest.clone();
+    other.networks[0].size += 1;
+    assert_eq!(refused(Restorer::builder(&other)), ErrorKind::Options);
+    let mut other = manifest.clone();
+    other.picture.multiple *= 2;
+    assert_eq!(refused(Restorer::builder(&other)), ErrorKind::Options);
 }

@@ -3,14 +3,15 @@
 //! Either a folder holds `gt`, the clean pictures, and beside it folders of degraded ones under the same names
 //! ([`stored_pairs`]), or clean pictures are degraded as a recipe says ([`degraded_pairs`]).
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use ndarray::{Array3, ArrayView3};
+use cpu_time::ProcessTime;
+use ndarray::{Array3, ArrayView3, Axis};
 use rddm_metrics::{mae, psnr_rgb, psnr_y, quantise, ssim_rgb, ssim_y};
 use serde::Serialize;
 
-use crate::data::{Pair, Picture8, file_name, files};
-use crate::degrade::{DegradationSpec, build, once};
+use crate::data::{Files, Pair, Picture8, by_name, file_name, files};
+use crate::degrade::{DegradationSpec, Degraded, build, once};
 use crate::error::{Error, Kind};
 
 /// The measures of one picture against the clean one; dB for PSNR, 0 to 1 for SSIM, levels of 255 for MAE.
@@ -48,6 +49,8 @@ pub struct DataSetScore {
     pub input: Measures,
     /// Least gain of a single picture in PSNR over RGB, dB; below zero where one was made worse.
     pub least_gain: f64,
+    /// Seconds of processor time that restoring a megapixel took.
+    pub seconds_per_megapixel: f64,
     /// Each picture.
     pub pictures: Vec<PictureScore>,
 }
@@ -117,8 +120,9 @@ pub fn inputs(folder: &Path) -> Result<Vec<String>, Error> {
     Ok(names)
 }
 
-/// Restores a picture `[3, height, width]`, values in [0, 1].
-pub type Restore<'a> = &'a mut dyn FnMut(&Array3<f32>) -> Result<Array3<f32>, Error>;
+/// Restores a picture `[3, height, width]` that may have a mask `[1, height, width]`, values in [0, 1].
+pub type Restore<'a> =
+    &'a mut dyn FnMut(&Array3<f32>, Option<&Array3<f32>>) -> Result<Array3<f32>, Error>;
 
 /// A named pair, or why there is none.
 pub type NamedPair = Result<(String, Pair), Error>;
@@ -131,15 +135,25 @@ pub fn stored_pairs(
     folder: &Path,
     input: &str,
 ) -> Result<impl Iterator<Item = NamedPair> + use<>, Error> {
-    let clean_folder = folder.join("gt");
-    Ok(files(&folder.join(input))?.into_iter().map(move |path| {
-        let name = file_name(&path);
-        let mut degraded = Picture8::read_at_least(&path, 1)?;
-        let mut clean = Picture8::read_at_least(&clean_folder.join(&name), 1)?;
-        Picture8::fit_pair(&mut degraded, &mut clean)
-            .map_err(|problem| Error::data(&path, problem))?;
-        Ok((name, Pair { input: degraded.whole(), target: clean.whole() }))
-    }))
+    Ok(pairs_of(by_name(&folder.join(input), &folder.join("gt"), None)?))
+}
+
+/// The pictures of files; a clean picture alone is its own input.
+pub fn pairs_of(files: Vec<Files>) -> impl Iterator<Item = NamedPair> + use<> {
+    files.into_iter().map(|Files { name, clean, degraded, mask }| {
+        let mut target = Picture8::read_at_least(&clean, 1)?;
+        let mut beside = |path: PathBuf, channels| {
+            let mut picture = Picture8::read_channels(&path, 1, channels)?;
+            Picture8::fit_pair(&mut picture, &mut target)
+                .map_err(|problem| Error::data(&path, problem))?;
+            Ok::<_, Error>(picture)
+        };
+        let mask = mask.map(|path| beside(path, 1)).transpose()?.map(|mask| mask.whole());
+        let input = degraded.map(|path| beside(path, 3)).transpose()?;
+        let target = target.whole();
+        let input = input.map_or_else(|| target.clone(), |input| input.whole());
+        Ok((name, Pair { input, target, mask }))
+    })
 }
 
 /// The pictures of a folder, degraded: picture `i` of the folder with the seed `seed + i`.
@@ -154,8 +168,10 @@ pub fn degraded_pairs(
     let degradation = build(degradation)?;
     Ok(files(folder)?.into_iter().zip(seed..).map(move |(path, seed)| {
         let target = Picture8::read_at_least(&path, 1)?.whole();
-        let degraded = Picture8::quantise(&once(degradation.as_ref(), &target, seed));
-        Ok((file_name(&path), Pair { input: degraded.whole(), target }))
+        let Degraded { picture, mask } = once(degradation.as_ref(), &target, seed);
+        let input = Picture8::quantise(&picture).whole();
+        let mask = mask.map(|mask| mask.insert_axis(Axis(0)));
+        Ok((file_name(&path), Pair { input, target, mask }))
     }))
 }
 
@@ -172,9 +188,14 @@ pub fn evaluate(
     on_picture: &mut dyn FnMut(&PictureScore),
 ) -> Result<DataSetScore, Error> {
     let mut pictures = Vec::new();
+    let (mut seconds, mut pixels) = (0.0, 0);
     for pair in pairs {
-        let (name, Pair { input, target }) = pair?;
-        let restored = quantise(restore(&input)?.view());
+        let (name, Pair { input, target, mask }) = pair?;
+        let begun = ProcessTime::now();
+        let restored = restore(&input, mask.as_ref())?;
+        seconds += begun.elapsed().as_secs_f64();
+        pixels += restored.len() / restored.dim().0;
+        let restored = quantise(restored.view());
         let score = PictureScore {
             name,
             restored: Measures::of(restored.view(), target.view())?,
@@ -187,6 +208,7 @@ pub fn evaluate(
     Ok(DataSetScore {
         restored: Measures::mean(pictures.iter().map(|score| score.restored)),
         input: Measures::mean(pictures.iter().map(|score| score.input)),
+        seconds_per_megapixel: seconds / (pixels as f64 / 1e6),
         least_gain: pictures.iter().map(gain).fold(f64::INFINITY, f64::min),
         pictures,
     })

@@ -7,6 +7,7 @@ use rddm_core::{Coefficients, Objective, ScheduleSpec, Shape, TimeEncoding};
 use rddm_networks::NetworkConfig;
 use serde::{Deserialize, Serialize};
 
+use crate::data::{Layout, Split};
 use crate::degrade::DegradationSpec;
 use crate::error::{Error, Kind};
 use crate::text;
@@ -78,6 +79,22 @@ pub enum Source {
         input: PathBuf,
         /// Folder of the clean pictures, below the data folder.
         target: PathBuf,
+        /// Folder of the masks, below the data folder: white where the picture is degraded. For networks that take one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mask: Option<PathBuf>,
+        /// Share of the examples, against the other sources' weights.
+        #[serde(default = "one")]
+        weight: f64,
+    },
+    /// A data set in the folders in which its authors give it out.
+    Layout {
+        /// Which one.
+        layout: Layout,
+        /// Its folder, below the data folder.
+        folder: PathBuf,
+        /// Which part of it.
+        #[serde(default)]
+        split: Split,
         /// Share of the examples, against the other sources' weights.
         #[serde(default = "one")]
         weight: f64,
@@ -387,13 +404,22 @@ impl Recipe {
         }
         let channels = network.channels();
         let pictures = if diffusion.conditional { 2 } else { 1 };
-        if network.in_channels() != pictures * channels {
+        if network.in_channels() != pictures * channels && !self.masked() {
+            let mask = if diffusion.conditional { ", 1 more with a mask" } else { "" };
             let problem = format!(
-                "{} for {pictures} pictures of {channels} channels; give {}",
+                "{} for {pictures} pictures of {channels} channels; give {}{mask}",
                 network.in_channels(),
                 pictures * channels
             );
             return wrong("network.in_channels", problem);
+        }
+        if let Some(source) = self.data.iter().find(|source| self.masked() && !source.masks()) {
+            let problem = format!(
+                "the network takes a mask (in_channels = {}) and {} has none",
+                network.in_channels(),
+                source.name()
+            );
+            return wrong("[[data]]", problem);
         }
         if diffusion.time_encoding == TimeEncoding::AlphaBarBetaBar && !network.takes_two_times() {
             let problem = "alpha_bar_beta_bar needs a network that is told two times";
@@ -405,6 +431,13 @@ impl Recipe {
             return wrong("network.channels", problem);
         }
         Ok(())
+    }
+}
+
+impl Recipe {
+    /// Whether the network is told where a picture is degraded: a mask after the pictures.
+    pub fn masked(&self) -> bool {
+        self.diffusion.conditional && self.network.in_channels() == 2 * self.network.channels() + 1
     }
 }
 
@@ -423,10 +456,33 @@ impl Training {
 }
 
 impl Source {
+    /// Whether its examples have a mask; that of clean pictures is empty.
+    fn masks(&self) -> bool {
+        match self {
+            Self::Pairs { mask, .. } => mask.is_some(),
+            Self::Degraded { degradation, .. } => degradation.masks(),
+            Self::Layout { layout, .. } => *layout == Layout::Istd,
+            Self::Clean { .. } => true,
+            Self::Transferred { .. } => false,
+        }
+    }
+
+    /// The folder that a reader knows it by.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Self::Layout { folder, .. } => folder,
+            Self::Pairs { input, .. } | Self::Transferred { input, .. } => input,
+            Self::Degraded { clean, .. } | Self::Clean { clean, .. } => clean,
+        }
+        .display()
+        .to_string()
+    }
+
     /// Share of the examples, against the other sources' weights.
     pub fn weight(&self) -> f64 {
         match self {
             Self::Pairs { weight, .. }
+            | Self::Layout { weight, .. }
             | Self::Transferred { weight, .. }
             | Self::Clean { weight, .. }
             | Self::Degraded { weight, .. } => *weight,

@@ -162,6 +162,9 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let failed =
         |error: std::io::Error| Error::new(Kind::Run, format!("{}: {error}", path.display()));
+    if !folder.as_os_str().is_empty() {
+        fs::create_dir_all(folder).map_err(failed)?;
+    }
     let mut builder = tempfile::Builder::new();
     // As any file that a program writes; a temporary file is its owner's alone.
     #[cfg(unix)]

@@ -211,6 +211,7 @@ pub(crate) fn batch(
         };
         let (alpha_bar, beta_bar) = (schedule.alpha_bar()[t], schedule.beta_bar()[t]);
         let mut inputs = Vec::with_capacity(pair.input.len());
+        let mask = pair.mask.iter().flatten().map(|mask| 2.0 * mask - 1.0);
         for (degraded, clean) in pair.input.iter().zip(&pair.target) {
             let clean = 2.0 * clean - 1.0;
             let degraded = if diffusion.conditional { 2.0 * degraded - 1.0 } else { 0.0 };
@@ -224,6 +225,7 @@ pub(crate) fn batch(
         if diffusion.conditional {
             x.append(&mut inputs);
         }
+        x.extend(mask);
         for (list, time) in times.iter_mut().zip(diffusion.time_encoding.times(schedule, t)) {
             list.push(time);
         }

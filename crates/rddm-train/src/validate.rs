@@ -39,7 +39,7 @@ pub fn validate(
             let sampler = sampler(recipe, steps)?;
             let (mut psnr, mut input) = (0.0, 0.0);
             for Held { pair, .. } in held {
-                let restored = restore(network, &sampler, &pair.input, device)?;
+                let restored = restore(network, &sampler, &pair.input, pair.mask.as_ref(), device)?;
                 psnr += psnr_of(&restored, &pair.target)?;
                 input += psnr_of(&pair.input, &pair.target)?;
             }
@@ -68,7 +68,7 @@ pub fn sampler(recipe: &Recipe, steps: usize) -> Result<Sampler, Error> {
 }
 
 /// The restored picture, `[channel, height, width]` in [0, 1], of a degraded one of any size, which is mirrored at its
-/// lower right to the multiple that the network takes.
+/// lower right to the multiple that the network takes. `mask` is `[1, height, width]`, for a network that takes one.
 ///
 /// # Errors
 /// When the network gives what the sampler does not take.
@@ -76,20 +76,24 @@ pub fn restore_any_size(
     network: &Network,
     sampler: &Sampler,
     input: &Array3<f32>,
+    mask: Option<&Array3<f32>>,
     multiple: usize,
     device: &Device,
 ) -> Result<Array3<f32>, Error> {
-    let (channels, height, width) = input.dim();
-    let padded = (channels, height.next_multiple_of(multiple), width.next_multiple_of(multiple));
+    let (_, height, width) = input.dim();
     let mirror = |at: usize, length: usize| match length {
         1 => 0,
         _ if at < length => at,
         _ => (2 * (length - 1)).saturating_sub(at),
     };
-    let padded = Array3::from_shape_fn(padded, |(channel, y, x)| {
-        input[(channel, mirror(y, height), mirror(x, width))]
-    });
-    let restored = restore(network, sampler, &padded, device)?;
+    let pad = |picture: &Array3<f32>| {
+        let (channels, height, width) = picture.dim();
+        let wide = (channels, height.next_multiple_of(multiple), width.next_multiple_of(multiple));
+        Array3::from_shape_fn(wide, |(channel, y, x)| {
+            picture[(channel, mirror(y, height), mirror(x, width))]
+        })
+    };
+    let restored = restore(network, sampler, &pad(input), mask.map(pad).as_ref(), device)?;
     Ok(restored.slice(s![.., ..height, ..width]).to_owned())
 }
 
@@ -98,11 +102,14 @@ fn restore(
     network: &Network,
     sampler: &Sampler,
     input: &Array3<f32>,
+    mask: Option<&Array3<f32>>,
     device: &Device,
 ) -> Result<Array3<f32>, Error> {
     let failed = |error: rddm_core::Error| Error::new(Kind::Recipe, error.to_string());
     let (channels, height, width) = input.dim();
-    let input: Vec<f32> = input.iter().map(|value| 2.0 * value - 1.0).collect();
+    let centred = |values: &Array3<f32>| values.iter().map(|value| 2.0 * value - 1.0).collect();
+    let input: Vec<f32> = centred(input);
+    let mask: Vec<f32> = mask.map(centred).unwrap_or_default();
     let mut noise = vec![0.0; input.len()];
     let field = NoiseField::new(0);
     for (row, values) in noise.chunks_exact_mut(width).enumerate() {
@@ -111,9 +118,9 @@ fn restore(
     let mut picture = vec![0.0; input.len()];
     sampler.start(&input, &noise, &mut picture).map_err(failed)?;
     for (index, step) in sampler.steps().iter().enumerate() {
-        let both: Vec<f32> = picture.iter().chain(&input).copied().collect();
-        let shape = [1, 2 * channels, height, width];
-        let x = Tensor::from_data(TensorData::new(both, shape), device);
+        let all: Vec<f32> = picture.iter().chain(&input).chain(&mask).copied().collect();
+        let shape = [1, all.len() / (height * width), height, width];
+        let x = Tensor::from_data(TensorData::new(all, shape), device);
         let times = step.times.map(|time| Tensor::from_floats([time], device));
         let outputs: Vec<Vec<f32>> = network
             .forward(x, times)

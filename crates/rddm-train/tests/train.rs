@@ -306,3 +306,61 @@ fn a_run_is_evaluated_on_a_folder_of_pairs() {
     assert!(table().contains("gt/tiny"), "{}", table());
     assert_eq!(table(), table());
 }
+
+#[test]
+fn a_network_that_is_told_where_a_picture_is_degraded_learns_by_it() {
+    let bench = Bench::new(1);
+    // One colour of holes all over is nothing to go by: only the mask says which pixels to trust.
+    let text = RECIPE
+        .replace("STEPS", "180")
+        .replace("time_width = 8\n", "time_width = 8\nin_channels = 7\noutputs = 1\n")
+        .replace("[[data]]\nkind = \"pairs\"\ninput = \"input\"\ntarget = \"gt\"\n\n", "")
+        .replace("{ kind = \"camera_noise\" }", "{ kind = \"holes\", area = [0.1, 0.2] }")
+        .replace("{ kind = \"rain\", angle = [10.0, 10.0] }", "{ kind = \"shadow\" }")
+        .replace("[training]", "[diffusion]\nobjective = \"pred_res\"\n\n[training]\nrate = 3e-3");
+    fs::write(bench.path("recipe.toml"), text).unwrap();
+    let output = bench.train("run");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let curve = curve(&bench.path("run"));
+    let mean = |part: &[(usize, f64, Vec<f64>)]| {
+        part.iter().map(|(_, loss, _)| loss).sum::<f64>() / part.len() as f64
+    };
+    let (first, last) = (mean(&curve[..10]), mean(&curve[curve.len() - 10..]));
+    assert!(last < 0.8 * first, "the loss went from {first} to {last}");
+    let output = Command::new(env!("CARGO_BIN_EXE_rddm-train"))
+        .args(["eval", "--run"])
+        .arg(bench.path("run"))
+        .arg("--data")
+        .arg(bench.path("data/gt"))
+        .arg("--degraded")
+        .arg(bench.path("recipe.toml"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn a_degradation_is_drawn_with_its_mask() {
+    let bench = Bench::new(1);
+    let degrade = |degradation: &str| {
+        Command::new(env!("CARGO_BIN_EXE_rddm-train"))
+            .arg("degrade")
+            .arg(bench.path("data/gt/a.png"))
+            .args(["--degradation", degradation, "--output"])
+            .arg(bench.path("degraded.png"))
+            .arg("--mask")
+            .arg(bench.path("mask.png"))
+            .output()
+            .unwrap()
+    };
+    assert!(degrade("{ kind = \"holes\" }").status.success());
+    let open = |name: &str| image::open(bench.path(name)).unwrap().into_rgb8();
+    let (clean, degraded, mask) = (open("data/gt/a.png"), open("degraded.png"), open("mask.png"));
+    for (x, y, mask) in mask.enumerate_pixels() {
+        assert!(mask.0[0] == 255 || degraded.get_pixel(x, y) == clean.get_pixel(x, y));
+    }
+    assert!(mask.pixels().any(|pixel| pixel.0 == [255; 3]));
+    let output = degrade("{ kind = \"blur\" }");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("no mask"));
+}

@@ -6,7 +6,7 @@
 //! - A [`Store`] is a folder of blobs, each named by the digest of its bytes, and of names.
 //! - [`pull`] brings a model from a registry into the store. It tells each [`Event`] to an observer.
 //! - [`resolve`] finds a model that can be run, in the store or in a registry that is a folder,
-//!   without network, and hashes every byte of it.
+//!   without network, and hashes every byte of it; [`available`] lists what it can be asked for.
 //! - [`verify`], [`export`], [`LockFile`], [`publish`] and [`Server`] are the other commands' work.
 //!
 //! The library does not print, does not read the environment, and ends no process. `rddm-zoo` is
@@ -48,7 +48,7 @@ pub use place::Place;
 pub use publish::{PublishOptions, Published, publish};
 pub use pull::{PullOptions, Pulled, pull};
 pub use registry::{Access, Registry};
-pub use resolve::{Origin, ResolveOptions, ResolvedModel, ResolvedNetwork, resolve};
+pub use resolve::{Origin, ResolveOptions, ResolvedModel, ResolvedNetwork, available, resolve};
 pub use search::search;
 pub use serve::Server;
 pub use settings::Settings;

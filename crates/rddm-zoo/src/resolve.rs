@@ -145,6 +145,26 @@ pub fn resolve(id: &ModelId, options: &ResolveOptions) -> Result<ResolvedModel, 
     }
 }
 
+/// The names that [`resolve`] can be asked for, in alphabetical order: those of the store and, if the
+/// registry is a folder, those of its index. A folder may lack the files of some.
+///
+/// # Errors
+/// [`ErrorKind::Verification`] if the index is not signed as it must be, [`ErrorKind::Store`] or
+/// [`ErrorKind::NotFound`] if store or index cannot be read.
+pub fn available(options: &ResolveOptions) -> Result<Vec<ModelId>, Error> {
+    let mut names = match &options.home {
+        Some(home) => Store::open(home).models()?,
+        None => Vec::new(),
+    };
+    if let Some(Place::Folder(folder)) = &options.registry {
+        let registry = Registry::open_folder(folder, &options.trust)?;
+        names.extend(registry.index().models.iter().map(|entry| entry.id.clone()));
+    }
+    names.sort();
+    names.dedup();
+    Ok(names)
+}
+
 fn choose(
     manifest: &Manifest,
     asked: Option<Precision>,

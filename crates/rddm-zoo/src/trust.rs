@@ -1,3 +1,6 @@
+use std::fs;
+use std::io::Read as _;
+
 use rddm_manifest::{Error as ManifestError, PublicKey, Signature};
 
 use crate::Error;
@@ -23,6 +26,21 @@ const PINNED: [&str; 2] = [
 ];
 
 impl Trust {
+    /// What the options of a command ask for: the pinned keys where no key is given, else those given, each as a key or as
+    /// the file of one.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Input`](crate::ErrorKind::Input) for a key that is none and a file that cannot be read.
+    pub fn given(keys: &[String], allow_unsigned: bool) -> Result<Self, Error> {
+        if allow_unsigned {
+            return Ok(Self::Unsigned);
+        }
+        if keys.is_empty() {
+            return Ok(Self::Pinned);
+        }
+        keys.iter().map(|key| public_key(key)).collect::<Result<_, _>>().map(Self::Keys)
+    }
+
     /// The keys that are accepted; empty for [`Trust::Unsigned`].
     pub fn keys(&self) -> Vec<PublicKey> {
         match self {
@@ -67,6 +85,19 @@ impl Trust {
             None => Error::usage("no key was given to check the index with"),
         })
     }
+}
+
+fn public_key(key: &str) -> Result<PublicKey, Error> {
+    /// More than a key's file has.
+    const MOST: u64 = 4096;
+    if let Ok(key) = key.parse() {
+        return Ok(key);
+    }
+    let mut text = String::new();
+    fs::File::open(key)
+        .and_then(|file| file.take(MOST).read_to_string(&mut text))
+        .map_err(|error| Error::input(format!("{key} is neither a key nor a file: {error}")))?;
+    text.parse().map_err(|error: ManifestError| Error::input(format!("{key}: {error}")))
 }
 
 /// Checks the signature of an index that the store has kept.

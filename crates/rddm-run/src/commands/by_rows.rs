@@ -8,7 +8,7 @@ use rddm_image::{Metadata, RowReader, RowWriter};
 use rddm_runtime::{Control, Progress, RowError};
 
 use super::batch::Batch;
-use super::deliver;
+use super::deliver::{self, Made};
 use crate::failure::{Failure, code};
 use crate::inputs::Job;
 use crate::{interrupt, report};
@@ -26,7 +26,9 @@ pub(super) fn picture(
         Metadata::default()
     } else {
         let mut metadata = reader.metadata().clone();
-        deliver::sign(batch, &mut metadata);
+        let (model, restorer) = (batch.model, &*batch.restorer);
+        let made = Made { model, restorer, strength: batch.args.sampling.strength };
+        made.sign(&mut metadata);
         metadata
     };
     deliver::make_folder(&job.output)?;

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use ndarray::Array3;
 use rddm_image::{EncodeOptions, Metadata, Picture};
+use rddm_runtime::Restorer;
+use rddm_zoo::ResolvedModel;
 
 use super::batch::Batch;
 use super::compare;
@@ -12,7 +14,7 @@ use crate::failure::{Failure, code};
 use crate::inputs::{Job, STREAM};
 use crate::report;
 
-/// Writes the restored pixels with what the input had beside its own.
+/// Writes the restored pixels, to the job's output and where else it was asked for.
 pub(super) fn picture(
     batch: &mut Batch<'_>,
     job: &Job,
@@ -20,18 +22,12 @@ pub(super) fn picture(
     pixels: Array3<f32>,
     entry: &mut report::Picture,
 ) -> Result<(), Failure> {
-    let mut output = Picture {
-        pixels,
-        alpha: input.alpha.clone(),
-        depth: input.depth,
-        metadata: input.metadata.clone(),
-        format: input.format,
+    let made = Made {
+        model: batch.model,
+        restorer: batch.restorer,
+        strength: batch.args.sampling.strength,
     };
-    if batch.args.files.strip {
-        output.metadata = Metadata::default();
-    } else {
-        sign(batch, &mut output.metadata);
-    }
+    let output = finished(input, pixels, Some(made).filter(|_| !batch.args.files.strip));
     let mut options = EncodeOptions::default().with_quality(batch.args.files.quality);
     options.format = batch.args.files.format;
     let encoded = if job.output == Path::new(STREAM) {
@@ -76,24 +72,46 @@ pub(super) fn stem(path: &Path) -> String {
     stem.map_or_else(|| "picture".to_owned(), |stem| stem.to_string_lossy().into_owned())
 }
 
-/// Writes how a picture was restored into the metadata of its file.
-pub(super) fn sign(batch: &Batch<'_>, metadata: &mut Metadata) {
-    let (manifest, sampler) = (&batch.model.manifest, batch.restorer.sampler());
-    metadata.add_properties(
-        "rddm",
-        "urn:rddm-zoo:restoration:1",
-        &[
-            ("Model", manifest.id.as_str()),
-            ("ModelVersion", &manifest.version.to_string()),
-            ("ManifestSha256", &batch.model.sha256.hex()),
-            ("Steps", &sampler.steps.to_string()),
-            ("Seed", &batch.restorer.seed().to_string()),
-            ("Eta", &sampler.eta.to_string()),
-            ("Strength", &batch.args.sampling.strength.to_string()),
-            ("Engine", batch.restorer.engine()),
-            ("Program", concat!("rddm-run ", env!("CARGO_PKG_VERSION"))),
-        ],
-    );
+/// How a picture was restored.
+pub(super) struct Made<'a> {
+    pub(super) model: &'a ResolvedModel,
+    pub(super) restorer: &'a Restorer,
+    pub(super) strength: f32,
+}
+
+/// The restored pixels with what the input had beside its own, and with how they were made; without
+/// `made`, neither says anything of itself.
+pub(super) fn finished(input: &Picture, pixels: Array3<f32>, made: Option<Made<'_>>) -> Picture {
+    let mut output = Picture::new(pixels);
+    output.alpha.clone_from(&input.alpha);
+    output.depth = input.depth;
+    output.format = input.format;
+    if let Some(made) = made {
+        output.metadata = input.metadata.clone();
+        made.sign(&mut output.metadata);
+    }
+    output
+}
+
+impl Made<'_> {
+    pub(super) fn sign(&self, metadata: &mut Metadata) {
+        let (manifest, sampler) = (&self.model.manifest, self.restorer.sampler());
+        metadata.add_properties(
+            "rddm",
+            "urn:rddm-zoo:restoration:1",
+            &[
+                ("Model", manifest.id.as_str()),
+                ("ModelVersion", &manifest.version.to_string()),
+                ("ManifestSha256", &self.model.sha256.hex()),
+                ("Steps", &sampler.steps.to_string()),
+                ("Seed", &self.restorer.seed().to_string()),
+                ("Eta", &sampler.eta.to_string()),
+                ("Strength", &self.strength.to_string()),
+                ("Engine", self.restorer.engine()),
+                ("Program", concat!("rddm-run ", env!("CARGO_PKG_VERSION"))),
+            ],
+        );
+    }
 }
 
 /// Beside the output: `photo.derain.png` has `photo.derain.compare.png`.

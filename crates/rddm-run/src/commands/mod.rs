@@ -5,6 +5,7 @@ pub(crate) mod devices;
 pub(crate) mod metrics;
 pub(crate) mod restore;
 pub(crate) mod self_test;
+pub(crate) mod serve;
 pub(crate) mod shell;
 
 mod batch;

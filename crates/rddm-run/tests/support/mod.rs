@@ -10,6 +10,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use ndarray::Array3;
 use rddm_image::{EncodeOptions, Picture};
@@ -30,6 +31,13 @@ impl Bench {
             .replace("self_test.onnx", "../zoo/tiny/tiny.onnx")
             .replace("{{sha256}}", &Digest::of(NETWORK).hex())
             .replace("{{size}}", &NETWORK.len().to_string());
+        bench.write("zoo/tiny/tiny.onnx", NETWORK);
+        bench.publish(&manifest);
+        bench
+    }
+
+    /// Makes a registry of one model, `tiny`.
+    pub fn publish(&self, manifest: &str) {
         let index = format!(
             "schema = 1\nversion = 1\ncreated = \"2026-01-01T00:00:00Z\"\nexpires = \"2126-01-01T00:00:00Z\"\n\
              [[models]]\nid = \"tiny\"\nversion = \"0.1.0\"\nmanifest = \"tiny.toml\"\nsha256 = \"{}\"\nsize = {}\n\
@@ -37,10 +45,8 @@ impl Bench {
             Digest::of(manifest.as_bytes()).hex(),
             manifest.len()
         );
-        bench.write("zoo/tiny/tiny.onnx", NETWORK);
-        bench.write("registry/tiny.toml", manifest.as_bytes());
-        bench.write("registry/index.toml", index.as_bytes());
-        bench
+        self.write("registry/tiny.toml", manifest.as_bytes());
+        self.write("registry/index.toml", index.as_bytes());
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -148,6 +154,33 @@ impl Done {
 
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.stdout).into_owned()
+    }
+}
+
+/// Sends a process the signal of the keyboard's interrupt.
+pub fn interrupt(process: u32) {
+    let killed = Command::new("kill").args(["-INT", &process.to_string()]).status().unwrap();
+    assert!(killed.success());
+}
+
+/// Waits until a process has a handler for the interrupt.
+#[cfg(target_os = "linux")]
+pub fn wait_until_it_listens(process: u32) {
+    const INTERRUPT: u64 = 1 << 1;
+    until(|| {
+        let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+        u64::from_str_radix(caught.trim(), 16).unwrap() & INTERRUPT != 0
+    });
+}
+
+/// Waits until something holds, at most two minutes.
+#[track_caller]
+pub fn until(holds: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < Duration::from_secs(120), "it never came to pass");
+        std::thread::sleep(Duration::from_millis(50));
     }
 }
 

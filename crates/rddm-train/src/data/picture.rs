@@ -10,6 +10,9 @@ use ndarray::{Array3, s};
 use crate::error::Error;
 use crate::run::write;
 
+/// Endings of the names of pictures.
+pub(super) const PICTURES: [&str; 7] = ["png", "jpg", "jpeg", "bmp", "tif", "tiff", "webp"];
+
 /// A picture of 8 bits a channel, `[channels, height, width]`: RGB or grey.
 #[derive(Debug, Clone)]
 pub struct Picture8(Array3<u8>);
@@ -17,13 +20,14 @@ pub struct Picture8(Array3<u8>);
 /// The pictures of a folder, in the order of their names.
 ///
 /// # Errors
-/// When the folder cannot be read or holds no file.
+/// When the folder cannot be read or holds no picture.
 pub fn files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).map_err(|error| Error::data(folder, error))? {
         let path = entry.map_err(|error| Error::data(folder, error))?.path();
         let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
-        if path.is_file() && !hidden {
+        let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+        if path.is_file() && !hidden && PICTURES.contains(&extension.as_str()) {
             files.push(path);
         }
     }

@@ -15,7 +15,7 @@ use rand_distr::StandardNormal;
 use serde::{Deserialize, Serialize};
 
 use super::light::{to_linear, to_stored};
-use super::{Degradation, Range, check_range, log_uniform, uniform};
+use super::{Degradation, Degraded, Range, check_range, log_uniform, uniform};
 use crate::error::Error;
 
 /// Noise of a sensor; the defaults span a good camera at ISO 800 to 6400.
@@ -57,7 +57,7 @@ impl CameraNoise {
 }
 
 impl Degradation for CameraNoise {
-    fn degrade(&self, clean: &Array3<f32>, random: &mut ChaCha8Rng) -> Array3<f32> {
+    fn degrade(&self, clean: &Array3<f32>, random: &mut ChaCha8Rng) -> Degraded {
         let shot = log_uniform(self.shot, random);
         let read = log_uniform(self.read, random);
         let gains = [uniform(self.gain, random), 1.0, uniform(self.gain, random)];
@@ -79,12 +79,13 @@ impl Degradation for CameraNoise {
         let noisy = Array3::from_shape_fn((3, height, width), |(channel, y, x)| {
             to_stored(light[(channel, y, x)] + interpolate(&error, channel, y, x, colour))
         });
-        if random.random::<f32>() < self.jpeg {
+        let stored = if random.random::<f32>() < self.jpeg {
             let quality = uniform(self.quality, random).round() as u8;
             through_jpeg(&noisy, quality).unwrap_or(noisy)
         } else {
             noisy.mapv(|value| (value * 255.0).round() / 255.0)
-        }
+        };
+        stored.into()
     }
 }
 
@@ -140,7 +141,7 @@ mod tests {
 
     fn noise_of(grey: f32, noise: &CameraNoise) -> (f32, f32) {
         let clean = Array3::from_elem((3, 128, 128), grey);
-        let noisy = noise.degrade(&clean, &mut ChaCha8Rng::seed_from_u64(5));
+        let noisy = noise.degrade(&clean, &mut ChaCha8Rng::seed_from_u64(5)).picture;
         let green = noisy.index_axis(ndarray::Axis(0), 1).to_owned() - grey;
         let deviation = green.mapv(|v| v * v).mean().unwrap().sqrt();
         let beside = green.windows((1, 2)).into_iter().map(|w| w[(0, 0)] * w[(0, 1)]).sum::<f32>()

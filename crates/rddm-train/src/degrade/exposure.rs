@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::light::{to_linear, to_stored};
-use super::{Degradation, Range, check_range, log_uniform, uniform};
+use super::{Degradation, Degraded, Range, check_range, log_uniform, uniform};
 use crate::error::Error;
 
 /// Too little light; the defaults span dusk to a night under lamps.
@@ -41,7 +41,7 @@ impl Exposure {
 }
 
 impl Degradation for Exposure {
-    fn degrade(&self, clean: &Array3<f32>, random: &mut ChaCha8Rng) -> Array3<f32> {
+    fn degrade(&self, clean: &Array3<f32>, random: &mut ChaCha8Rng) -> Degraded {
         let light = log_uniform(self.light, random);
         let gains = [uniform(self.red, random), 1.0, uniform(self.blue, random)];
         let gamma = uniform(self.gamma, random);
@@ -49,7 +49,7 @@ impl Degradation for Exposure {
         for (mut plane, gain) in dark.outer_iter_mut().zip(gains) {
             plane.mapv_inplace(|value| to_stored(light * gain * to_linear(value).powf(gamma)));
         }
-        dark
+        dark.into()
     }
 }
 
@@ -64,7 +64,7 @@ mod tests {
     fn multiplies_light_and_not_stored_values() {
         let exposure = Exposure { light: [0.1; 2], red: [1.0; 2], blue: [0.5; 2], gamma: [1.0; 2] };
         let clean = Array3::from_elem((3, 4, 4), 0.5);
-        let dark = exposure.degrade(&clean, &mut ChaCha8Rng::seed_from_u64(1));
+        let dark = exposure.degrade(&clean, &mut ChaCha8Rng::seed_from_u64(1)).picture;
         assert!((dark[(0, 0, 0)] - 0.1578).abs() < 1e-3, "{}", dark[(0, 0, 0)]);
         assert!((to_linear(dark[(2, 1, 1)]) / to_linear(dark[(1, 1, 1)]) - 0.5).abs() < 1e-3);
     }

@@ -3,18 +3,22 @@
 //! A degradation is physical where it can be: light is added and scaled in linear light. To add one: a file here, a
 //! variant of [`DegradationSpec`], a line in [`build`].
 
+mod blur;
 mod camera_noise;
 mod exposure;
+mod holes;
 mod light;
 mod rain;
 mod shadow;
 
+pub use blur::Blur;
 pub use camera_noise::CameraNoise;
 pub use exposure::Exposure;
+pub use holes::Holes;
 pub use rain::Rain;
 pub use shadow::Shadow;
 
-use ndarray::Array3;
+use ndarray::{Array2, Array3, Zip};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -23,8 +27,24 @@ use crate::error::{Error, Kind};
 
 /// Makes a degraded picture from a clean one.
 pub trait Degradation: Send + Sync {
-    /// The degraded picture; both are `[3, height, width]`, values in [0, 1].
-    fn degrade(&self, clean: &Array3<f32>, random: &mut ChaCha8Rng) -> Array3<f32>;
+    /// Degrades a picture `[3, height, width]`, values in [0, 1].
+    fn degrade(&self, clean: &Array3<f32>, random: &mut ChaCha8Rng) -> Degraded;
+}
+
+/// A degraded picture.
+#[derive(Debug, Clone)]
+pub struct Degraded {
+    /// The picture, of the clean one's shape, values in [0, 1].
+    pub picture: Array3<f32>,
+    /// Where it is degraded, `[height, width]` from 0 to 1; none where it is all over.
+    pub mask: Option<Array2<f32>>,
+}
+
+impl From<Array3<f32>> for Degraded {
+    /// A picture that is degraded all over.
+    fn from(picture: Array3<f32>) -> Self {
+        Self { picture, mask: None }
+    }
 }
 
 /// A degradation as a recipe names it.
@@ -32,10 +52,14 @@ pub trait Degradation: Send + Sync {
 #[serde(tag = "kind", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum DegradationSpec {
+    /// The blur of a moved camera or of a wrong distance.
+    Blur(Blur),
     /// The noise of a camera's sensor, as it comes out of its processing.
     CameraNoise(CameraNoise),
     /// Too little light, and its colour.
     Exposure(Exposure),
+    /// Strokes and rectangles whose content is lost.
+    Holes(Holes),
     /// Streaks of rain.
     Rain(Rain),
     /// A shadow that something outside the picture casts.
@@ -51,10 +75,28 @@ pub enum DegradationSpec {
 struct Chain(Vec<Box<dyn Degradation>>);
 
 impl Degradation for Chain {
-    fn degrade(&self, clean: &Array3<f32>, random: &mut ChaCha8Rng) -> Array3<f32> {
-        self.0
-            .iter()
-            .fold(clean.clone(), |picture, degradation| degradation.degrade(&picture, random))
+    fn degrade(&self, clean: &Array3<f32>, random: &mut ChaCha8Rng) -> Degraded {
+        self.0.iter().fold(clean.clone().into(), |so_far: Degraded, degradation| {
+            let Degraded { picture, mask } = degradation.degrade(&so_far.picture, random);
+            let mask = match (so_far.mask, mask) {
+                (Some(before), Some(now)) => {
+                    Some(Zip::from(&before).and(&now).map_collect(|a, b| a.max(*b)))
+                }
+                (before, now) => before.or(now),
+            };
+            Degraded { picture, mask }
+        })
+    }
+}
+
+impl DegradationSpec {
+    /// Whether it tells where a picture is degraded.
+    pub fn masks(&self) -> bool {
+        match self {
+            Self::Shadow(_) | Self::Holes(_) => true,
+            Self::Chain { of } => of.iter().any(Self::masks),
+            _ => false,
+        }
     }
 }
 
@@ -64,6 +106,10 @@ impl Degradation for Chain {
 /// When a range is empty or a number is none.
 pub fn build(spec: &DegradationSpec) -> Result<Box<dyn Degradation>, Error> {
     match spec {
+        DegradationSpec::Blur(blur) => {
+            blur.check()?;
+            Ok(Box::new(blur.clone()))
+        }
         DegradationSpec::CameraNoise(noise) => {
             noise.check()?;
             Ok(Box::new(noise.clone()))
@@ -71,6 +117,10 @@ pub fn build(spec: &DegradationSpec) -> Result<Box<dyn Degradation>, Error> {
         DegradationSpec::Exposure(exposure) => {
             exposure.check()?;
             Ok(Box::new(exposure.clone()))
+        }
+        DegradationSpec::Holes(holes) => {
+            holes.check()?;
+            Ok(Box::new(holes.clone()))
         }
         DegradationSpec::Rain(rain) => {
             rain.check()?;
@@ -86,8 +136,8 @@ pub fn build(spec: &DegradationSpec) -> Result<Box<dyn Degradation>, Error> {
     }
 }
 
-/// A degraded picture, drawn from a seed; both are `[3, height, width]`, values in [0, 1].
-pub fn once(degradation: &dyn Degradation, clean: &Array3<f32>, seed: u64) -> Array3<f32> {
+/// A picture `[3, height, width]`, values in [0, 1], degraded by what is drawn from a seed.
+pub fn once(degradation: &dyn Degradation, clean: &Array3<f32>, seed: u64) -> Degraded {
     degradation.degrade(clean, &mut ChaCha8Rng::seed_from_u64(seed))
 }
 

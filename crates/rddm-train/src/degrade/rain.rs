@@ -9,7 +9,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
 use serde::{Deserialize, Serialize};
 
-use super::{Degradation, Range, check_range};
+use super::{Degradation, Degraded, Range, check_range};
 use crate::error::Error;
 
 /// Rain; the defaults span drizzle to a downpour.
@@ -64,7 +64,7 @@ struct Streak {
 }
 
 impl Degradation for Rain {
-    fn degrade(&self, clean: &Array3<f32>, random: &mut ChaCha8Rng) -> Array3<f32> {
+    fn degrade(&self, clean: &Array3<f32>, random: &mut ChaCha8Rng) -> Degraded {
         let (_, height, width) = clean.dim();
         let mut between = |[least, most]: Range| random.random_range(least..=most);
         let density = between(self.density.map(f32::ln)).exp();
@@ -94,9 +94,8 @@ impl Degradation for Rain {
             };
             streak.draw(&mut veil);
         }
-        Array3::from_shape_fn(clean.dim(), |(channel, y, x)| {
-            (clean[(channel, y, x)] + veil[(y, x)]).min(1.0)
-        })
+        let add = |(channel, y, x)| (clean[(channel, y, x)] + veil[(y, x)]).min(1.0);
+        Array3::from_shape_fn(clean.dim(), add).into()
     }
 }
 
@@ -138,7 +137,7 @@ mod tests {
     fn adds_light_along_the_wind() {
         let clean = Array3::from_elem((3, 128, 128), 0.2);
         let rain = Rain { density: [8.0; 2], angle: [0.0; 2], spread: [0.0; 2], ..Rain::default() };
-        let rainy = rain.degrade(&clean, &mut ChaCha8Rng::seed_from_u64(3));
+        let rainy = rain.degrade(&clean, &mut ChaCha8Rng::seed_from_u64(3)).picture;
         assert!(rainy.iter().zip(&clean).all(|(wet, dry)| wet >= dry && *wet <= 1.0));
         assert!(rainy.mean().unwrap() > 0.21);
         let change = |dy: usize, dx: usize| -> f32 {
@@ -154,7 +153,8 @@ mod tests {
     #[test]
     fn the_same_generator_makes_the_same_rain() {
         let clean = Array3::from_elem((3, 32, 32), 0.4);
-        let wet = |seed| Rain::default().degrade(&clean, &mut ChaCha8Rng::seed_from_u64(seed));
+        let wet =
+            |seed| Rain::default().degrade(&clean, &mut ChaCha8Rng::seed_from_u64(seed)).picture;
         assert_eq!(wet(1), wet(1));
         assert_ne!(wet(1), wet(2));
     }

@@ -12,7 +12,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::light::{to_linear, to_stored};
-use super::{Degradation, Range, check_range, log_uniform, uniform};
+use super::{Degradation, Degraded, Range, check_range, log_uniform, uniform};
 use crate::error::Error;
 
 /// A shadow; the defaults span hard and soft shadows of a clear day.
@@ -45,7 +45,7 @@ impl Shadow {
 }
 
 impl Degradation for Shadow {
-    fn degrade(&self, clean: &Array3<f32>, random: &mut ChaCha8Rng) -> Array3<f32> {
+    fn degrade(&self, clean: &Array3<f32>, random: &mut ChaCha8Rng) -> Degraded {
         let (_, height, width) = clean.dim();
         let light = uniform(self.light, random);
         let blue = uniform(self.blue, random);
@@ -62,10 +62,11 @@ impl Degradation for Shadow {
             let share = (depth / border + 0.5).clamp(0.0, 1.0);
             share * share * (3.0 - 2.0 * share)
         });
-        Array3::from_shape_fn(clean.dim(), |(channel, y, x)| {
+        let picture = Array3::from_shape_fn(clean.dim(), |(channel, y, x)| {
             let left = 1.0 - hidden[(y, x)] * (1.0 - kept[channel]);
             to_stored(to_linear(clean[(channel, y, x)]) * left)
-        })
+        });
+        Degraded { picture, mask: Some(hidden) }
     }
 }
 
@@ -128,7 +129,7 @@ mod tests {
         let clean = Array3::from_elem((3, 96, 96), 0.7);
         let mut drawn = 0;
         for seed in 0..12 {
-            let shaded = shadow.degrade(&clean, &mut ChaCha8Rng::seed_from_u64(seed));
+            let shaded = shadow.degrade(&clean, &mut ChaCha8Rng::seed_from_u64(seed)).picture;
             let kept = shaded.mapv(|value| to_linear(value) / to_linear(0.7));
             let [red, blue] = [0, 2].map(|channel| kept.index_axis(ndarray::Axis(0), channel));
             assert!(kept.iter().all(|&kept| (0.249..1.001).contains(&kept)));

@@ -20,7 +20,7 @@ mod verify;
 use std::{env, fs, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
-use rddm_manifest::{ModelId, PublicKey};
+use rddm_manifest::ModelId;
 use rddm_zoo::{
     Access, Error, Event, Http, HttpOptions, Place, Proxy, Registry, Settings, Store, Token, Trust,
 };
@@ -174,7 +174,7 @@ impl<'a> Context<'a> {
             [env::current_dir(), env::current_exe()].into_iter().flatten().collect();
         let registry = common.registry.as_deref();
         let settings = Settings::decide(common.home, registry, |name| env::var_os(name), &folders)?;
-        let trust = trust(&common.trust)?;
+        let trust = Trust::given(&common.trust.keys, common.trust.allow_unsigned)?;
         let http = if common.offline {
             Http::offline()
         } else {
@@ -238,27 +238,6 @@ impl<'a> Context<'a> {
             (None, None) => Registry::remembered(None, &Store::open("."), &self.trust),
         }
     }
-}
-
-fn trust(options: &TrustOptions) -> Result<Trust, Error> {
-    if options.allow_unsigned {
-        return Ok(Trust::Unsigned);
-    }
-    if options.keys.is_empty() {
-        return Ok(Trust::Pinned);
-    }
-    let mut keys = Vec::new();
-    for key in &options.keys {
-        let text = match key.parse::<PublicKey>() {
-            Ok(_) => key.clone(),
-            Err(_) => read_text(std::path::Path::new(key), 4096)?,
-        };
-        keys.push(
-            text.parse()
-                .map_err(|error: rddm_manifest::Error| Error::input(format!("{key}: {error}")))?,
-        );
-    }
-    Ok(Trust::Keys(keys))
 }
 
 fn http_options(arguments: &HttpArguments, settings: &Settings) -> Result<HttpOptions, Error> {

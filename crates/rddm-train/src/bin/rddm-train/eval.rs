@@ -1,25 +1,25 @@
 //! `rddm-train eval`.
 
-use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use indicatif::ProgressBar;
-use ndarray::Array3;
+use ndarray::{Array3, Axis};
 use rddm_manifest::ModelId;
-use rddm_runtime::{Control, Restorer};
+use rddm_runtime::Control;
+use rddm_train::data::{Layout, Split};
 use rddm_train::degrade::DegradationSpec;
 use rddm_train::evaluate::{
-    DataSetScore, NamedPair, PictureScore, degraded_pairs, evaluate, inputs, stored_pairs,
+    DataSetScore, NamedPair, PictureScore, degraded_pairs, evaluate, inputs, pairs_of, stored_pairs,
 };
 use rddm_train::recipe::Source;
 use rddm_train::validate::{restore_any_size, sampler};
 use rddm_train::{Error, Recipe};
-use rddm_zoo::{ResolveOptions, Settings};
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::model::Running;
+use crate::report::{Report, Row, files, round, rounded};
 use crate::{Failure, print};
 
 /// Measures a model of the zoo, or a run, where the clean picture is known: PSNR, SSIM and MAE of 8-bit pictures.
@@ -35,6 +35,9 @@ pub(crate) struct Arguments {
     /// a folder of clean pictures.
     #[arg(long, required = true)]
     data: Vec<PathBuf>,
+    /// The data set's folders are as its authors give it out.
+    #[arg(long, value_parser = layout, conflicts_with = "degraded")]
+    layout: Option<Layout>,
     /// Degrades the pictures as this recipe's first source that degrades, with the seeds from the recipe's on.
     #[arg(long, value_name = "RECIPE")]
     degraded: Option<PathBuf>,
@@ -44,54 +47,23 @@ pub(crate) struct Arguments {
     /// What of the network's outputs the sampler goes by; by default what the model was published with.
     #[arg(long)]
     objective: Option<rddm_core::Objective>,
-    /// What runs the model's networks: tract, or ort where it was built in.
-    #[arg(long, default_value = "tract")]
-    engine: String,
-    /// The shared library of ONNX Runtime, for `--engine ort`.
-    #[arg(long, env = "ORT_DYLIB_PATH")]
-    ort_library: Option<PathBuf>,
-    /// Seed of the noise.
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
-    /// Folder or URL of the registry.
-    #[arg(long)]
-    registry: Option<String>,
-    /// Threads.
-    #[arg(long, default_value_t = 1)]
-    threads: usize,
+    /// The mean over the eight mirrored and turned forms of each picture: eight times the time.
+    #[arg(long, conflicts_with = "run")]
+    ensemble: bool,
+    #[command(flatten)]
+    running: Running,
     /// JSON file that gets the figures; those of other data sets, steps and engines that it holds are kept.
     #[arg(short, long)]
     output: Option<PathBuf>,
 }
 
-/// A figure as `eval.json` has it; the manifest's form with more beside it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Row {
-    dataset: String,
-    metric: String,
-    value: f64,
-    input: f64,
-    steps: usize,
-    engine: String,
-    command: String,
-    #[serde(flatten)]
-    more: Map<String, Value>,
-}
+/// What the name of a data set gains where the mean over turned forms was measured.
+pub(crate) const ENSEMBLE: &str = " ensemble";
 
-#[derive(Debug, Default, Serialize, Deserialize)]
-struct Report {
-    rows: Vec<Row>,
-    #[serde(default)]
-    pictures: Vec<Value>,
-}
-
-type Restore = Box<dyn FnMut(&Array3<f32>) -> Result<Array3<f32>, Error>>;
+type Restore = Box<dyn FnMut(&Array3<f32>, Option<&Array3<f32>>) -> Result<Array3<f32>, Error>>;
 
 pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
-    let mut report = match &arguments.output {
-        Some(path) if path.exists() => read(path)?,
-        _ => Report::default(),
-    };
+    let mut report = Report::read(arguments.output.as_deref())?;
     print::line(&format!(
         "{:28} {:>5} {:>7}  {:>15} {:>15} {:>17} {:>17}  {:>6}",
         "data set", "steps", "engine", "PSNR RGB", "PSNR Y", "SSIM RGB", "SSIM Y", "least"
@@ -103,7 +75,10 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
     for steps in steps {
         let (mut restore, steps, engine) = restorer(&arguments, steps)?;
         for folder in &arguments.data {
-            for (dataset, mut pairs) in datasets(&arguments, folder)? {
+            for (mut dataset, mut pairs) in datasets(&arguments, folder)? {
+                if arguments.ensemble {
+                    dataset += ENSEMBLE;
+                }
                 let bar = ProgressBar::new_spinner();
                 let on_picture = &mut |score: &PictureScore| bar.set_message(score.name.clone());
                 let score = evaluate(&mut pairs, &mut restore, on_picture)?;
@@ -113,17 +88,22 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
             }
         }
     }
-    if let Some(path) = &arguments.output {
-        let text = serde_json::to_string_pretty(&report).map_err(|error| files(path, &error))?;
-        fs::write(path, text + "\n").map_err(|error| files(path, &error))?;
-    }
-    Ok(())
+    report.write(arguments.output.as_deref())
+}
+
+/// A layout by the name that recipes have for it.
+fn layout(name: &str) -> Result<Layout, String> {
+    serde_json::from_value(name.into()).map_err(|error| error.to_string())
 }
 
 type Pairs = Box<dyn Iterator<Item = NamedPair>>;
 
 /// The data sets of a folder, by name.
 fn datasets(arguments: &Arguments, folder: &Path) -> Result<Vec<(String, Pairs)>, Failure> {
+    if let Some(layout) = arguments.layout {
+        let pairs: Pairs = Box::new(pairs_of(layout.examples(folder, Split::Test)?));
+        return Ok(vec![(dataset_name(folder, "test"), pairs)]);
+    }
     let Some(path) = &arguments.degraded else {
         let pairs = inputs(folder)?.into_iter().map(|input| {
             let pairs: Pairs = Box::new(stored_pairs(folder, &input)?);
@@ -155,34 +135,19 @@ fn restorer(
     let Some(id) = &arguments.model else {
         return Err(Failure { code: 2, text: "give --model or --run".into() });
     };
-    let folders: Vec<PathBuf> = (env::current_dir().ok().into_iter())
-        .chain(env::current_exe().ok().as_deref().and_then(Path::parent).map(Path::to_owned))
-        .collect();
-    let settings =
-        Settings::decide(None, arguments.registry.as_deref(), |name| env::var_os(name), &folders)?;
-    let mut options = ResolveOptions::default();
-    options.home = settings.home;
-    options.registry = settings.registry;
-    let model = rddm_zoo::resolve(id, &options)?;
-    let mut builder = Restorer::builder(&model.manifest)
-        .engine(&arguments.engine)
-        .threads(arguments.threads)
-        .seed(arguments.seed);
-    if let Some(steps) = steps {
-        builder = builder.steps(steps);
-    }
-    if let Some(objective) = arguments.objective {
-        builder = builder.objective(objective);
-    }
-    if let Some(library) = &arguments.ort_library {
-        builder = builder.library(library);
-    }
-    let restorer = builder.build(model.networks.iter().map(|network| &network.bytes))?;
+    let model = arguments.running.find(id)?;
+    let restorer = arguments.running.restorer(&model, steps, arguments.objective)?;
     let (steps, engine) = (restorer.sampler().steps, restorer.engine().to_owned());
-    let restore: Restore = Box::new(move |picture| {
-        restorer
-            .restore(picture.view(), None, &mut |_| Control::Continue)
-            .map_err(|error| Error::engine(error.to_string()))
+    let (masked, ensemble) = (model.manifest.picture.mask, arguments.ensemble);
+    let restore: Restore = Box::new(move |picture, mask| {
+        let mask = mask.filter(|_| masked).map(|mask| mask.index_axis(Axis(0), 0));
+        let go_on = &mut |_| Control::Continue;
+        let restored = if ensemble {
+            restorer.restore_ensemble(picture.view(), mask, go_on)
+        } else {
+            restorer.restore(picture.view(), mask, go_on)
+        };
+        restored.map_err(|error| Error::engine(error.to_string()))
     });
     Ok((restore, steps, engine))
 }
@@ -206,8 +171,11 @@ fn of_run(
         .map_err(|error| files(&path, &error))?;
     let sampler = sampler(&recipe, steps)?;
     let multiple = recipe.network.multiple();
-    let restore: Restore =
-        Box::new(move |picture| restore_any_size(&network, &sampler, picture, multiple, &device));
+    let masked = recipe.masked();
+    let restore: Restore = Box::new(move |picture, mask| {
+        let mask = mask.filter(|_| masked);
+        restore_any_size(&network, &sampler, picture, mask, multiple, &device)
+    });
     Ok((restore, steps, "burn".into()))
 }
 
@@ -253,8 +221,13 @@ impl Report {
             Some(path) => format!(" --degraded {}", path.display()),
             None => String::new(),
         };
+        let ensemble = if arguments.ensemble { " --ensemble" } else { "" };
+        let layout = match arguments.layout {
+            Some(layout) => format!(" --layout {layout}"),
+            None => String::new(),
+        };
         let command = format!(
-            "rddm-train eval {what} --engine {engine} --steps {steps} --data $RDDM_DATA/test/{folder}{degraded}"
+            "rddm-train eval {what} --engine {engine} --steps {steps} --data $RDDM_DATA/test/{folder}{layout}{degraded}{ensemble}"
         );
         let same = |row: &Row| row.dataset == dataset && row.steps == steps && row.engine == engine;
         self.rows.retain(|row| !same(row));
@@ -264,12 +237,14 @@ impl Report {
             let mut more = Map::new();
             if metric == "psnr_rgb" {
                 more.insert("least_gain".into(), rounded(score.least_gain));
+                let seconds = score.seconds_per_megapixel;
+                more.insert("seconds_per_megapixel".into(), rounded(seconds));
             }
             self.rows.push(Row {
                 dataset: dataset.to_owned(),
                 metric: metric.to_owned(),
                 value: round(value),
-                input: round(input),
+                input: Some(round(input)),
                 steps,
                 engine: engine.to_owned(),
                 command: command.clone(),
@@ -294,22 +269,4 @@ impl Report {
             }));
         }
     }
-}
-
-/// Four places behind the point: more than the measures are worth.
-fn round(value: f64) -> f64 {
-    (value * 1e4).round() / 1e4
-}
-
-fn rounded(value: f64) -> Value {
-    Value::from(round(value))
-}
-
-fn read(path: &Path) -> Result<Report, Failure> {
-    let text = fs::read(path).map_err(|error| files(path, &error))?;
-    serde_json::from_slice(&text).map_err(|error| files(path, &error))
-}
-
-fn files(path: &Path, error: &dyn std::fmt::Display) -> Failure {
-    Failure { code: 7, text: format!("{}: {error}", path.display()) }
 }

@@ -2,9 +2,14 @@
 
 mod aosa;
 mod degrade;
+mod distance;
 mod eval;
+mod leaderboard;
+mod model;
+mod new_task;
 mod plot;
 mod print;
+mod report;
 mod train;
 
 use std::process::ExitCode;
@@ -25,7 +30,10 @@ enum Command {
     Aosa(aosa::Arguments),
     Degrade(degrade::Arguments),
     Eval(eval::Arguments),
+    Distance(distance::Arguments),
+    Leaderboard(leaderboard::Arguments),
     Plot(plot::Arguments),
+    NewTask(new_task::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -34,7 +42,10 @@ fn main() -> ExitCode {
         Command::Aosa(arguments) => aosa::run(arguments),
         Command::Degrade(arguments) => degrade::run(arguments),
         Command::Eval(arguments) => eval::run(arguments),
+        Command::Distance(arguments) => distance::run(arguments),
+        Command::Leaderboard(arguments) => leaderboard::run(arguments),
         Command::Plot(arguments) => plot::run(arguments),
+        Command::NewTask(arguments) => new_task::run(arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,0 +1,193 @@
+//! Answers requests.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_DISPOSITION, HeaderName, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::{Request, StatusCode};
+use rddm_image::Format;
+use serde::Serialize;
+use tokio::sync::Semaphore;
+
+use super::answer::{self, Answer, Refusal};
+use super::ask::Ask;
+use super::guard::Guard;
+use super::page;
+use super::routes::{self, Route};
+use super::shelf::{Loaded, Shelf};
+use super::upload::{self, Bounds};
+use super::work::{self, Restored, Waiting};
+use crate::args::Serve;
+use crate::failure::{Failure, code};
+use crate::model;
+
+pub(super) struct Site {
+    shelf: Shelf,
+    guard: Guard,
+    body: Bounds,
+    most_steps: usize,
+    most_pictures: u32,
+    places: Arc<Semaphore>,
+}
+
+impl Site {
+    pub(super) fn new(args: &Serve, shelf: Shelf, address: SocketAddr) -> Self {
+        Self {
+            shelf,
+            guard: Guard::new(address),
+            body: Bounds { bytes: args.max_body, time: args.timeout },
+            most_steps: args.max_steps,
+            most_pictures: args.max_pictures,
+            places: Arc::new(Semaphore::new(args.max_pictures as usize)),
+        }
+    }
+
+    pub(super) async fn answer(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+    ) -> Result<Answer, Infallible> {
+        let (head, mut body) = request.into_parts();
+        match self.fulfil(&head, &mut body).await {
+            Ok(answer) => Ok(answer),
+            Err(refusal) => {
+                upload::discard(&mut body, &head.headers, self.body).await;
+                Ok(refusal.answer())
+            }
+        }
+    }
+
+    async fn fulfil(
+        self: &Arc<Self>,
+        head: &Parts,
+        body: &mut Incoming,
+    ) -> Result<Answer, Refusal> {
+        self.guard.check(head)?;
+        match routes::find(&head.method, head.uri.path())? {
+            Route::Page => Ok(page::answer()),
+            Route::OpenApi => Ok(answer::ok("application/json", include_str!("openapi.json"))),
+            Route::Models => Ok(answer::json(StatusCode::OK, &self.offer())),
+            Route::Restore => self.restore(head.uri.query().unwrap_or(""), body).await,
+        }
+    }
+
+    async fn restore(
+        self: &Arc<Self>,
+        query: &str,
+        body: &mut Incoming,
+    ) -> Result<Answer, Refusal> {
+        let ask = Ask::parse(query, self.most_steps)?;
+        if self.shelf.get(&ask.model).is_none() {
+            let what = format!("no model named {} is served here", ask.model);
+            return Err(Failure::new(code::MODEL, what).with_next("see /api/models").into());
+        }
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+            return Err(Refusal::busy());
+        };
+        let file = upload::read(body, self.body).await?;
+        let waiting = Waiting::default();
+        let _waiter = waiting.waiter();
+        let site = Arc::clone(self);
+        let work = tokio::task::spawn_blocking(move || {
+            // The place is taken until the work has ended, whether somebody waits for it or not.
+            let _place = place;
+            let loaded = site.shelf.get(&ask.model).ok_or_else(|| Failure::usage("no model"))?;
+            let restored = work::restore(loaded, &ask, &file, &waiting)?;
+            Ok::<_, Failure>(picture(loaded, restored))
+        });
+        match work.await {
+            Ok(answer) => Ok(answer?),
+            // A panic; its text went to standard error.
+            Err(_) => {
+                let what = "the restoration broke off unexpectedly";
+                Err(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, what))
+            }
+        }
+    }
+
+    fn offer(&self) -> Offer<'_> {
+        let models = self.shelf.models().map(|loaded| {
+            let (manifest, sampler) = (&loaded.model.manifest, loaded.restorer().sampler());
+            Offered {
+                id: manifest.id.as_str(),
+                version: manifest.version.to_string(),
+                manifest_sha256: loaded.model.sha256.hex(),
+                summary: manifest.summary.to_string(),
+                license: manifest.license.to_string(),
+                steps: sampler.steps,
+                eta: sampler.eta,
+            }
+        });
+        Offer {
+            schema: 1,
+            models: models.collect(),
+            formats: Format::ALL.map(Format::extension).to_vec(),
+            limits: Limits {
+                body_bytes: self.body.bytes,
+                steps: self.most_steps,
+                pictures: self.most_pictures,
+            },
+        }
+    }
+}
+
+/// What `/api/models` says.
+#[derive(Serialize)]
+struct Offer<'a> {
+    schema: u32,
+    models: Vec<Offered<'a>>,
+    formats: Vec<&'static str>,
+    limits: Limits,
+}
+
+#[derive(Serialize)]
+struct Offered<'a> {
+    id: &'a str,
+    version: String,
+    manifest_sha256: String,
+    summary: String,
+    license: String,
+    steps: usize,
+    eta: f32,
+}
+
+#[derive(Serialize)]
+struct Limits {
+    body_bytes: u64,
+    steps: usize,
+    pictures: u32,
+}
+
+fn picture(loaded: &Loaded, restored: Restored) -> Answer {
+    let Restored { picture, milliseconds } = restored;
+    let losses: Vec<String> = picture.losses.iter().map(ToString::to_string).collect();
+    let times = milliseconds.map(|(name, time)| format!("{name};dur={time:.1}"));
+    let (id, extension) = (loaded.id(), picture.format.extension());
+    let mut answer = answer::ok(media_type(picture.format), picture.bytes);
+    let mut add = |name: HeaderName, value: String| {
+        // Names, numbers and plain words: each fits into a header.
+        if let Ok(value) = HeaderValue::try_from(value) {
+            answer.headers_mut().insert(name, value);
+        }
+    };
+    add(CONTENT_DISPOSITION, format!("attachment; filename=\"picture.{id}.{extension}\""));
+    add(HeaderName::from_static("server-timing"), times.join(", "));
+    add(HeaderName::from_static("rddm-model"), model::title(&loaded.model.manifest));
+    if !losses.is_empty() {
+        add(HeaderName::from_static("rddm-losses"), losses.join(", "));
+    }
+    answer
+}
+
+fn media_type(format: Format) -> &'static str {
+    match format {
+        Format::Png => "image/png",
+        Format::Jpeg => "image/jpeg",
+        Format::WebP => "image/webp",
+        Format::Tiff => "image/tiff",
+        Format::Bmp => "image/bmp",
+        _ => "application/octet-stream",
+    }
+}

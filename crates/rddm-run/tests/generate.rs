@@ -1,0 +1,76 @@
+//! `--count`: a model that draws pictures from noise.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+#[path = "../../rddm-runtime/tests/support/mod.rs"]
+mod networks;
+mod support;
+
+use networks::Model;
+use support::Bench;
+
+fn publish(bench: &Bench, model: &Model) {
+    bench.write("registry/tiny-joint.onnx", &model.files()[0]);
+    bench.publish(&model.manifest().to_toml().unwrap());
+}
+
+fn drawing() -> Bench {
+    let bench = Bench::new();
+    publish(&bench, &Model::generator());
+    bench
+}
+
+#[test]
+fn pictures_are_drawn_beside_each_other() {
+    let bench = drawing();
+    let report =
+        bench.restore("--count 3 --size 20x12 --seed 4 -o out/d.png --json").ends(0).json();
+    assert_eq!((&report["count"], &report["output"]), (&3.into(), &"out/d.png".into()));
+    assert_eq!(report["size"], serde_json::json!({"width": 20, "height": 12}));
+    assert_eq!(report["sampler"]["seed"], 4);
+    let grid = bench.read("out/d.png");
+    // Two columns and two rows with 8 pixels between, the last place empty.
+    assert_eq!((grid.width(), grid.height()), (48, 32));
+    let part = |top: usize, left: usize| {
+        grid.pixels.slice(ndarray::s![.., top..top + 12, left..left + 20]).to_owned()
+    };
+    assert!(part(20, 28).iter().all(|value| *value == 1.0));
+    // The seeds rise by one.
+    for (seed, top, left) in [(4, 0, 0), (5, 0, 28), (6, 20, 0)] {
+        bench.restore(&format!("--count 1 --size 20x12 --seed {seed} -o one.png")).ends(0);
+        assert_eq!(bench.read("one.png").pixels, part(top, left), "seed {seed}");
+    }
+}
+
+#[test]
+fn the_output_is_named_after_the_model() {
+    let bench = drawing();
+    bench.restore("--count 1 --size 9x7").ends(0).says(&["tiny.png", "1 pictures"]);
+    assert_eq!(bench.files(), ["tiny.png"]);
+    bench.restore("--count 1 --size 9x7 --format jpg -o a.jpg").ends(0);
+    assert_eq!(bench.read("a.jpg").format, Some(rddm_image::Format::Jpeg));
+}
+
+#[test]
+fn what_cannot_be_drawn_is_two() {
+    let bench = drawing();
+    bench.picture("a.png", 8, 8);
+    bench.restore("--count 1").ends(2).says(&["--size"]);
+    bench.restore("--count 0 --size 8x8").ends(2);
+    bench.restore("--count 1 --size 0x8").ends(2);
+    bench.restore("--count 1 --size 8x8 a.png").ends(2);
+    bench.restore("a.png --size 8x8").ends(2);
+    bench.restore("a.png").ends(2).says(&["draws pictures"]);
+    Bench::new().restore("--count 1 --size 8x8").ends(2).says(&["restores pictures"]);
+    assert_eq!(bench.files(), ["a.png"]);
+}
+
+#[test]
+fn what_the_page_has_no_place_for_is_not_served() {
+    let bench = drawing();
+    let serve = "serve --listen 127.0.0.1:0 --registry registry --allow-unsigned";
+    bench.run(&format!("{serve} --model tiny")).ends(2).says(&["draws"]);
+    bench.run(serve).ends(4).says(&["tiny is not served", "rddm-zoo pull"]);
+    publish(&bench, &Model::masked());
+    bench.run(&format!("{serve} --model tiny")).ends(2).says(&["mask"]);
+}

@@ -1,0 +1,20 @@
+//! `rddm-run serve` over the real loopback, asked by programs that mean well, by some that do not,
+//! and by a real browser.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    unreachable_pub,
+    reason = "a test may panic and report"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod api;
+mod browser;
+mod ends;
+mod hostile;
+mod http;
+mod server;
+mod webdriver;

@@ -1,0 +1,76 @@
+//! `--watch`: pictures that come and change are restored, until the interrupt.
+
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
+
+use std::fs::File;
+use std::process::Stdio;
+
+use support::{Bench, Done, colours, interrupt, until, wait_until_it_listens};
+
+#[test]
+fn a_folder_is_watched() {
+    let bench = Bench::new();
+    bench.picture("in/first.png", 16, 12);
+    let words =
+        "--model tiny --registry registry --allow-unsigned --threads 1 in -o out -r --watch --json";
+    let log = bench.path("registry/log");
+    let mut command = bench.command();
+    command.args(words.split(' ')).stdout(Stdio::piped()).stderr(File::create(&log).unwrap());
+    let child = command.spawn().unwrap();
+    wait_until_it_listens(child.id());
+    let bytes = |name: &str| std::fs::read(bench.path(name)).ok();
+    let restored = |name: &str| bytes(&format!("out/{name}"));
+    until(|| restored("first.png").is_some());
+
+    // One that comes, in a folder that was not there.
+    bench.picture("in/deep/second.png", 20, 10);
+    until(|| restored("deep/second.png").is_some());
+
+    // One that is being written when it is seen: it fails, which stops nothing, until it is whole.
+    let file = rddm_image::encode(&colours(30, 20), &Default::default()).unwrap().bytes;
+    bench.write("in/third.png", &file[..file.len() / 2]);
+    let said = |words: &str| std::fs::read_to_string(&log).unwrap().contains(words);
+    until(|| said("in/third.png: the PNG file is broken"));
+    bench.write("in/third.png", &file);
+    until(|| restored("third.png").is_some());
+
+    // One that changes is restored again, and what did not change is left alone.
+    let untouched = bench.path("out/deep/second.png").metadata().unwrap().modified().unwrap();
+    let before = restored("first.png");
+    bench.picture("in/first.png", 40, 30);
+    until(|| restored("first.png") != before);
+
+    interrupt(child.id());
+    let done = Done::of(child.wait_with_output().unwrap()).ends(130);
+    assert!(said("watching"));
+    assert_eq!(
+        bench.path("out/deep/second.png").metadata().unwrap().modified().unwrap(),
+        untouched
+    );
+    assert_eq!(bench.read("out/first.png").width(), 40);
+    let report = done.json();
+    assert_eq!(report["interrupted"], true);
+    assert_eq!((&report["written"], &report["failed"]), (&4.into(), &1.into()));
+    assert_eq!(
+        bench.files(),
+        [
+            "in/deep/second.png",
+            "in/first.png",
+            "in/third.png",
+            "out/deep/second.png",
+            "out/first.png",
+            "out/third.png"
+        ]
+    );
+}
+
+#[test]
+fn what_cannot_be_watched_is_two() {
+    let bench = Bench::new();
+    bench.picture("a.png", 8, 8);
+    bench.restore("- -o b.png --watch").ends(2).says(&["can't be watched"]);
+    bench.restore("a.png --watch --dry-run").ends(2);
+}

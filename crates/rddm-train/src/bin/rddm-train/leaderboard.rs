@@ -1,0 +1,179 @@
+//! `rddm-train leaderboard`.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::Failure;
+use crate::eval::ENSEMBLE;
+use crate::report::{Report, files};
+
+/// Writes the page that compares the zoo's models with each other and with other methods, from the figures in `eval.json` of
+/// each model, and in `classical.json` and `published.json` of the zoo.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Folder of the zoo.
+    #[arg(long, default_value = "zoo")]
+    zoo: PathBuf,
+    /// The page, Markdown.
+    #[arg(short, long, default_value = "docs/leaderboard.md")]
+    output: PathBuf,
+    /// Writes nothing, and fails (3) where the page is not what the figures make.
+    #[arg(long)]
+    check: bool,
+}
+
+/// What a method reached on a data set; what was not measured is none.
+#[derive(Debug, Clone, Default, Deserialize)]
+struct Line {
+    #[serde(default)]
+    dataset: String,
+    method: String,
+    steps: Option<usize>,
+    psnr_rgb: Option<f64>,
+    psnr_y: Option<f64>,
+    ssim_rgb: Option<f64>,
+    least_gain: Option<f64>,
+    seconds_per_megapixel: Option<f64>,
+    bytes: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct Others {
+    rows: Vec<Line>,
+}
+
+pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
+    let mut lines = models(&arguments.zoo)?;
+    for name in ["classical.json", "published.json"] {
+        let path = arguments.zoo.join(name);
+        if path.exists() {
+            let text = fs::read(&path).map_err(|error| files(&path, &error))?;
+            let others: Others =
+                serde_json::from_slice(&text).map_err(|error| files(&path, &error))?;
+            lines.extend(others.rows);
+        }
+    }
+    let page = page(&lines);
+    let path = &arguments.output;
+    if !arguments.check {
+        return fs::write(path, page).map_err(|error| files(path, &error));
+    }
+    let found = fs::read_to_string(path).map_err(|error| files(path, &error))?;
+    if found != page {
+        let text = format!("{} is older than the figures; leave --check out", path.display());
+        return Err(Failure { code: 3, text });
+    }
+    Ok(())
+}
+
+/// What `eval.json` of each model says, and the input of each data set as a method that does nothing.
+fn models(zoo: &Path) -> Result<Vec<Line>, Failure> {
+    let entries = fs::read_dir(zoo).map_err(|error| files(zoo, &error))?;
+    let mut folders: Vec<PathBuf> = entries
+        .filter_map(Result::ok)
+        .map(|entry| entry.path())
+        .filter(|path| path.join("eval.json").exists())
+        .collect();
+    folders.sort();
+    let mut lines: BTreeMap<(String, String, usize), Line> = BTreeMap::new();
+    for folder in folders {
+        let model = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let bytes = networks(&folder)?;
+        for row in Report::read(Some(&folder.join("eval.json")))?.rows {
+            let engine = if row.engine == "tract" { "" } else { row.engine.as_str() };
+            let (dataset, ensemble) = match row.dataset.strip_suffix(ENSEMBLE) {
+                Some(dataset) => (dataset, ENSEMBLE),
+                None => (row.dataset.as_str(), ""),
+            };
+            let method = format!("{model}{ensemble} {engine}").trim().to_owned();
+            let mut set = |method: &str, steps: Option<usize>, value: f64| {
+                let key = (dataset.to_owned(), method.to_owned(), steps.unwrap_or(0));
+                let line = lines.entry(key).or_default();
+                (line.dataset, line.method) = (dataset.to_owned(), method.to_owned());
+                line.steps = steps;
+                match row.metric.as_str() {
+                    "psnr_rgb" => line.psnr_rgb = Some(value),
+                    "psnr_y" => line.psnr_y = Some(value),
+                    "ssim_rgb" => line.ssim_rgb = Some(value),
+                    _ => {}
+                }
+                line.least_gain = line.least_gain.or_else(|| row.more.get("least_gain")?.as_f64());
+                let seconds = || row.more.get("seconds_per_megapixel")?.as_f64();
+                line.seconds_per_megapixel = line.seconds_per_megapixel.or_else(seconds);
+            };
+            if let Some(input) = row.input {
+                set(&method, Some(row.steps), row.value);
+                set("", None, input);
+            }
+        }
+        for line in lines.values_mut().filter(|line| line.method.starts_with(&model)) {
+            line.bytes = Some(bytes);
+        }
+    }
+    let mut lines: Vec<Line> = lines.into_values().collect();
+    for line in lines.iter_mut().filter(|line| line.method.is_empty()) {
+        let dataset = std::mem::take(&mut line.dataset);
+        let method = "the input".to_owned();
+        *line =
+            Line { dataset, method, least_gain: None, seconds_per_megapixel: None, ..line.clone() };
+    }
+    Ok(lines)
+}
+
+/// Bytes of a model's networks.
+fn networks(folder: &Path) -> Result<u64, Failure> {
+    let entries = fs::read_dir(folder).map_err(|error| files(folder, &error))?;
+    let mut sum = 0;
+    for path in entries.filter_map(Result::ok).map(|entry| entry.path()) {
+        if path.extension().is_some_and(|extension| extension == "onnx") {
+            sum += fs::metadata(&path).map_err(|error| files(&path, &error))?.len();
+        }
+    }
+    Ok(sum)
+}
+
+fn page(lines: &[Line]) -> String {
+    let mut page = String::from(
+        "# Leaderboard\n\n\
+         Made by `rddm-train leaderboard` from `zoo/*/eval.json`, `zoo/classical.json` (measured by `zoo/classical.py` on the same\n\
+         pictures) and `zoo/published.json` (figures of papers, on the test sets that are named). Best first. Least: the gain of the\n\
+         picture that gained least, dB RGB. Time: processor seconds a megapixel, one thread; times of models and of classical methods\n\
+         are of one kind of machine, not of one run.\n",
+    );
+    let mut datasets: Vec<&str> = lines.iter().map(|line| line.dataset.as_str()).collect();
+    datasets.sort_unstable();
+    datasets.dedup();
+    for dataset in datasets {
+        let _ = write!(
+            page,
+            "\n## {dataset}\n\n| method | steps | PSNR RGB | PSNR Y | SSIM RGB | least | s/MP | MiB |\n\
+             | --- | --- | --- | --- | --- | --- | --- | --- |\n"
+        );
+        let mut rows: Vec<&Line> = lines.iter().filter(|line| line.dataset == dataset).collect();
+        let rank = |line: &Line| line.psnr_rgb.or(line.psnr_y).unwrap_or(0.0);
+        rows.sort_by(|a, b| rank(b).total_cmp(&rank(a)));
+        for line in rows {
+            let number = |value: Option<f64>, places: usize| {
+                value.map_or(String::new(), |value| format!("{value:.places$}"))
+            };
+            let steps = line.steps.map_or(String::new(), |steps| steps.to_string());
+            let least = line.least_gain.map_or(String::new(), |gain| format!("{gain:+.2}"));
+            let size = line.bytes.map(|bytes| bytes as f64 / f64::from(1 << 20));
+            let _ = writeln!(
+                page,
+                "| {} | {steps} | {} | {} | {} | {least} | {} | {} |",
+                line.method,
+                number(line.psnr_rgb, 2),
+                number(line.psnr_y, 2),
+                number(line.ssim_rgb, 4),
+                number(line.seconds_per_megapixel, 2),
+                number(size, 1),
+            );
+        }
+    }
+    page
+}

@@ -1,0 +1,76 @@
+//! A model of the zoo, ready to be measured.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use rddm_core::Objective;
+use rddm_manifest::ModelId;
+use rddm_runtime::Restorer;
+use rddm_zoo::{ResolveOptions, ResolvedModel, Settings, Trust};
+
+use crate::Failure;
+
+/// What runs a model.
+#[derive(clap::Args)]
+pub(crate) struct Running {
+    /// What runs the model's networks: tract, or ort where it was built in.
+    #[arg(long, default_value = "tract")]
+    engine: String,
+    /// The shared library of ONNX Runtime, for `--engine ort`.
+    #[arg(long, env = "ORT_DYLIB_PATH")]
+    ort_library: Option<PathBuf>,
+    /// Seed of the noise.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Folder or URL of the registry.
+    #[arg(long)]
+    registry: Option<String>,
+    /// A public key, or its file, whose signature the registry's index must have, instead of the zoo's own.
+    #[arg(long, value_name = "FILE|KEY")]
+    key: Vec<String>,
+    /// Takes a registry whose index nobody signed.
+    #[arg(long, conflicts_with = "key")]
+    allow_unsigned: bool,
+    /// Threads.
+    #[arg(long, default_value_t = 1)]
+    threads: usize,
+}
+
+impl Running {
+    /// Finds a model as every command of the project does, and checks its bytes.
+    pub(crate) fn find(&self, id: &ModelId) -> Result<ResolvedModel, Failure> {
+        let folders: Vec<PathBuf> = (env::current_dir().ok().into_iter())
+            .chain(env::current_exe().ok().as_deref().and_then(Path::parent).map(Path::to_owned))
+            .collect();
+        let registry = self.registry.as_deref();
+        let settings = Settings::decide(None, registry, |name| env::var_os(name), &folders)?;
+        let mut options = ResolveOptions::default();
+        options.home = settings.home;
+        options.registry = settings.registry;
+        options.trust = Trust::given(&self.key, self.allow_unsigned)?;
+        Ok(rddm_zoo::resolve(id, &options)?)
+    }
+
+    /// The model, sampled in `steps` steps and by `objective`, or as it was published.
+    pub(crate) fn restorer(
+        &self,
+        model: &ResolvedModel,
+        steps: Option<usize>,
+        objective: Option<Objective>,
+    ) -> Result<Restorer, Failure> {
+        let mut builder = Restorer::builder(&model.manifest)
+            .engine(&self.engine)
+            .threads(self.threads)
+            .seed(self.seed);
+        if let Some(steps) = steps {
+            builder = builder.steps(steps);
+        }
+        if let Some(objective) = objective {
+            builder = builder.objective(objective);
+        }
+        if let Some(library) = &self.ort_library {
+            builder = builder.library(library);
+        }
+        Ok(builder.build(model.networks.iter().map(|network| &network.bytes))?)
+    }
+}

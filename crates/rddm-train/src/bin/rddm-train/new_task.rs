@@ -1,0 +1,222 @@
+//! `rddm-train new-task`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rddm_manifest::{ModelId, Text};
+use rddm_networks::NetworkConfig;
+use rddm_networks::edge::{EdgeConfig, Norm};
+use rddm_train::Recipe;
+use rddm_train::recipe::{Augment, Diffusion, Growth, Source, Training, Validation};
+
+use crate::degrade::parse;
+use crate::report::files;
+use crate::{Failure, print};
+
+/// Begins a model: writes its recipe, model.toml and card, and says which commands make a published model of it.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// The model's name: lower case letters, digits and hyphens.
+    name: ModelId,
+    /// Folder of the pictures.
+    #[arg(long, env = "RDDM_DATA")]
+    data: PathBuf,
+    /// Two folders of pictures under the same names, below --data: degraded and clean.
+    #[arg(long, num_args = 2, value_names = ["DEGRADED", "CLEAN"], required_unless_present = "clean")]
+    pairs: Vec<PathBuf>,
+    /// A folder of clean pictures, below --data, that --degradation is done to.
+    #[arg(long, requires = "degradation", conflicts_with = "pairs")]
+    clean: Option<PathBuf>,
+    /// The degradation as a recipe writes it, such as `{ kind = "blur", motion = 1.0 }`.
+    #[arg(long, requires = "clean")]
+    degradation: Option<String>,
+    /// The picture has an up and a down, as rain has: examples are mirrored and never turned.
+    #[arg(long)]
+    upright: bool,
+    /// One line on what the model does, for lists.
+    #[arg(long, default_value = "Restores pictures")]
+    summary: Text,
+    /// Terms of the pictures that it is trained on, for its card and manifest.
+    #[arg(long, default_value = "unknown")]
+    terms: Text,
+    /// How large the network is.
+    #[arg(long, value_enum, default_value_t = Size::Small)]
+    size: Size,
+    /// Optimiser steps: 10000 take about half an hour on one core, for the small network.
+    #[arg(long, default_value_t = 10_000)]
+    steps: usize,
+    /// Folder of the zoo; the model gets a folder of its own in it.
+    #[arg(long, default_value = "zoo")]
+    zoo: PathBuf,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Size {
+    /// 0.13 million weights.
+    Tiny,
+    /// Half a million.
+    Small,
+}
+
+pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
+    let folder = arguments.zoo.join(arguments.name.as_str());
+    if folder.exists() {
+        let text = format!("{} is there already; choose another name", folder.display());
+        return Err(Failure { code: 7, text });
+    }
+    let recipe = recipe(&arguments)?;
+    let text = recipe.to_toml()?;
+    // What was written is what will be read: a range that is none shows here, and no picture missing later.
+    Recipe::parse(&text)?;
+    rddm_train::data::DataSet::load(&recipe, &arguments.data)?;
+    fs::create_dir_all(&folder).map_err(|error| files(&folder, &error))?;
+    for (name, text) in [
+        ("recipe.toml", text),
+        ("model.toml", model(&arguments, &recipe)),
+        ("card.md", card(&arguments)),
+    ] {
+        let path = folder.join(name);
+        fs::write(&path, text).map_err(|error| files(&path, &error))?;
+    }
+    next(&arguments, &folder);
+    Ok(())
+}
+
+fn recipe(arguments: &Arguments) -> Result<Recipe, Failure> {
+    let source = match (&arguments.clean, &arguments.degradation, &arguments.pairs[..]) {
+        (Some(clean), Some(degradation), _) => {
+            Source::Degraded { clean: clean.clone(), degradation: parse(degradation)?, weight: 1.0 }
+        }
+        (_, _, [input, target]) => {
+            Source::Pairs { input: input.clone(), target: target.clone(), mask: None, weight: 1.0 }
+        }
+        _ => return Err(Failure { code: 2, text: "give --pairs, or --clean".into() }),
+    };
+    let (widths, blocks) = match arguments.size {
+        Size::Tiny => (vec![16, 32, 48], vec![1, 1, 1]),
+        Size::Small => (vec![24, 48, 96], vec![1, 1, 2]),
+    };
+    let network = EdgeConfig { widths, blocks, norm: Norm::Channel, ..EdgeConfig::default() };
+    Ok(Recipe {
+        schema: 1,
+        id: arguments.name.to_string(),
+        notes: String::new(),
+        network: NetworkConfig::Edge(network),
+        diffusion: Diffusion { sum_scale: 1e-3, ..Diffusion::default() },
+        validation: Validation {
+            hold_out: vec![held_out(&source, &arguments.data)?],
+            ..Validation::default()
+        },
+        data: vec![source],
+        training: Training {
+            steps: arguments.steps,
+            warmup: arguments.steps.div_ceil(5).min(200),
+            augment: if arguments.upright { Augment::Mirror } else { Augment::Turn },
+            grow: vec![Growth { after: 0.75, crop: 128, batch: 2 }],
+            noise_weight: 0.05,
+            last_time: 0.9,
+            ..Training::default()
+        },
+    })
+}
+
+/// The picture that is kept out of training: the middle one of the folder.
+fn held_out(source: &Source, data: &Path) -> Result<String, Failure> {
+    let folder = match source {
+        Source::Pairs { input: folder, .. } | Source::Degraded { clean: folder, .. } => folder,
+        _ => return Ok(String::new()),
+    };
+    let pictures = rddm_train::data::files(&data.join(folder))?;
+    if pictures.len() < 2 {
+        let problem = "holds one picture; one to train on and one to hold out are the least";
+        let text = format!("{}: {problem}", folder.display());
+        return Err(Failure { code: 3, text });
+    }
+    let middle = &pictures[pictures.len() / 2];
+    Ok(middle.file_name().unwrap_or_default().to_string_lossy().into_owned())
+}
+
+fn model(arguments: &Arguments, recipe: &Recipe) -> String {
+    let Arguments { name, summary, terms, .. } = arguments;
+    let (multiple, overlap) = match &recipe.network {
+        NetworkConfig::Edge(config) => (config.multiple(), config.receptive_radius()),
+        network => (network.multiple(), 0),
+    };
+    let source = match &recipe.data[0] {
+        Source::Degraded { clean, .. } => clean,
+        Source::Pairs { input, .. } => input,
+        _ => &arguments.data,
+    };
+    let data = source.display();
+    format!(
+        r#"schema = 1
+id = "{name}"
+version = "0.1.0"
+task = "{name}"
+summary = {summary:?}
+license = "MIT OR Apache-2.0"
+least_runtime = "0.1.0"
+
+[[networks]]
+role = "joint"
+precision = "fp32"
+file = "{name}.onnx"
+opset = 17
+inputs = ["x", "time"]
+outputs = ["residual", "noise"]
+
+[sampler]
+timesteps = 1000
+alpha = {{ shape = "decreased", ratio = 1.0 }}
+beta2 = {{ shape = "increased", ratio = 1.0 }}
+sum_scale = {sum_scale}
+objective = "pred_res_noise"
+steps = 1
+eta = 0.0
+time_encoding = "index"
+conditional = true
+method = "ddim"
+
+[picture]
+channels = 3
+mask = false
+multiple = {multiple}
+padding = "reflect"
+tile = 256
+overlap = {overlap}
+
+[[training_data]]
+name = "{data}"
+terms = {terms:?}
+"#,
+        sum_scale = recipe.diffusion.sum_scale,
+        summary = summary.as_str(),
+        terms = terms.as_str(),
+    )
+}
+
+fn card(Arguments { name, summary, terms, .. }: &Arguments) -> String {
+    format!(
+        "# {name}\n\n{summary}.\n\n## Measured\n\nNot yet: `rddm-train eval --model {name}` on pictures that it was not trained on.\n\n\
+         ## Know before use\n\nWhich pictures does it make worse? Look before you publish.\n\n\
+         ## Training\n\n`recipe.toml`. Terms of the pictures: {terms}.\n"
+    )
+}
+
+fn next(arguments: &Arguments, folder: &Path) {
+    let (name, zoo, data) = (&arguments.name, arguments.zoo.display(), arguments.data.display());
+    let registry = arguments.zoo.with_file_name("manifests");
+    let (folder, registry) = (folder.display(), registry.display());
+    let clean = match (&arguments.clean, &arguments.pairs[..]) {
+        (Some(clean), _) => format!("{data}/{} --degraded {folder}/recipe.toml", clean.display()),
+        _ => "TEST  # a folder with gt/ and input/".to_owned(),
+    };
+    print::line(&format!(
+        "{folder}: recipe.toml, model.toml, card.md. Then:\n\n\
+         \x20   rddm-train train {folder}/recipe.toml --data {data} --out runs/{name}\n\
+         \x20   rddm-export run runs/{name} --out {folder}\n\
+         \x20   rddm-zoo publish --zoo {zoo} --out {registry} --signing-key KEY\n\
+         \x20   rddm-train eval --model {name} --output {folder}/eval.json --data {clean}\n\n\
+         Look at pictures, finish the card, and publish once more: the manifest takes the figures from eval.json."
+    ));
+}

@@ -1,0 +1,62 @@
+//! `eval.json`, which the commands that measure add their figures to.
+
+use std::fmt::Display;
+use std::fs;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::Failure;
+
+/// A figure as `eval.json` has it; the manifest's form with more beside it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Row {
+    pub(crate) dataset: String,
+    pub(crate) metric: String,
+    pub(crate) value: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) input: Option<f64>,
+    pub(crate) steps: usize,
+    pub(crate) engine: String,
+    pub(crate) command: String,
+    #[serde(flatten)]
+    pub(crate) more: Map<String, Value>,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Report {
+    pub(crate) rows: Vec<Row>,
+    #[serde(default)]
+    pub(crate) pictures: Vec<Value>,
+}
+
+impl Report {
+    /// What the file holds; nothing where there is no file.
+    pub(crate) fn read(path: Option<&Path>) -> Result<Self, Failure> {
+        let Some(path) = path.filter(|path| path.exists()) else { return Ok(Self::default()) };
+        let text = fs::read(path).map_err(|error| files(path, &error))?;
+        serde_json::from_slice(&text).map_err(|error| files(path, &error))
+    }
+
+    /// Writes the file, where one was asked for.
+    pub(crate) fn write(&self, path: Option<&Path>) -> Result<(), Failure> {
+        let Some(path) = path else { return Ok(()) };
+        let text = serde_json::to_string_pretty(self).map_err(|error| files(path, &error))?;
+        fs::write(path, text + "\n").map_err(|error| files(path, &error))
+    }
+}
+
+/// Four places behind the point: more than the measures are worth.
+pub(crate) fn round(value: f64) -> f64 {
+    (value * 1e4).round() / 1e4
+}
+
+pub(crate) fn rounded(value: f64) -> Value {
+    Value::from(round(value))
+}
+
+/// A file that cannot be read or written.
+pub(crate) fn files(path: &Path, error: &dyn Display) -> Failure {
+    Failure { code: 7, text: format!("{}: {error}", path.display()) }
+}

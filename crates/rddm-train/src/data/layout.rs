@@ -1,0 +1,242 @@
+//! The folders of public data sets, as their authors give them out.
+
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::picture::{PICTURES, files};
+use crate::error::Error;
+
+/// A data set whose folders are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Layout {
+    /// ISTD, shadows: `train/train_A` (shadow), `train_B` (mask), `train_C` (clean); `test/test_A`, ….
+    Istd,
+    /// LOL, low light: `our485/low`, `our485/high`; `eval15/low`, `eval15/high`.
+    Lol,
+    /// RainDrop, drops on the lens: `train/data/N_rain.png`, `train/gt/N_clean.png`; `test_a/…`.
+    RainDrop,
+    /// GoPro, motion blur: `train/SEQUENCE/blur/N.png`, `train/SEQUENCE/sharp/N.png`; `test/…`.
+    GoPro,
+    /// CelebA, faces: `img_align_celeba`, parted by `list_eval_partition.txt`. Clean pictures alone.
+    CelebA,
+    /// SIDD (small or medium, sRGB), noise: `Data/SCENE/…NOISY_SRGB….PNG`, `Data/SCENE/…GT_SRGB….PNG`. No test part.
+    Sidd,
+    /// Rain100L, Rain100H and the training sets of their authors, in one folder or in several: `rain-N.png` or
+    /// `norain-Nx2.png`, and `norain-N.png`; a folder `train` or `test` where there is one.
+    Rain100,
+}
+
+/// A part of a data set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Split {
+    /// What networks are trained on.
+    #[default]
+    Train,
+    /// What they are measured on.
+    Test,
+}
+
+/// The files of one example.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Files {
+    /// What the example is called: by it pictures are held out of training.
+    pub name: String,
+    /// The clean picture.
+    pub clean: PathBuf,
+    /// The degraded one.
+    pub degraded: Option<PathBuf>,
+    /// Where it is degraded.
+    pub mask: Option<PathBuf>,
+}
+
+impl Layout {
+    /// The examples of the data set in `folder`, in the order of their names.
+    ///
+    /// # Errors
+    /// When a folder is missing or a picture has no partner; the text says what was looked for.
+    pub fn examples(self, folder: &Path, split: Split) -> Result<Vec<Files>, Error> {
+        let train = split == Split::Train;
+        match self {
+            Self::Istd => {
+                let part = if train { "train" } else { "test" };
+                let place = |letter| folder.join(part).join(format!("{part}_{letter}"));
+                by_name(&place("A"), &place("C"), Some(&place("B")))
+            }
+            Self::Lol => {
+                let part = folder.join(if train { "our485" } else { "eval15" });
+                by_name(&part.join("low"), &part.join("high"), None)
+            }
+            Self::RainDrop => {
+                let part = folder.join(if train { "train" } else { "test_a" });
+                let clean = |name: &str| name.replace("_rain.", "_clean.");
+                partners(&part.join("data"), &part.join("gt"), clean)
+            }
+            Self::GoPro => {
+                let mut all = Vec::new();
+                for sequence in folders(&folder.join(if train { "train" } else { "test" }))? {
+                    let pairs = by_name(&sequence.join("blur"), &sequence.join("sharp"), None)?;
+                    all.extend(pairs.into_iter().map(|pair| pair.within(&sequence)));
+                }
+                Ok(all)
+            }
+            Self::CelebA => celeba(folder, train),
+            Self::Sidd if !train => {
+                let problem =
+                    "SIDD has no test part of this form; hold scenes out of training instead";
+                Err(Error::data(folder, problem))
+            }
+            Self::Sidd => {
+                let mut all = Vec::new();
+                for scene in folders(&folder.join("Data"))? {
+                    let clean = |name: &str| name.replace("NOISY_SRGB", "GT_SRGB");
+                    let pairs = partners(&scene, &scene, clean)?;
+                    all.extend(pairs.into_iter().map(|pair| pair.within(&scene)));
+                }
+                Ok(all)
+            }
+            Self::Rain100 => {
+                let part = folder.join(if train { "train" } else { "test" });
+                rain100(if part.is_dir() { &part } else { folder })
+            }
+        }
+    }
+}
+
+impl fmt::Display for Layout {
+    /// As recipes write it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
+}
+
+impl Files {
+    /// The same, its name led by that of its folder.
+    fn within(mut self, folder: &Path) -> Self {
+        self.name = format!("{}/{}", name_of(folder), self.name);
+        self
+    }
+}
+
+/// Pairs of two folders under one name, with the masks of a third.
+pub(crate) fn by_name(
+    degraded: &Path,
+    clean: &Path,
+    masks: Option<&Path>,
+) -> Result<Vec<Files>, Error> {
+    let mut pairs = partners(degraded, clean, str::to_owned)?;
+    if let Some(masks) = masks {
+        for pair in &mut pairs {
+            pair.mask = Some(existing(masks.join(&pair.name))?);
+        }
+    }
+    Ok(pairs)
+}
+
+/// Pairs of two folders where `clean` makes the clean picture's name; a name that stays the same in one and the same
+/// folder is a clean picture's own.
+fn partners(
+    degraded: &Path,
+    clean_folder: &Path,
+    clean: impl Fn(&str) -> String,
+) -> Result<Vec<Files>, Error> {
+    let mut pairs = Vec::new();
+    for path in files(degraded)? {
+        let name = name_of(&path);
+        let partner = clean_folder.join(clean(&name));
+        if partner != path {
+            let clean = existing(partner)?;
+            pairs.push(Files { name, clean, degraded: Some(path), mask: None });
+        }
+    }
+    Ok(pairs)
+}
+
+fn celeba(folder: &Path, train: bool) -> Result<Vec<Files>, Error> {
+    let list = folder.join("list_eval_partition.txt");
+    let text = fs::read_to_string(&list).map_err(|error| Error::data(&list, error))?;
+    let wanted = if train { "0" } else { "2" };
+    let mut all = Vec::new();
+    for line in text.lines() {
+        match line.split_whitespace().collect::<Vec<_>>()[..] {
+            [] => {}
+            [name, part] => {
+                if part == wanted {
+                    let clean = existing(folder.join("img_align_celeba").join(name))?;
+                    let name = name.to_owned();
+                    all.push(Files { name, clean, degraded: None, mask: None });
+                }
+            }
+            _ => return Err(Error::data(&list, format!("'{line}' is no name and part"))),
+        }
+    }
+    Ok(all)
+}
+
+fn rain100(folder: &Path) -> Result<Vec<Files>, Error> {
+    let mut pictures = Vec::new();
+    walk(folder, &mut pictures)?;
+    pictures.sort();
+    let stem = |path: &Path| path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let clean: Vec<(String, &PathBuf)> = (pictures.iter())
+        .filter_map(|path| Some((stem(path).strip_prefix("norain-")?.to_owned(), path)))
+        .filter(|(number, _)| !number.contains('x'))
+        .collect();
+    let mut all = Vec::new();
+    for path in &pictures {
+        let stem = stem(path);
+        let rainy = stem
+            .strip_prefix("rain-")
+            .or_else(|| stem.strip_prefix("norain-").and_then(|number| number.strip_suffix("x2")));
+        let Some(number) = rainy else { continue };
+        let Some((_, clean)) = clean.iter().find(|(other, _)| other == number) else {
+            let problem = format!("no norain-{number} beside it in {}", folder.display());
+            return Err(Error::data(path, problem));
+        };
+        let (name, clean) = (name_of(path), (*clean).clone());
+        all.push(Files { name, clean, degraded: Some(path.clone()), mask: None });
+    }
+    if all.is_empty() {
+        let problem = "no picture named rain-N or norain-Nx2 here or in the folders below";
+        return Err(Error::data(folder, problem));
+    }
+    Ok(all)
+}
+
+fn walk(folder: &Path, pictures: &mut Vec<PathBuf>) -> Result<(), Error> {
+    for entry in fs::read_dir(folder).map_err(|error| Error::data(folder, error))? {
+        let path = entry.map_err(|error| Error::data(folder, error))?.path();
+        let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+        if path.is_dir() {
+            walk(&path, pictures)?;
+        } else if PICTURES.contains(&extension.as_str()) {
+            pictures.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// The folders in a folder, by name.
+fn folders(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    let entries = fs::read_dir(folder).map_err(|error| Error::data(folder, error))?;
+    let paths = entries.filter_map(Result::ok).map(|entry| entry.path());
+    let mut folders: Vec<PathBuf> = paths.filter(|path| path.is_dir()).collect();
+    if folders.is_empty() {
+        return Err(Error::data(folder, "holds no folder"));
+    }
+    folders.sort();
+    Ok(folders)
+}
+
+fn existing(path: PathBuf) -> Result<PathBuf, Error> {
+    if path.is_file() { Ok(path) } else { Err(Error::data(&path, "is not there")) }
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}

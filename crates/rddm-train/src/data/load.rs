@@ -1,0 +1,148 @@
+//! Reads the sources of a recipe, and parts what is kept out of training from the rest.
+
+use std::path::{Path, PathBuf};
+
+use ndarray::{Array3, Axis};
+
+use super::layout::{Files, by_name};
+use super::{Example, Held, Loaded, Pair, Picture8, file_name, files};
+use crate::degrade::{self, Degraded};
+use crate::error::{Error, Kind};
+use crate::recipe::{Recipe, Source};
+
+type SourceParts = (Loaded, Option<(String, Vec<Held>)>);
+
+/// The source's examples, and those that are validated, by the source's name.
+pub(super) fn source(source: &Source, recipe: &Recipe, data: &Path) -> Result<SourceParts, Error> {
+    let reader = Reader { recipe };
+    let name = source.name();
+    let named = |held: Vec<Held>| (!held.is_empty()).then_some((name.clone(), held));
+    let (examples, kept) = reader.examples(&source.files(data)?, &name)?;
+    match source {
+        Source::Clean { weight, .. } => Ok((Loaded::new(*weight, examples), None)),
+        Source::Degraded { degradation, weight, .. } => {
+            let degradation = degrade::build(degradation)?;
+            let mut held = Vec::new();
+            for ((name, Example { clean, .. }), seed) in
+                kept.into_iter().zip(recipe.training.seed..)
+            {
+                let target = reader.middle(&clean);
+                let Degraded { picture, mask } = degrade::once(degradation.as_ref(), &target, seed);
+                let mask = mask.filter(|_| recipe.masked()).map(|mask| mask.insert_axis(Axis(0)));
+                held.push(Held { name, pair: Pair { input: picture, target, mask } });
+            }
+            let loaded =
+                Loaded { degradation: Some(degradation), ..Loaded::new(*weight, examples) };
+            Ok((loaded, named(held)))
+        }
+        Source::Pairs { weight, .. } | Source::Layout { weight, .. } => {
+            let held = kept.into_iter().filter_map(|(name, example)| {
+                let Example { clean, degraded, mask } = example;
+                let pair = Pair {
+                    input: reader.middle(&degraded?),
+                    target: reader.middle(&clean),
+                    mask: mask.map(|mask| reader.middle(&mask)),
+                };
+                Some(Held { name, pair })
+            });
+            Ok((Loaded::new(*weight, examples), named(held.collect())))
+        }
+        Source::Transferred { clean, weight, .. } => {
+            let (clean, _) = reader.examples(&alone(&data.join(clean))?, &name)?;
+            let clean = clean.into_iter().map(|example| example.clean).collect();
+            Ok((Loaded { clean, ..Loaded::new(*weight, examples) }, None))
+        }
+    }
+}
+
+impl Source {
+    /// The files of its examples, below the folder `data`.
+    fn files(&self, data: &Path) -> Result<Vec<Files>, Error> {
+        match self {
+            Self::Clean { clean, .. } | Self::Degraded { clean, .. } => alone(&data.join(clean)),
+            Self::Pairs { input, target, mask, .. } => {
+                let mask = mask.as_ref().map(|mask| data.join(mask));
+                by_name(&data.join(input), &data.join(target), mask.as_deref())
+            }
+            Self::Transferred { input, target, .. } => {
+                by_name(&data.join(input), &data.join(target), None)
+            }
+            Self::Layout { layout, folder, split, .. } => {
+                layout.examples(&data.join(folder), *split)
+            }
+        }
+    }
+}
+
+/// Clean pictures of a folder.
+fn alone(folder: &Path) -> Result<Vec<Files>, Error> {
+    let alone =
+        |clean: PathBuf| Files { name: file_name(&clean), clean, degraded: None, mask: None };
+    Ok(files(folder)?.into_iter().map(alone).collect())
+}
+
+struct Reader<'a> {
+    recipe: &'a Recipe,
+}
+
+/// An example and its name.
+type Named = (String, Example);
+
+impl Reader<'_> {
+    /// The examples to train on, and at most as many of those kept out as are validated.
+    fn examples(&self, files: &[Files], name: &str) -> Result<(Vec<Example>, Vec<Named>), Error> {
+        let (mut examples, mut kept) = (Vec::new(), Vec::new());
+        for files in files {
+            let held = self.keeps_out(&files.name);
+            if held && kept.len() == self.recipe.validation.pictures {
+                continue;
+            }
+            let example = self.example(files)?;
+            if held {
+                kept.push((files.name.clone(), example));
+            } else {
+                examples.push(example);
+            }
+        }
+        if examples.is_empty() {
+            let problem = "every picture is held out of training";
+            return Err(Error::new(Kind::Data, format!("{name}: {problem}")));
+        }
+        Ok((examples, kept))
+    }
+
+    /// The pictures of an example, cut to one size.
+    fn example(&self, files: &Files) -> Result<Example, Error> {
+        let channels = self.recipe.network.channels();
+        let mut clean = self.picture(&files.clean, channels)?;
+        let mut beside = |path: &Path, channels| {
+            let mut picture = self.picture(path, channels)?;
+            Picture8::fit_pair(&mut picture, &mut clean).map_err(|problem| {
+                Error::data(path, format!("{problem}: {}", files.clean.display()))
+            })?;
+            Ok::<_, Error>(picture)
+        };
+        let mut degraded =
+            files.degraded.as_ref().map(|path| beside(path, channels)).transpose()?;
+        let masked = files.mask.as_ref().filter(|_| self.recipe.masked());
+        let mask = masked.map(|path| beside(path, 1)).transpose()?;
+        if let (Some(degraded), Some(_)) = (&mut degraded, &mask) {
+            // The mask may have cut the clean picture once more.
+            Picture8::fit_pair(degraded, &mut clean)
+                .map_err(|problem| Error::data(&files.clean, problem))?;
+        }
+        Ok(Example { clean, degraded, mask })
+    }
+
+    fn picture(&self, path: &Path, channels: usize) -> Result<Picture8, Error> {
+        Picture8::read_channels(path, self.recipe.training.largest_crop(), channels)
+    }
+
+    fn middle(&self, picture: &Picture8) -> Array3<f32> {
+        picture.middle(self.recipe.validation.crop, self.recipe.network.multiple())
+    }
+
+    fn keeps_out(&self, name: &str) -> bool {
+        self.recipe.validation.hold_out.iter().any(|prefix| name.starts_with(prefix.as_str()))
+    }
+}

@@ -1,0 +1,136 @@
+//! The folders of public data sets, in small.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::fs;
+use std::path::Path;
+
+use image::{Rgb, RgbImage};
+use rddm_train::Recipe;
+use rddm_train::data::{DataSet, Files, Layout, Split};
+
+/// Pictures of 24×24 pixels under these paths.
+fn pictures(folder: &Path, paths: &[&str]) {
+    for (index, path) in paths.iter().enumerate() {
+        let path = folder.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        RgbImage::from_pixel(24, 24, Rgb([index as u8 * 20, 90, 200])).save(path).unwrap();
+    }
+}
+
+/// Name, clean, degraded and mask of each example, below the folder.
+fn found(layout: Layout, folder: &Path, split: Split) -> Vec<[String; 4]> {
+    let below = |path: Option<&Path>| match path {
+        Some(path) => path.strip_prefix(folder).unwrap().display().to_string(),
+        None => "-".to_owned(),
+    };
+    let examples = layout.examples(folder, split).unwrap();
+    let each = examples.iter().map(|Files { name, clean, degraded, mask }| {
+        [name.clone(), below(Some(clean)), below(degraded.as_deref()), below(mask.as_deref())]
+    });
+    each.collect()
+}
+
+fn check(layout: Layout, paths: &[&str], split: Split, expected: &[[&str; 4]]) {
+    let folder = tempfile::tempdir().unwrap();
+    pictures(folder.path(), paths);
+    assert_eq!(found(layout, folder.path(), split), expected, "{layout}");
+}
+
+#[test]
+fn istd_has_masks() {
+    let paths = ["train/train_A/1-1.png", "train/train_B/1-1.png", "train/train_C/1-1.png"];
+    let files = ["1-1.png", paths[2], paths[0], paths[1]];
+    check(Layout::Istd, &paths, Split::Train, &[files]);
+}
+
+#[test]
+fn lol_has_a_test_part_of_its_own_name() {
+    let paths = ["our485/low/2.png", "our485/high/2.png", "eval15/low/1.png", "eval15/high/1.png"];
+    check(Layout::Lol, &paths, Split::Train, &[["2.png", paths[1], paths[0], "-"]]);
+    check(Layout::Lol, &paths, Split::Test, &[["1.png", paths[3], paths[2], "-"]]);
+}
+
+#[test]
+fn raindrop_has_two_names_for_a_pair() {
+    let paths = ["test_a/data/0_rain.png", "test_a/gt/0_clean.png"];
+    check(Layout::RainDrop, &paths, Split::Test, &[["0_rain.png", paths[1], paths[0], "-"]]);
+}
+
+#[test]
+fn gopro_has_a_folder_for_each_sequence() {
+    let paths = ["train/G1/blur/01.png", "train/G1/sharp/01.png", "train/G1/blur_gamma/01.png"];
+    check(Layout::GoPro, &paths, Split::Train, &[["G1/01.png", paths[1], paths[0], "-"]]);
+}
+
+#[test]
+fn sidd_has_pairs_in_a_folder_for_each_scene() {
+    let paths = [
+        "Data/0001_S6/0001_NOISY_SRGB_010.PNG",
+        "Data/0001_S6/0001_GT_SRGB_010.PNG",
+        "Data/0001_S6/0001_NOISY_SRGB_011.PNG",
+        "Data/0001_S6/0001_GT_SRGB_011.PNG",
+    ];
+    let named = |n: usize| format!("0001_S6/0001_NOISY_SRGB_0{n}.PNG");
+    let (first, second) = (named(10), named(11));
+    let files = [[&first, paths[1], paths[0], "-"], [&second, paths[3], paths[2], "-"]];
+    check(Layout::Sidd, &paths, Split::Train, &files);
+}
+
+#[test]
+fn rain100_has_three_forms() {
+    let beside = ["rain-001.png", "norain-001.png"];
+    let files = ["rain-001.png", beside[1], beside[0], "-"];
+    check(Layout::Rain100, &beside, Split::Test, &[files]);
+    let apart = ["rain/X2/norain-1x2.png", "norain/norain-1.png"];
+    let files = ["norain-1x2.png", apart[1], apart[0], "-"];
+    check(Layout::Rain100, &apart, Split::Train, &[files]);
+    let above = ["test/rainy/rain-7.png", "test/norain-7.png"];
+    let files = ["rain-7.png", above[1], above[0], "-"];
+    check(Layout::Rain100, &above, Split::Test, &[files]);
+}
+
+#[test]
+fn celeba_is_parted_by_its_list() {
+    let folder = tempfile::tempdir().unwrap();
+    pictures(folder.path(), &["img_align_celeba/1.jpg", "img_align_celeba/2.jpg"]);
+    fs::write(folder.path().join("list_eval_partition.txt"), "1.jpg 0\n2.jpg 2\n").unwrap();
+    let files = ["1.jpg", "img_align_celeba/1.jpg", "-", "-"];
+    assert_eq!(found(Layout::CelebA, folder.path(), Split::Train), [files]);
+}
+
+#[test]
+fn a_missing_partner_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    pictures(folder.path(), &["our485/low/2.png"]);
+    fs::create_dir_all(folder.path().join("our485/high")).unwrap();
+    let error = Layout::Lol.examples(folder.path(), Split::Train).unwrap_err().to_string();
+    assert!(error.contains("2.png") && error.contains("not there"), "{error}");
+    let error = Layout::Sidd.examples(folder.path(), Split::Test).unwrap_err().to_string();
+    assert!(error.contains("no test part"), "{error}");
+}
+
+#[test]
+fn a_recipe_names_a_layout_and_gets_its_masks() {
+    let folder = tempfile::tempdir().unwrap();
+    let part = folder.path().join("ISTD");
+    pictures(&part, &["train/train_A/1.png", "train/train_C/1.png", "train/train_B/1.png"]);
+    let recipe = |channels: usize, kind: &str| {
+        Recipe::parse(&format!(
+            "schema = 1\nid = \"shadow\"\n[network]\nfamily = \"edge\"\nin_channels = {channels}\n\
+             [[data]]\n{kind}\n[training]\ncrop = 16\n[validation]\ncrop = 16\n"
+        ))
+    };
+    let istd = "kind = \"layout\"\nlayout = \"istd\"\nfolder = \"ISTD\"";
+    let plain = recipe(6, istd).unwrap();
+    let pair = DataSet::load(&plain, folder.path()).unwrap().example(&plain, 0, 0);
+    assert!(pair.mask.is_none());
+    let masked = recipe(7, istd).unwrap();
+    let pair = DataSet::load(&masked, folder.path()).unwrap().example(&masked, 0, 0);
+    assert_eq!(pair.mask.unwrap().dim(), (1, 16, 16));
+    assert!((pair.input[(0, 0, 0)] - 0.0).abs() < 1e-6);
+    assert!((pair.target[(0, 0, 0)] - 20.0 / 255.0).abs() < 1e-6);
+    let none = "kind = \"pairs\"\ninput = \"a\"\ntarget = \"b\"";
+    let error = recipe(7, none).unwrap_err().to_string();
+    assert!(error.contains("takes a mask") && error.contains('a'), "{error}");
+}
