@@ -9,6 +9,9 @@ pub struct NoiseField {
 }
 
 impl NoiseField {
+    /// No value is farther from 0: `√(-2 ln 2⁻³³)`, rounded up.
+    pub const LARGEST: f32 = 6.764;
+
     /// The field of a seed.
     pub const fn new(seed: u64) -> Self {
         Self { philox: Philox::new([seed as u32, (seed >> 32) as u32]) }

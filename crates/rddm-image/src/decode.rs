@@ -5,7 +5,10 @@ use std::path::Path;
 
 use image::ImageDecoder;
 
-use crate::{Error, ErrorKind, Format, Limits, Metadata, Picture, codecs, format, orient, raster};
+use crate::{
+    Error, ErrorKind, Format, Header, Limits, Metadata, Picture, codecs, format, header, orient,
+    raster,
+};
 
 /// Reads a picture from a file; see [`decode`].
 ///
@@ -29,14 +32,36 @@ pub fn read(path: impl AsRef<Path>, limits: &Limits) -> Result<Picture, Error> {
 pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, Error> {
     // The codecs promise not to panic, and a file that makes one break its promise is still only a
     // broken file.
-    catch_unwind(AssertUnwindSafe(|| decode_trusting(bytes, limits))).unwrap_or_else(|_| {
-        Err(Error::new(ErrorKind::Corrupt, "the codec gave up on this file: it is broken"))
-    })
+    catch_unwind(AssertUnwindSafe(|| decode_trusting(bytes, limits)))
+        .unwrap_or_else(|_| Err(gave_up()))
+}
+
+/// What a file holds, without decoding its pixels.
+pub(crate) fn header_of(bytes: &[u8], limits: &Limits) -> Result<Header, Error> {
+    let read = || {
+        let format = Format::from_contents(bytes).ok_or_else(|| format::unknown(bytes))?;
+        let head = head_limits(limits, limits.memory.saturating_sub(bytes.len() as u64));
+        let mut decoder =
+            codecs::decoder(format, bytes, head).map_err(|error| from_codec(format, error))?;
+        let (_, orientation) = codecs::metadata(format, bytes, decoder.as_mut());
+        Header::of(format, decoder.as_ref(), orientation, bytes.len() as u64)
+    };
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| Err(gave_up()))
+}
+
+pub(crate) fn gave_up() -> Error {
+    Error::new(ErrorKind::Corrupt, "the codec gave up on this file: it is broken")
 }
 
 /// Most bytes that a codec may take for some rows while it reads a file's head, beside the three
 /// kinds of metadata, which may be packed.
 const ROWS: u64 = 64 << 20;
+
+fn head_limits(limits: &Limits, spare: u64) -> image::Limits {
+    let mut head = image::Limits::no_limits();
+    head.max_alloc = Some(spare.min(limits.metadata.saturating_mul(3).saturating_add(ROWS)));
+    head
+}
 
 fn decode_trusting(bytes: &[u8], limits: &Limits) -> Result<Picture, Error> {
     check_file_size(bytes.len() as u64, limits)?;
@@ -45,9 +70,7 @@ fn decode_trusting(bytes: &[u8], limits: &Limits) -> Result<Picture, Error> {
     let mut codec_limits = image::Limits::no_limits();
     codec_limits.max_alloc = Some(spare);
     let failed = |error| from_codec(format, error);
-    let mut head_limits = image::Limits::no_limits();
-    head_limits.max_alloc = Some(spare.min(limits.metadata.saturating_mul(3).saturating_add(ROWS)));
-    let mut decoder = codecs::decoder(format, bytes, head_limits).map_err(failed)?;
+    let mut decoder = codecs::decoder(format, bytes, head_limits(limits, spare)).map_err(failed)?;
     check_memory(decoder.as_ref(), format, spare)?;
     let (mut metadata, orientation) = codecs::metadata(format, bytes, decoder.as_mut());
     check_metadata(&metadata, limits)?;
@@ -61,29 +84,34 @@ fn decode_trusting(bytes: &[u8], limits: &Limits) -> Result<Picture, Error> {
     let (pixels, alpha, depth) = raster::planes(&samples, color, width as usize, height as usize)?;
     drop(samples);
 
-    // A profile of another colour space, as CMYK's, would be wrong for what was decoded.
-    let space: &[u8] = if pixels.dim().0 == 1 { b"GRAY" } else { b"RGB " };
-    metadata.icc = metadata.icc.filter(|profile| profile.get(16..20) == Some(space));
+    metadata.keep_fitting_profile(pixels.dim().0);
     let mut picture = Picture { pixels, alpha, depth, metadata, format: Some(format) };
     orient::apply(&mut picture, orientation);
     Ok(picture)
 }
 
-fn contents(path: &Path, limits: &Limits) -> Result<Vec<u8>, Error> {
-    let failed = |error: std::io::Error| {
-        Error::new(ErrorKind::Io, format!("can't be read: {error}")).because(error)
-    };
-    let file = File::open(path).map_err(failed)?;
-    let data = file.metadata().map_err(failed)?;
+pub(crate) fn contents(path: &Path, limits: &Limits) -> Result<Vec<u8>, Error> {
+    let (file, length) = open(path, limits)?;
+    // A pipe or a file that grows has no size to trust, so the reading itself is cut, too.
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(length as usize).map_err(|_| raster::no_memory(length))?;
+    file.take(limits.file.saturating_add(1)).read_to_end(&mut bytes).map_err(unreadable)?;
+    Ok(bytes)
+}
+
+/// A file that is not larger than allowed, and its size.
+pub(crate) fn open(path: &Path, limits: &Limits) -> Result<(File, u64), Error> {
+    let file = File::open(path).map_err(unreadable)?;
+    let data = file.metadata().map_err(unreadable)?;
     if data.is_dir() {
         return Err(Error::new(ErrorKind::Io, "is a folder, not a picture"));
     }
     check_file_size(data.len(), limits)?;
-    // A pipe or a file that grows has no size to trust, so the reading itself is cut, too.
-    let mut bytes = Vec::new();
-    bytes.try_reserve_exact(data.len() as usize).map_err(|_| raster::no_memory(data.len()))?;
-    file.take(limits.file.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
-    Ok(bytes)
+    Ok((file, data.len()))
+}
+
+pub(crate) fn unreadable(error: std::io::Error) -> Error {
+    Error::new(ErrorKind::Io, format!("can't be read: {error}")).because(error)
 }
 
 fn check_file_size(bytes: u64, limits: &Limits) -> Result<(), Error> {
@@ -98,18 +126,11 @@ fn check_file_size(bytes: u64, limits: &Limits) -> Result<(), Error> {
 
 fn check_memory(decoder: &dyn ImageDecoder, format: Format, spare: u64) -> Result<(), Error> {
     let (width, height) = decoder.dimensions();
-    if width == 0 || height == 0 {
-        return Err(Error::new(
-            ErrorKind::Corrupt,
-            format!("the file claims {width}×{height} pixels: a picture has at least one"),
-        ));
-    }
-    let values = (u64::from(width) * u64::from(height))
-        .saturating_mul(u64::from(decoder.color_type().channel_count()));
-    let peak = decoder
-        .total_bytes()
-        .saturating_add(values.saturating_mul(size_of::<f32>() as u64))
-        .saturating_add(values.saturating_mul(codecs::scratch_bytes(format)));
+    header::check_sides(width.into(), height.into())?;
+    let channels = u64::from(decoder.color_type().channel_count());
+    let values = (u64::from(width) * u64::from(height)).saturating_mul(channels);
+    let sample = u64::from(decoder.color_type().bytes_per_pixel()) / channels;
+    let peak = peak(format, values, sample);
     if peak > spare {
         let mebibytes = |bytes: u64| bytes.div_ceil(1 << 20);
         return Err(Error::new(
@@ -124,7 +145,15 @@ fn check_memory(decoder: &dyn ImageDecoder, format: Format, spare: u64) -> Resul
     Ok(())
 }
 
-fn check_metadata(metadata: &Metadata, limits: &Limits) -> Result<(), Error> {
+/// Bytes that decoding holds at its peak: samples, planes, the codec's own.
+pub(crate) fn peak(format: Format, values: u64, sample_bytes: u64) -> u64 {
+    values
+        .saturating_mul(sample_bytes)
+        .saturating_add(values.saturating_mul(size_of::<f32>() as u64))
+        .saturating_add(values.saturating_mul(codecs::scratch_bytes(format)))
+}
+
+pub(crate) fn check_metadata(metadata: &Metadata, limits: &Limits) -> Result<(), Error> {
     let blocks = [("EXIF", &metadata.exif), ("ICC", &metadata.icc), ("XMP", &metadata.xmp)];
     for (name, block) in blocks {
         let length = block.as_ref().map_or(0, Vec::len) as u64;

@@ -2,6 +2,8 @@ use std::fmt;
 use std::io::Write;
 use std::path::Path;
 
+use tempfile::NamedTempFile;
+
 use crate::codecs::{self, Abilities};
 use crate::{Error, ErrorKind, Format, Metadata, Picture, raster};
 
@@ -155,9 +157,13 @@ fn fitting(metadata: &Metadata, abilities: &Abilities, losses: &mut Vec<Loss>) -
 }
 
 fn replace(path: &Path, bytes: &[u8], overwrite: bool) -> Result<(), Error> {
-    let failed = |error: std::io::Error| {
-        Error::new(ErrorKind::Io, format!("can't be written: {error}")).because(error)
-    };
+    let mut file = part(path)?;
+    file.write_all(bytes).map_err(io)?;
+    persist(file, path, overwrite)
+}
+
+/// A temporary file beside the place.
+pub(crate) fn part(path: &Path) -> Result<NamedTempFile, Error> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let mut builder = tempfile::Builder::new();
     builder.prefix(".rddm-").suffix(".part");
@@ -167,11 +173,14 @@ fn replace(path: &Path, bytes: &[u8], overwrite: bool) -> Result<(), Error> {
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o666);
         builder.permissions(mode);
     }
-    let mut file = builder.tempfile_in(folder.unwrap_or(Path::new("."))).map_err(failed)?;
-    file.write_all(bytes).map_err(failed)?;
-    file.as_file().sync_all().map_err(failed)?;
+    builder.tempfile_in(folder.unwrap_or(Path::new("."))).map_err(io)
+}
+
+/// Gives a temporary file that is whole its name.
+pub(crate) fn persist(file: NamedTempFile, path: &Path, overwrite: bool) -> Result<(), Error> {
+    file.as_file().sync_all().map_err(io)?;
     if overwrite {
-        file.persist(path).map_err(|error| failed(error.error))?;
+        file.persist(path).map_err(|error| io(error.error))?;
         return Ok(());
     }
     match file.persist_noclobber(path) {
@@ -179,6 +188,10 @@ fn replace(path: &Path, bytes: &[u8], overwrite: bool) -> Result<(), Error> {
         Err(error) if error.error.kind() == std::io::ErrorKind::AlreadyExists => {
             Err(Error::new(ErrorKind::Exists, "exists already and was not replaced"))
         }
-        Err(error) => Err(failed(error.error)),
+        Err(error) => Err(io(error.error)),
     }
+}
+
+pub(crate) fn io(error: std::io::Error) -> Error {
+    Error::new(ErrorKind::Io, format!("can't be written: {error}")).because(error)
 }

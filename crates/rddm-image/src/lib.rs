@@ -5,6 +5,9 @@
 //! decide the format, never the name. [`write()`] and [`encode`] go the other way; what a format
 //! can't hold is left out and said in [`Encoded::losses`].
 //!
+//! [`RowReader`] and [`RowWriter`] do the same for PNG files row by row, for pictures that are not to be
+//! in memory as a whole; [`read_header`] says beforehand what a file holds and takes.
+//!
 //! Files are not trusted. [`Limits`] are checked against what a file claims before memory is taken
 //! for it, and whatever is wrong with it comes back as an [`Error`] with a [`kind`](Error::kind).
 //!
@@ -25,10 +28,12 @@ mod decode;
 mod encode;
 mod error;
 mod format;
+mod header;
 mod limits;
 mod orient;
 mod picture;
 mod raster;
+mod rows;
 mod xmp;
 
 pub use compare::{grid, side_by_side};
@@ -36,5 +41,7 @@ pub use decode::{decode, read};
 pub use encode::{EncodeOptions, Encoded, Loss, encode, write, write_bytes};
 pub use error::{Error, ErrorKind};
 pub use format::Format;
+pub use header::{Header, header, read_header};
 pub use limits::Limits;
 pub use picture::{Depth, Metadata, Picture, with_channels};
+pub use rows::{RowReader, RowWriter};

@@ -89,6 +89,12 @@ impl Metadata {
         self.xmp = Some(xmp::add(self.xmp.as_deref(), prefix, uri, properties));
     }
 
+    /// Lets a profile of another colour space go, as CMYK's, which is wrong for what was decoded.
+    pub(crate) fn keep_fitting_profile(&mut self, channels: usize) {
+        let space: &[u8] = if channels == 1 { b"GRAY" } else { b"RGB " };
+        self.icc = self.icc.take().filter(|profile| profile.get(16..20) == Some(space));
+    }
+
     /// Takes the orientation out of the EXIF block, which the pixels no longer need.
     pub(crate) fn forget_orientation(&mut self) {
         if let Some(exif) = &mut self.exif {

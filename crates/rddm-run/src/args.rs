@@ -132,7 +132,11 @@ pub(crate) struct EngineArgs {
     /// Height and width of a tile in pixels. The model's own unless given.
     #[arg(long, value_name = "N")]
     pub(crate) tile: Option<usize>,
-    /// Most memory that the restoration takes, such as 300MB; tiles get smaller to keep it.
+    /// Pixels of context around a tile. Less than the model's own is faster, and seams may show.
+    #[arg(long, value_name = "N")]
+    pub(crate) overlap: Option<usize>,
+    /// Most memory that the process takes, such as 300MB: tiles get smaller to keep it, and a PNG
+    /// file that does not fit goes row by row into another one.
     #[arg(long, value_name = "SIZE", value_parser = bytes)]
     pub(crate) max_memory: Option<u64>,
     /// Which of the model's networks run: fp32, fp16 or int8. The widest unless given.
@@ -223,6 +227,24 @@ pub(crate) struct RegistryArgs {
     pub(crate) allow_unsigned: bool,
 }
 
+impl RegistryArgs {
+    /// Says the same to another run of the command.
+    pub(crate) fn repeat(&self, command: &mut std::process::Command) {
+        if let Some(registry) = &self.registry {
+            command.arg("--registry").arg(registry);
+        }
+        if let Some(home) = &self.home {
+            command.arg("--home").arg(home);
+        }
+        for key in &self.key {
+            command.arg("--key").arg(key.to_string());
+        }
+        if self.allow_unsigned {
+            command.arg("--allow-unsigned");
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, clap::Args)]
 #[command(next_help_heading = "Printing")]
 pub(crate) struct Printing {
@@ -269,8 +291,15 @@ pub(crate) struct Bench {
     /// Tile sizes to compare. The model's own unless given; 0 takes the picture as a whole.
     #[arg(long, value_name = "N", value_delimiter = ',')]
     pub(crate) tile: Vec<usize>,
+    /// Overlaps to compare: pixels of context around a tile. The model's own unless given.
+    #[arg(long, value_name = "N", value_delimiter = ',')]
+    pub(crate) overlap: Vec<usize>,
+    /// Pictures to restore instead of made ones; with --tile or --overlap, how far tiles are from the
+    /// whole picture is told, too.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["size", "network"])]
+    pub(crate) picture: Vec<PathBuf>,
     /// Times one pass of the first network over the whole picture instead of a restoration.
-    #[arg(long, conflicts_with_all = ["tile", "steps"])]
+    #[arg(long, conflicts_with_all = ["tile", "overlap", "steps"])]
     pub(crate) network: bool,
     /// Sampling steps.
     #[arg(long, value_name = "N", default_value_t = 1)]
@@ -278,9 +307,16 @@ pub(crate) struct Bench {
     /// Tiles that are worked on at a time; 0 means one for each processor core.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) threads: usize,
-    /// Rounds; the median counts.
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    pub(crate) rounds: u32,
+    /// Rounds; the median counts. 5 unless given, 1 with --files.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) rounds: Option<u32>,
+    /// Times the command itself on PNG files of so many megapixels instead, each in a process of its
+    /// own: its memory, and what is spent outside the networks.
+    #[arg(long, value_name = "MP", value_delimiter = ',', conflicts_with_all = ["size", "picture", "network", "steps"], value_parser = megapixels)]
+    pub(crate) files: Vec<f64>,
+    /// With --files: most memory that each process takes.
+    #[arg(long, value_name = "SIZE", value_parser = bytes, default_value = "300MB", requires = "files")]
+    pub(crate) max_memory: u64,
     /// What the networks run on.
     #[arg(long, value_name = "NAME", default_value = "cpu")]
     pub(crate) device: Device,
@@ -351,6 +387,11 @@ fn bytes(text: &str) -> Result<u64, String> {
         return Err("write a size such as 300MB".to_owned());
     }
     Ok(size as u64)
+}
+
+fn megapixels(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number| (0.01..=1000.0).contains(number));
+    number.ok_or_else(|| "write a number of megapixels from 0.01 to 1000".to_owned())
 }
 
 fn size(text: &str) -> Result<(usize, usize), String> {

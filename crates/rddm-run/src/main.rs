@@ -11,6 +11,7 @@ mod failure;
 mod inputs;
 mod interrupt;
 mod model;
+mod process;
 mod report;
 mod terminal;
 

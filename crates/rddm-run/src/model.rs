@@ -78,6 +78,9 @@ pub(crate) fn builder<'m>(
     if let Some(tile) = engine.tile {
         builder = builder.tile(tile);
     }
+    if let Some(overlap) = engine.overlap {
+        builder = builder.overlap(overlap);
+    }
     if let Some(bytes) = engine.max_memory {
         builder = builder.max_memory(bytes);
     }

@@ -46,6 +46,12 @@ pub(crate) struct Restored {
     pub(crate) failed: usize,
     pub(crate) interrupted: bool,
     pub(crate) seconds: f64,
+    /// Of all threads.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) processor_seconds: Option<f64>,
+    /// The most memory that the process had.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) peak_bytes: Option<u64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -204,12 +210,14 @@ pub(crate) struct Size {
     pub(crate) height: usize,
 }
 
-/// The restorer's own estimate.
+/// The estimate for the whole process.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub(crate) struct Memory {
     pub(crate) bytes: u64,
     pub(crate) tile: usize,
     pub(crate) tiles: usize,
+    /// Whether the picture goes through row by row, never in memory as a whole.
+    pub(crate) rows: bool,
 }
 
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -217,4 +225,6 @@ pub(crate) struct Seconds {
     pub(crate) read: f64,
     pub(crate) restore: f64,
     pub(crate) write: f64,
+    /// The part of `restore` that the networks ran, of all threads together.
+    pub(crate) networks: f64,
 }

@@ -83,10 +83,12 @@ impl Rules {
         threads: usize,
     ) -> impl Iterator<Item = Layout> + '_ {
         let smallest = self.multiple.max(32);
-        let halves = std::iter::successors(Some(tile), move |&tile| {
-            (tile > smallest).then(|| (tile / 2).next_multiple_of(self.multiple).max(smallest))
+        // An eighth less each time: a tile that is much smaller than it need be is much slower.
+        let smaller = std::iter::successors(Some(tile), move |&tile| {
+            let next = (tile - tile.div_ceil(8)) / self.multiple * self.multiple;
+            (tile > smallest).then(|| next.max(smallest))
         });
-        halves.flat_map(move |tile| {
+        smaller.flat_map(move |tile| {
             let wide = self.layout(size, tile, threads);
             let narrow = Layout { band: 1, ..wide.clone() };
             let shifted = self.shifted(size, &wide);

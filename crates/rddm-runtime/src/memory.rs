@@ -21,6 +21,9 @@ pub struct MemoryEstimate {
     pub tile: usize,
     /// Tiles in one step, on average.
     pub tiles: usize,
+    /// The most rows that were read and not yet written. What a caller of
+    /// [`restore_rows`](crate::Restorer::restore_rows) keeps of them until then is its own.
+    pub delay: usize,
 }
 
 /// What one network run costs, for windows of any size.
@@ -41,7 +44,7 @@ impl Layout {
         // Rows from and to of the input, and of the picture that enters each step.
         let mut input = 0..0;
         let mut pictures = vec![0..0; steps + 1];
-        let (mut peak, mut widest) = (0, 0);
+        let (mut peak, mut widest, mut delay) = (0, 0, 0);
         while let Some(action) = wave.advance() {
             match action {
                 Action::Read(rows) => {
@@ -59,6 +62,7 @@ impl Layout {
             for (step, rows) in pictures.iter_mut().take(steps).enumerate() {
                 rows.start = wave.unneeded(step);
             }
+            delay = delay.max(input.end.max(pictures[0].end) - pictures[steps].start);
             pictures[steps].start = pictures[steps].end;
             input.start = wave.input_unneeded();
         }
@@ -75,6 +79,7 @@ impl Layout {
             networks,
             tile: self.tile,
             tiles: self.work().div_ceil(steps.max(1)),
+            delay,
         }
     }
 }
@@ -100,6 +105,15 @@ pub(crate) fn choose(
         megabytes(most),
     );
     Err(Error::new(crate::ErrorKind::Memory, what))
+}
+
+/// The layout of those that `layouts` gives that takes the least memory.
+pub(crate) fn least(
+    layouts: impl Iterator<Item = Layout>,
+    cost: Cost,
+    threads: usize,
+) -> Option<MemoryEstimate> {
+    layouts.map(|layout| layout.estimate(cost, threads)).min_by_key(|estimate| estimate.bytes)
 }
 
 fn megabytes(bytes: u64) -> String {

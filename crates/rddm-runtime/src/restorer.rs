@@ -1,4 +1,6 @@
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use ndarray::{Array3, ArrayView2, ArrayView3};
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -12,6 +14,7 @@ use crate::{
     memory::{self, Cost},
     networks::{Crew, Wiring},
     run::{Job, Run},
+    tiling::Axis,
 };
 
 /// The callback that gets a [`Progress`] after each tile.
@@ -197,6 +200,40 @@ impl Restorer {
         Ok(self.layout([height, width])?.estimate(self.cost()?, self.parts.threads))
     }
 
+    /// What the smallest cut of a picture of `[height, width]` takes:
+    /// [`max_memory`](RestorerBuilder::max_memory) can be kept from this on.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Network`] when a network does not run at all.
+    pub fn least_memory(&self, [height, width]: [usize; 2]) -> Result<MemoryEstimate, Error> {
+        let size = [height, width];
+        self.check_size([self.parts.rules.channels, height, width])?;
+        let (cost, threads) = (self.cost()?, self.parts.threads);
+        let own =
+            || self.parts.rules.layout(size, self.parts.tile, threads).estimate(cost, threads);
+        Ok(memory::least(self.cuts(size), cost, threads).unwrap_or_else(own))
+    }
+
+    /// Where the tiles of a picture of `[height, width]` meet: the first row, and the first column, of
+    /// each tile but the first, as of the last step.
+    ///
+    /// # Errors
+    /// As [`Restorer::memory_estimate`].
+    pub fn tile_borders(&self, [height, width]: [usize; 2]) -> Result<[Vec<usize>; 2], Error> {
+        self.check_size([self.parts.rules.channels, height, width])?;
+        let layout = self.layout([height, width])?;
+        let borders = |axis: Option<&Axis>| {
+            let spans = axis.map_or(&[][..], Axis::spans).iter().skip(1);
+            spans.map(|span| span.core.start).collect()
+        };
+        Ok([borders(layout.rows.last()), borders(Some(&layout.columns))])
+    }
+
+    /// Sets what [`max_memory`](RestorerBuilder::max_memory) sets, for the pictures from now on.
+    pub fn set_max_memory(&mut self, bytes: Option<u64>) {
+        self.parts.max_memory = bytes;
+    }
+
     /// The name of the engine.
     pub fn engine(&self) -> &'static str {
         self.parts.engine
@@ -226,6 +263,12 @@ impl Restorer {
     /// The number of threads that run tiles.
     pub fn threads(&self) -> usize {
         self.parts.threads
+    }
+
+    /// The time that networks have run so far, of all threads together. What a restoration takes
+    /// beside it is the sampler's, the tiles' and the caller's.
+    pub fn network_time(&self) -> Duration {
+        Duration::from_nanos(self.crews.worked.load(Ordering::Relaxed))
     }
 
     /// What the model wants of a picture.
@@ -279,13 +322,15 @@ impl Restorer {
         let (tile, threads) = (*tile, *threads);
         match self.parts.max_memory {
             None => Ok(rules.layout(size, tile, threads)),
-            Some(most) => {
-                let layouts = rules.descending(size, tile, threads);
-                let given = self.parts.tile_given;
-                let allowed = layouts.take_while(|layout| !given || layout.tile == tile);
-                memory::choose(allowed, self.cost()?, threads, most)
-            }
+            Some(most) => memory::choose(self.cuts(size), self.cost()?, threads, most),
         }
+    }
+
+    /// The cuts that may be taken to keep a limit of memory, the fastest first.
+    fn cuts(&self, size: [usize; 2]) -> impl Iterator<Item = Layout> + '_ {
+        let Parts { rules, tile, tile_given, threads, .. } = &self.parts;
+        let layouts = rules.descending(size, *tile, *threads);
+        layouts.take_while(move |layout| !tile_given || layout.tile == *tile)
     }
 
     /// What the networks take, measured by the engine on one small window and once.
@@ -396,13 +441,15 @@ fn into_array(
 pub(crate) struct Crews {
     free: Mutex<Vec<Crew>>,
     returned: Condvar,
+    /// Nanoseconds that crews were lent.
+    worked: AtomicU64,
 }
 
 impl Crews {
     fn new(first: Crew, count: usize) -> Result<Self, Error> {
         let mut crews = (1..count).map(|_| first.fork()).collect::<Result<Vec<_>, _>>()?;
         crews.push(first);
-        Ok(Self { free: Mutex::new(crews), returned: Condvar::new() })
+        Ok(Self { free: Mutex::new(crews), returned: Condvar::new(), worked: AtomicU64::new(0) })
     }
 
     /// Waits for a crew, and lets it work.
@@ -416,10 +463,13 @@ impl Crews {
         };
         drop(free);
         let mut lent = Lent { crew: Some(crew), home: self };
-        match &mut lent.crew {
+        let begun = Instant::now();
+        let done = match &mut lent.crew {
             Some(crew) => work(crew),
             None => unreachable!("a crew is lent until it is dropped"),
-        }
+        };
+        self.worked.fetch_add(begun.elapsed().as_nanos() as u64, Ordering::Relaxed);
+        done
     }
 }
 

@@ -139,11 +139,13 @@ impl<'a> Run<'a> {
         let (width, sampler) = (self.layout.width(), &self.restorer.parts().sampler);
         self.pictures[0].extend_to(new.end, &mut self.spare);
         let (noise, input) = (self.noise, &self.input);
-        let conditional = sampler.conditional();
+        let (conditional, noisy) = (sampler.conditional(), sampler.start_needs_noise());
         let fill = |(row, y): (&mut [f32], usize)| {
             let mut drawn = vec![0.0; width];
             for (channel, out) in row.chunks_exact_mut(width).enumerate() {
-                noise.fill(0, channel, y, 0, &mut drawn);
+                if noisy {
+                    noise.fill(0, channel, y, 0, &mut drawn);
+                }
                 let seen =
                     if conditional { &input.row(y)[channel * width..][..width] } else { &[][..] };
                 sampler.start(seen, &drawn, out)?;

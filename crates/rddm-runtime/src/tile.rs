@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use ndarray::{Array3, Array4, ArrayView3, s};
+use ndarray::{Array4, ArrayView3, s};
 use rddm_core::{Details, NoiseField};
 
 use crate::{Error, ErrorKind, Restorer, layout::Layout, rows::Band, tiling::Span};
@@ -41,12 +41,17 @@ impl StepOf<'_> {
         let inner_rows = rows.core.start - rows.window.start..rows.core.end - rows.window.start;
         let inner_columns =
             columns.core.start - columns.window.start..columns.core.end - columns.window.start;
-        let cores: Vec<Array3<f32>> = outputs
+        // Lines are read as slices below.
+        let outputs: Vec<Array4<f32>> = outputs
             .into_iter()
-            .map(|output| {
-                output.slice(s![0, .., inner_rows.clone(), inner_columns.clone()]).to_owned()
+            .map(|output| match output.is_standard_layout() {
+                true => output,
+                false => output.as_standard_layout().into_owned(),
             })
             .collect();
+        let core = s![0, .., inner_rows, inner_columns];
+        let cores: Vec<ArrayView3<'_, f32>> =
+            outputs.iter().map(|output| output.slice(core)).collect();
         let finite = cores.iter().flatten().all(|value| value.is_finite());
         if !finite {
             let what = format!(
@@ -59,8 +64,7 @@ impl StepOf<'_> {
             );
             return Err(Error::new(ErrorKind::NotFinite, what));
         }
-        let views: Vec<ArrayView3<'_, f32>> = cores.iter().map(|core| core.view()).collect();
-        self.walk(rows, columns, &views)
+        self.walk(rows, columns, &cores)
     }
 
     /// What the networks get of a tile: the picture, the input, the mask.

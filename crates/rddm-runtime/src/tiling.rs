@@ -20,7 +20,8 @@ pub(crate) struct Span {
 
 impl Axis {
     /// Tiles of at most `core` pixels with at least `overlap` pixels of context on each inner
-    /// side. `length` is a multiple of `multiple`; the windows begin and end at multiples.
+    /// side, as few as there can be and none larger than that needs. `length` is a multiple of
+    /// `multiple`; the windows begin and end at multiples.
     pub(crate) fn new(length: usize, core: usize, overlap: usize, multiple: usize) -> Self {
         let overlap = overlap.next_multiple_of(multiple);
         // Mirrored rows past the border come from the last window, so it is larger than they are.
@@ -31,7 +32,11 @@ impl Axis {
             return Self { length, window: length, spans: vec![whole] };
         }
         // A border needs no context: the outer tiles keep `core + overlap` pixels of their window.
-        let count = (length - 2 * overlap).div_ceil(core);
+        let inner = length - 2 * overlap;
+        let core =
+            inner.div_ceil(inner.div_ceil(core)).next_multiple_of(multiple).max(2 * multiple);
+        let window = core + 2 * overlap;
+        let count = inner.div_ceil(core);
         let units = (length - window) / multiple;
         let start = |index: usize| index * units / (count - 1) * multiple;
         // The border between two cores is in the middle of what both windows see well enough.

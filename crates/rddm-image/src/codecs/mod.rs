@@ -6,6 +6,8 @@ mod png;
 mod tiff;
 mod webp;
 
+pub(crate) use self::png::xmp_body as png_xmp;
+
 use image::metadata::Orientation;
 use image::{ImageDecoder, ImageResult, Limits};
 
@@ -82,6 +84,11 @@ pub(crate) fn metadata(
         }
         Format::Bmp => Metadata::default(),
     };
+    upright(metadata)
+}
+
+/// The blocks without what stands in front of some EXIF blocks, and how the picture is to be turned.
+pub(crate) fn upright(metadata: Metadata) -> (Metadata, Orientation) {
     let exif = metadata.exif.map(without_prefix);
     let orientation = exif.as_deref().and_then(Orientation::from_exif_chunk);
     (Metadata { exif, ..metadata }, orientation.unwrap_or(Orientation::NoTransforms))

@@ -42,10 +42,17 @@ pub(super) fn encode(raster: &Raster, metadata: &Metadata) -> ImageResult<Vec<u8
 /// The signature and the header chunk.
 const AFTER_HEADER: usize = 8 + 4 + 4 + 13 + 4;
 
-/// An uncompressed `iTXt` chunk, in the form that the XMP specification asks for.
-fn xmp_chunk(xmp: &[u8]) -> Vec<u8> {
-    let mut body = b"iTXtXML:com.adobe.xmp\0\0\0\0\0".to_vec();
+/// What an `iTXt` chunk of a packet holds, in the form that the XMP specification asks for:
+/// uncompressed.
+pub(crate) fn xmp_body(xmp: &[u8]) -> Vec<u8> {
+    let mut body = b"XML:com.adobe.xmp\0\0\0\0\0".to_vec();
     body.extend_from_slice(xmp);
+    body
+}
+
+fn xmp_chunk(xmp: &[u8]) -> Vec<u8> {
+    let mut body = b"iTXt".to_vec();
+    body.extend_from_slice(&xmp_body(xmp));
     let mut chunk = ((body.len() - 4) as u32).to_be_bytes().to_vec();
     chunk.extend_from_slice(&body);
     chunk.extend_from_slice(&crc(&body).to_be_bytes());

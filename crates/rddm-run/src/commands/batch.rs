@@ -9,7 +9,8 @@ use rddm_image::{EncodeOptions, Limits, Picture};
 use rddm_runtime::{CancelToken, Control, Progress, Restorer, StepView};
 use rddm_zoo::ResolvedModel;
 
-use super::deliver;
+use super::budget::{Plan, Way};
+use super::{by_rows, deliver};
 use crate::args::Restore;
 use crate::failure::{Failure, code};
 use crate::inputs::{Job, STREAM};
@@ -20,7 +21,9 @@ use crate::terminal::Terminal;
 pub(super) struct Batch<'a> {
     pub(super) args: &'a Restore,
     pub(super) model: &'a ResolvedModel,
-    pub(super) restorer: &'a Restorer,
+    pub(super) restorer: &'a mut Restorer,
+    /// Bytes of the process before its first picture.
+    pub(super) process: u64,
     pub(super) cancel: &'a CancelToken,
     pub(super) terminal: &'a mut Terminal,
 }
@@ -86,17 +89,38 @@ impl Batch<'_> {
             return Ok(Status::Skipped);
         }
         let begun = Instant::now();
-        let picture = read(&job.input)?;
+        let mut limits = Limits::default();
+        let mut bytes = None;
+        if let Some(most) = self.args.engine.max_memory {
+            let Plan { way, size, memory } = self.plan(job, most)?;
+            entry.size = Some(size);
+            entry.memory = Some(memory);
+            self.tell(job, place, size, memory);
+            match way {
+                _ if files.dry_run => return Ok(Status::Planned),
+                Way::Rows(reader) => {
+                    entry.seconds = Some(by_rows::picture(self, job, place, *reader)?);
+                    return Ok(self.written(job, place, size, begun));
+                }
+                Way::Whole(kept) => limits = kept,
+                Way::Bytes(read, kept) => (bytes, limits) = (Some(read), kept),
+            }
+        }
+        let picture = match bytes {
+            Some(bytes) => rddm_image::decode(&bytes, &limits).map_err(in_standard_input)?,
+            None => read(&job.input, &limits)?,
+        };
         let mask = self.mask()?;
         let read_seconds = begun.elapsed().as_secs_f64();
         let size = report::Size { width: picture.width(), height: picture.height() };
         entry.size = Some(size);
-        if files.dry_run || self.args.engine.max_memory.is_some() {
-            entry.memory = Some(self.estimate(job, place, size)?);
-        }
         if files.dry_run {
+            let memory = self.memory_of(&picture).map_err(|failure| failure.at(&job.input))?;
+            entry.memory = Some(memory);
+            self.tell(job, place, size, memory);
             return Ok(Status::Planned);
         }
+        let networks = self.restorer.network_time();
         let restored = self.restore(job, place, &picture, mask.as_ref(), entry)?;
         let restored_seconds = begun.elapsed().as_secs_f64();
         deliver::picture(self, job, &picture, restored, entry)?;
@@ -105,9 +129,15 @@ impl Batch<'_> {
             read: read_seconds,
             restore: restored_seconds - read_seconds,
             write: seconds - restored_seconds,
+            networks: (self.restorer.network_time() - networks).as_secs_f64(),
         });
+        Ok(self.written(job, place, size, begun))
+    }
+
+    fn written(&mut self, job: &Job, place: &str, size: report::Size, begun: Instant) -> Status {
+        let seconds = begun.elapsed().as_secs_f64();
         self.terminal.note(&format!("{place}{}, {seconds:.2} s", Self::line(job, size)));
-        Ok(Status::Written)
+        Status::Written
     }
 
     fn line(job: &Job, size: report::Size) -> String {
@@ -117,28 +147,20 @@ impl Batch<'_> {
 
     fn mask(&self) -> Result<Option<Array2<f32>>, Failure> {
         let Some(path) = &self.args.sampling.mask else { return Ok(None) };
-        let mask = rddm_image::with_channels(read(path)?.pixels.view(), 1)?;
+        let mask = rddm_image::with_channels(read(path, &Limits::default())?.pixels.view(), 1)?;
         Ok(Some(mask.remove_axis(Axis(0))))
     }
 
-    fn estimate(
-        &mut self,
-        job: &Job,
-        place: &str,
-        size: report::Size,
-    ) -> Result<report::Memory, Failure> {
-        let estimate = self
-            .restorer
-            .memory_estimate([size.height, size.width])
-            .map_err(|error| Failure::from(error).at(&job.input))?;
+    /// Says before the work what it will take.
+    fn tell(&mut self, job: &Job, place: &str, size: report::Size, memory: report::Memory) {
         self.terminal.note(&format!(
-            "{place}{}, {} tiles of {} pixels, at most {} MB beside the picture",
+            "{place}{}, {} tiles of {} pixels{}, at most {} MB",
             Self::line(job, size),
-            estimate.tiles,
-            estimate.tile,
-            estimate.bytes.div_ceil(1_000_000)
+            memory.tiles,
+            memory.tile,
+            if memory.rows { " row by row" } else { "" },
+            memory.bytes.div_ceil(1_000_000)
         ));
-        Ok(report::Memory { bytes: estimate.bytes, tile: estimate.tile, tiles: estimate.tiles })
     }
 
     fn restore(
@@ -199,16 +221,23 @@ fn write_step(
     Ok(path)
 }
 
-fn read(path: &Path) -> Result<Picture, Failure> {
-    let limits = Limits::default();
+fn read(path: &Path, limits: &Limits) -> Result<Picture, Failure> {
     if path != Path::new(STREAM) {
-        return Ok(rddm_image::read(path, &limits)?);
+        return Ok(rddm_image::read(path, limits)?);
     }
-    let failed = |error: &dyn std::fmt::Display| {
-        Failure::new(code::INPUT, format!("standard input: {error}"))
-    };
+    let bytes = standard_input(limits)?;
+    rddm_image::decode(&bytes, limits).map_err(in_standard_input)
+}
+
+/// All that comes through standard input, cut where it is more than a file may have.
+pub(super) fn standard_input(limits: &Limits) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
-    let mut input = std::io::stdin().lock().take(limits.file + 1);
-    input.read_to_end(&mut bytes).map_err(|error| failed(&error))?;
-    rddm_image::decode(&bytes, &limits).map_err(|error| failed(&error))
+    let most = limits.file.min(limits.memory).saturating_add(1);
+    let mut input = std::io::stdin().lock().take(most);
+    input.read_to_end(&mut bytes).map_err(in_standard_input)?;
+    Ok(bytes)
+}
+
+fn in_standard_input(error: impl std::fmt::Display) -> Failure {
+    Failure::new(code::INPUT, format!("standard input: {error}"))
 }

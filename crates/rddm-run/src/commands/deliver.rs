@@ -94,7 +94,7 @@ pub(super) fn finished(input: &Picture, pixels: Array3<f32>, made: Option<Made<'
 }
 
 impl Made<'_> {
-    fn sign(&self, metadata: &mut Metadata) {
+    pub(super) fn sign(&self, metadata: &mut Metadata) {
         let (manifest, sampler) = (&self.model.manifest, self.restorer.sampler());
         metadata.add_properties(
             "rddm",

@@ -9,6 +9,9 @@ pub(crate) mod serve;
 pub(crate) mod shell;
 
 mod batch;
+mod bench_files;
+mod budget;
+mod by_rows;
 mod compare;
 mod deliver;
 mod generate;

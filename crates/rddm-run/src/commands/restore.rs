@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::batch::{Batch, Done};
+use super::budget;
 use crate::args::Restore;
 use crate::failure::{Failure, code};
 use crate::inputs::{Job, Plan, STREAM};
 use crate::report::{self, Status};
 use crate::terminal::Terminal;
-use crate::{interrupt, model};
+use crate::{interrupt, model, process};
 
 pub(crate) fn run(args: Restore, terminal: &mut Terminal) -> Result<u8, Failure> {
     let begun = Instant::now();
@@ -33,9 +34,15 @@ pub(crate) fn run(args: Restore, terminal: &mut Terminal) -> Result<u8, Failure>
     check(&args, &jobs, terminal)?;
     let model = model::find(id, &args.registry, args.engine.precision)?;
     let cancel = interrupt::token()?;
-    let restorer = model::restorer(&model, &args.engine, &args.sampling, cancel.clone())?;
-    let mut batch =
-        Batch { args: &args, model: &model, restorer: &restorer, cancel: &cancel, terminal };
+    let mut restorer = model::restorer(&model, &args.engine, &args.sampling, cancel.clone())?;
+    let mut batch = Batch {
+        args: &args,
+        model: &model,
+        restorer: &mut restorer,
+        process: budget::of_process(&model),
+        cancel: &cancel,
+        terminal,
+    };
     let mut done = batch.all(&jobs);
     if args.files.watch && !done.interrupted {
         watch(&mut batch, &plan, jobs, &mut done)?;
@@ -125,7 +132,7 @@ impl Done {
 }
 
 fn summary(batch: &Batch<'_>, done: Done, begun: Instant) -> report::Restored {
-    let (model, restorer) = (batch.model, batch.restorer);
+    let (model, restorer) = (batch.model, &*batch.restorer);
     let pictures = done.pictures;
     let count = |status| pictures.iter().filter(|picture| picture.status == status).count();
     report::Restored {
@@ -138,6 +145,8 @@ fn summary(batch: &Batch<'_>, done: Done, begun: Instant) -> report::Restored {
         failed: count(Status::Failed),
         interrupted: done.interrupted,
         seconds: begun.elapsed().as_secs_f64(),
+        processor_seconds: process::processor_seconds(),
+        peak_bytes: process::peak(),
         pictures,
     }
 }

@@ -1,0 +1,276 @@
+//! What a picture takes of the process's memory, and whether it is taken as a whole or row by row.
+
+use std::path::Path;
+
+use rddm_image::{ErrorKind, Format, Header, Limits, Picture, RowReader};
+use rddm_runtime::MemoryEstimate;
+use rddm_zoo::ResolvedModel;
+
+use super::batch::{Batch, standard_input};
+use crate::args::Compare;
+use crate::failure::{Failure, code};
+use crate::inputs::{Job, STREAM};
+use crate::{process, report};
+
+/// The program with its engine and no network, and what its allocator keeps beside what is used.
+const PROGRAM: u64 = 48_000_000;
+/// The two codecs of a picture that goes through row by row, without rows and metadata.
+const CODECS: u64 = 2_000_000;
+/// Rows of the file that the codecs and the command hold, each as samples and as numbers.
+const CODEC_ROWS: u64 = 10;
+/// What looking at a file may take where hardly anything is allowed, so that a refusal can say how
+/// much would be enough.
+const LOOKING: u64 = 64_000_000;
+
+/// How a picture is taken, and what the process takes for it.
+pub(super) struct Plan {
+    pub(super) way: Way,
+    pub(super) size: report::Size,
+    pub(super) memory: report::Memory,
+}
+
+/// How a picture is taken.
+pub(super) enum Way {
+    /// As a whole, from its file, which costs no more than these limits.
+    Whole(Limits),
+    /// As a whole, from what came through standard input.
+    Bytes(Vec<u8>, Limits),
+    /// Row by row.
+    Rows(Box<RowReader>),
+}
+
+/// The process before its first picture: program, engine, networks.
+pub(super) fn of_process(model: &ResolvedModel) -> u64 {
+    let files: u64 = model.networks.iter().map(|network| network.bytes.len() as u64).sum();
+    // Once as the file, once as what the engine read from it.
+    let said = PROGRAM + 2 * files;
+    process::resident().map_or(said, |measured| measured.max(said))
+}
+
+impl Batch<'_> {
+    /// Decides how a picture is taken so that the process stays below `most` bytes, and sets the
+    /// restorer to it.
+    ///
+    /// # Errors
+    /// Usage, with the least memory that would do.
+    pub(super) fn plan(&mut self, job: &Job, most: u64) -> Result<Plan, Failure> {
+        let spare = most.saturating_sub(self.process);
+        let mut limits = Limits::default().with_memory(spare.max(LOOKING));
+        limits.metadata = limits.metadata.min(limits.memory / 16);
+        let Opened { header, bytes, rows } = self.open(job, &limits)?;
+        let size = report::Size { width: header.width, height: header.height };
+
+        let whole = self.needs_of_whole(&header);
+        if let Some(estimate) = self.cut(size, spare, &whole)? {
+            let memory = self.memory(&estimate, &whole, false);
+            let way = match bytes {
+                Some(bytes) => Way::Bytes(bytes, limits),
+                None => Way::Whole(limits),
+            };
+            return Ok(Plan { way, size, memory });
+        }
+        let reader = match rows {
+            Ok(reader) => reader,
+            Err(reason) => {
+                return Err(self.too_little(size, most, &whole, Some(reason))?.at(&job.input));
+            }
+        };
+        let by_rows = needs_of_rows(&reader);
+        match self.cut(size, spare, &by_rows)? {
+            Some(estimate) => {
+                let memory = self.memory(&estimate, &by_rows, true);
+                Ok(Plan { way: Way::Rows(reader), size, memory })
+            }
+            None => Err(self.too_little(size, most, &by_rows, None)?.at(&job.input)),
+        }
+    }
+
+    /// What the process takes for a picture that is there already, with nothing said to be too much.
+    pub(super) fn memory_of(&mut self, picture: &Picture) -> Result<report::Memory, Failure> {
+        let mut header = Header::new(picture.width(), picture.height(), picture.pixels.dim().0);
+        header.alpha = picture.alpha.is_some();
+        header.depth = picture.depth;
+        let needs = self.needs_of_whole(&header);
+        let estimate = self.restorer.memory_estimate([header.height, header.width])?;
+        Ok(self.memory(&estimate, &needs, false))
+    }
+
+    fn memory(&self, estimate: &MemoryEstimate, needs: &Needs, rows: bool) -> report::Memory {
+        let bytes = self.process + needs.with(estimate);
+        report::Memory { bytes, tile: estimate.tile, tiles: estimate.tiles, rows }
+    }
+
+    /// Looks at a file without decoding it.
+    fn open(&self, job: &Job, limits: &Limits) -> Result<Opened, Failure> {
+        if job.input == Path::new(STREAM) {
+            let bytes = standard_input(limits)?;
+            let header = rddm_image::header(&bytes, limits).map_err(beyond)?;
+            let rows = Err("standard input is read as a whole");
+            return Ok(Opened { header, bytes: Some(bytes), rows });
+        }
+        match RowReader::open(&job.input, limits) {
+            Ok(reader) => {
+                let header = reader.header().clone();
+                let rows = self.reason_for_whole(job).map_or_else(|| Ok(Box::new(reader)), Err);
+                Ok(Opened { header, bytes: None, rows })
+            }
+            Err(error) if error.kind() == ErrorKind::Unsupported => {
+                let limits = limits.clone().with_file(limits.file.min(limits.memory));
+                let header = rddm_image::read_header(&job.input, &limits).map_err(beyond)?;
+                let rows = Err(
+                    "only a PNG file that is neither interlaced nor turned by its EXIF is read row by row",
+                );
+                Ok(Opened { header, bytes: None, rows })
+            }
+            Err(error) => Err(beyond(error)),
+        }
+    }
+
+    /// Why a picture can't go through row by row, whatever its file is.
+    fn reason_for_whole(&self, job: &Job) -> Option<&'static str> {
+        let args = self.args;
+        let format = args.files.format.or_else(|| Format::from_path(&job.output));
+        if job.output == Path::new(STREAM) {
+            Some("standard output is written as a whole")
+        } else if format.is_some_and(|format| format != Format::Png) {
+            Some("only PNG files are written row by row")
+        } else if args.looks.compare.is_some() || args.looks.preview.is_some() {
+            Some("--compare and --preview take the picture as a whole")
+        } else if args.sampling.mask.is_some() {
+            Some("a mask is taken as a whole")
+        } else {
+            None
+        }
+    }
+
+    /// The fastest cut of a picture that stays below `spare` bytes with all that it needs; the
+    /// restorer is set to it.
+    fn cut(
+        &mut self,
+        size: report::Size,
+        spare: u64,
+        needs: &Needs,
+    ) -> Result<Option<MemoryEstimate>, Failure> {
+        if needs.otherwise > spare {
+            return Ok(None);
+        }
+        let mut room = spare.saturating_sub(needs.held);
+        loop {
+            self.restorer.set_max_memory(Some(room));
+            match self.restorer.memory_estimate([size.height, size.width]) {
+                Ok(estimate) if needs.with(&estimate) <= spare => return Ok(Some(estimate)),
+                Ok(estimate) => room = estimate.bytes.saturating_sub(1),
+                Err(error) if error.kind() == rddm_runtime::ErrorKind::Memory => return Ok(None),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// The memory for a picture that is in memory from its file to its output.
+    fn needs_of_whole(&self, header: &Header) -> Needs {
+        const FLOAT: u64 = size_of::<f32>() as u64;
+        let (values, sample) = (header.values(), header.sample_bytes());
+        let (planes, looks) = (values.saturating_mul(FLOAT), &self.args.looks);
+        let pixels = values / header.planes().max(1) as u64;
+        let mask =
+            if self.args.sampling.mask.is_some() { pixels.saturating_mul(2 * FLOAT) } else { 0 };
+        // Input and the restored picture; with steps, the pictures between and what is shown of them.
+        let shown = if looks.preview.is_some() { 9 } else { 0 };
+        let held = planes.saturating_mul(2 + shown).saturating_add(mask);
+        // Samples and the file that is made of them.
+        let file = values.saturating_mul(2 * sample);
+        let compared = match looks.compare {
+            None => 0,
+            Some(Compare::Picture) => 2 * planes.saturating_add(file),
+            Some(Compare::Html) => 3 * planes.saturating_add(file),
+        };
+        let written = held.saturating_add(file).saturating_add(compared);
+        Needs { held, delayed: 0, otherwise: header.read_bytes().max(written) }
+    }
+
+    fn too_little(
+        &self,
+        size: report::Size,
+        most: u64,
+        needs: &Needs,
+        reason: Option<&str>,
+    ) -> Result<Failure, Failure> {
+        let least = self.restorer.least_memory([size.height, size.width])?;
+        let enough = megabytes(self.process.saturating_add(needs.with(&least)));
+        let as_whole = if reason.is_some() { " as a whole" } else { "" };
+        let threads = match self.restorer.threads() {
+            1 => "one thread".to_owned(),
+            threads => format!("{threads} threads"),
+        };
+        let what = format!(
+            "{}×{} pixels{as_whole} need at least {enough} with {threads}, and {} are allowed",
+            size.width,
+            size.height,
+            megabytes(most)
+        );
+        let next = match reason {
+            Some(reason) => format!(
+                "allow {enough}, or go from PNG to PNG, which is done row by row ({reason})"
+            ),
+            None => format!("allow {enough}, or ask for fewer --threads or --steps"),
+        };
+        Ok(Failure::new(code::USAGE, what).with_next(next))
+    }
+}
+
+/// A file that was looked at.
+struct Opened {
+    header: Header,
+    /// What came through standard input.
+    bytes: Option<Vec<u8>>,
+    /// Its rows, or why it can't go through row by row.
+    rows: Result<Box<RowReader>, &'static str>,
+}
+
+/// The memory for a picture beside that of the process and the restorer.
+struct Needs {
+    /// While it is restored.
+    held: u64,
+    /// For each row that was read and not yet written.
+    delayed: u64,
+    /// All that is needed at once before and after.
+    otherwise: u64,
+}
+
+impl Needs {
+    fn with(&self, estimate: &MemoryEstimate) -> u64 {
+        let delayed = self.delayed.saturating_mul(estimate.delay as u64);
+        let restoring = self.held.saturating_add(delayed).saturating_add(estimate.bytes);
+        restoring.max(self.otherwise)
+    }
+}
+
+/// The memory for a picture that goes from file to file row by row.
+fn needs_of_rows(reader: &RowReader) -> Needs {
+    let (header, metadata) = (reader.header(), reader.metadata());
+    let blocks = [&metadata.exif, &metadata.icc, &metadata.xmp];
+    let blocks: usize = blocks.iter().map(|block| block.as_ref().map_or(0, Vec::len)).sum();
+    let row = header.values_in_row() as u64 * (header.sample_bytes() + size_of::<f32>() as u64);
+    // The blocks as they are in the file, as they are kept, and on their way out.
+    let held = CODECS + CODEC_ROWS * row + 4 * blocks as u64;
+    let delayed = if header.alpha { (header.width * size_of::<u16>()) as u64 } else { 0 };
+    Needs { held, delayed, otherwise: 0 }
+}
+
+/// A file that costs more than is left for it is a matter of the options.
+fn beyond(error: rddm_image::Error) -> Failure {
+    let limit = error.kind() == ErrorKind::Limit;
+    let mut failure = Failure::from(error);
+    if limit {
+        failure.code = code::USAGE;
+        failure.next = Some(
+            "allow more with --max-memory, or go from PNG to PNG, which is done row by row"
+                .to_owned(),
+        );
+    }
+    failure
+}
+
+fn megabytes(bytes: u64) -> String {
+    format!("{} MB", bytes.div_ceil(1_000_000))
+}
