@@ -6,6 +6,7 @@ use rddm_runtime::Restorer;
 use rddm_zoo::ResolvedModel;
 use serde::Serialize;
 
+use crate::args::Sampling;
 use crate::failure::Failure;
 use crate::inputs::Job;
 use crate::model;
@@ -110,6 +111,7 @@ pub(crate) struct Sampler {
     pub(crate) seed: u64,
     pub(crate) eta: f32,
     pub(crate) strength: f32,
+    pub(crate) ensemble: bool,
     pub(crate) objective: String,
     pub(crate) method: String,
     pub(crate) schedule: Schedule,
@@ -124,14 +126,15 @@ pub(crate) struct Schedule {
 }
 
 impl Sampler {
-    pub(crate) fn of(restorer: &Restorer, strength: f32) -> Self {
+    pub(crate) fn of(restorer: &Restorer, sampling: &Sampling) -> Self {
         let spec = restorer.sampler();
         let text = |of: rddm_core::Coefficients| format!("{}:{}", of.shape, of.ratio);
         Self {
             steps: spec.steps,
             seed: restorer.seed(),
             eta: spec.eta,
-            strength,
+            strength: sampling.strength,
+            ensemble: sampling.ensemble,
             objective: spec.objective.to_string(),
             method: spec.method.to_string(),
             schedule: Schedule {

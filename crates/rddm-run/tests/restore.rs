@@ -91,6 +91,21 @@ fn alpha_depth_metadata_and_orientation_are_kept() {
 }
 
 #[test]
+fn the_ensemble_is_another_picture_and_says_so() {
+    let bench = Bench::new();
+    bench.picture("a.png", 40, 24);
+    bench.restore("a.png").ends(0);
+    let done = bench.restore("a.png -o mean.png --ensemble --json").ends(0);
+    assert_eq!(done.json()["sampler"]["ensemble"], true);
+    let (one, mean) = (bench.read("a.tiny.png"), bench.read("mean.png"));
+    assert_eq!(one.pixels.dim(), mean.pixels.dim());
+    assert_ne!(one.pixels, mean.pixels);
+    let xmp = String::from_utf8(mean.metadata.xmp.unwrap()).unwrap();
+    assert!(xmp.contains("rddm:Ensemble=\"true\""), "{xmp}");
+    bench.restore("a.png --ensemble --preview steps").ends(2).says(&["--ensemble", "--preview"]);
+}
+
+#[test]
 fn the_output_has_the_format_that_its_name_says() {
     let bench = Bench::new();
     bench.picture("a.png", 32, 32);

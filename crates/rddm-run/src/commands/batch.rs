@@ -180,6 +180,9 @@ impl Batch<'_> {
         let mask = mask.map(|mask| mask.view());
         let mut trouble = None;
         let restored = match &self.args.looks.preview {
+            None if self.args.sampling.ensemble => {
+                self.restorer.restore_ensemble(pixels, mask, &mut on_progress)
+            }
             None => self.restorer.restore(pixels, mask, &mut on_progress),
             Some(folder) => {
                 let mut on_step = |view: StepView<'_>| match write_step(folder, job, &view) {

@@ -27,7 +27,8 @@ pub(super) fn picture(
     } else {
         let mut metadata = reader.metadata().clone();
         let (model, restorer) = (batch.model, &*batch.restorer);
-        let made = Made { model, restorer, strength: batch.args.sampling.strength };
+        let strength = batch.args.sampling.strength;
+        let made = Made { model, restorer, strength, ensemble: false };
         made.sign(&mut metadata);
         metadata
     };

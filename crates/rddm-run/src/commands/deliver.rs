@@ -26,6 +26,7 @@ pub(super) fn picture(
         model: batch.model,
         restorer: batch.restorer,
         strength: batch.args.sampling.strength,
+        ensemble: batch.args.sampling.ensemble,
     };
     let output = finished(input, pixels, Some(made).filter(|_| !batch.args.files.strip));
     let mut options = EncodeOptions::default().with_quality(batch.args.files.quality);
@@ -77,6 +78,7 @@ pub(super) struct Made<'a> {
     pub(super) model: &'a ResolvedModel,
     pub(super) restorer: &'a Restorer,
     pub(super) strength: f32,
+    pub(super) ensemble: bool,
 }
 
 /// The restored pixels with what the input had beside its own, and with how they were made; without
@@ -107,6 +109,7 @@ impl Made<'_> {
                 ("Seed", &self.restorer.seed().to_string()),
                 ("Eta", &sampler.eta.to_string()),
                 ("Strength", &self.strength.to_string()),
+                ("Ensemble", &self.ensemble.to_string()),
                 ("Engine", self.restorer.engine()),
                 ("Program", concat!("rddm-run ", env!("CARGO_PKG_VERSION"))),
             ],

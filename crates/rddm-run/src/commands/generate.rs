@@ -55,7 +55,7 @@ pub(super) fn run(
         schema: 1,
         model: report::Model::of(&model),
         engine: report::Engine::of(&restorer),
-        sampler: report::Sampler::of(&restorer, args.sampling.strength),
+        sampler: report::Sampler::of(&restorer, &args.sampling),
         output,
         count,
         size: report::Size { width: size[1], height: size[0] },

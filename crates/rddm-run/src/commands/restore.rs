@@ -139,7 +139,7 @@ fn summary(batch: &Batch<'_>, done: Done, begun: Instant) -> report::Restored {
         schema: 1,
         model: report::Model::of(model),
         engine: report::Engine::of(restorer),
-        sampler: report::Sampler::of(restorer, batch.args.sampling.strength),
+        sampler: report::Sampler::of(restorer, &batch.args.sampling),
         written: count(Status::Written),
         skipped: count(Status::Skipped),
         failed: count(Status::Failed),

@@ -55,7 +55,8 @@ pub(super) fn restore(
         if waiting.0.load(Ordering::Relaxed) { Control::Stop } else { Control::Continue }
     })?;
     let restored = begun.elapsed();
-    let made = Made { model: &loaded.model, restorer: &restorer, strength: ask.strength };
+    let (model, strength) = (&loaded.model, ask.strength);
+    let made = Made { model, restorer: &restorer, strength, ensemble: false };
     let output = deliver::finished(&input, pixels, Some(made));
     let picture = rddm_image::encode(&output, &ask.encoding()).map_err(|error| {
         let next = "take another format";
