@@ -240,7 +240,7 @@ impl RegistryArgs {
             command.arg("--home").arg(home);
         }
         for key in &self.key {
-            command.arg("--key").arg(key.to_string());
+            command.arg("--key").arg(key);
         }
         if self.allow_unsigned {
             command.arg("--allow-unsigned");

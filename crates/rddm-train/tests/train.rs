@@ -364,3 +364,41 @@ fn a_degradation_is_drawn_with_its_mask() {
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("no mask"));
 }
+
+#[test]
+fn the_leaderboard_is_made_of_the_zoos_figures() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let leaderboard = |zoo: &Path, page: &Path, check: bool| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rddm-train"));
+        command.arg("leaderboard").arg("--zoo").arg(zoo).arg("--output").arg(page);
+        if check {
+            command.arg("--check");
+        }
+        command.output().unwrap()
+    };
+    let output = leaderboard(&root.join("zoo"), &root.join("docs/leaderboard.md"), true);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+
+    let folder = tempfile::tempdir().unwrap();
+    let (zoo, page) = (folder.path().join("zoo"), folder.path().join("page.md"));
+    fs::create_dir_all(zoo.join("tiny")).unwrap();
+    let row = |metric: &str, value: f64, more: &str| {
+        format!(
+            "{{\"dataset\": \"set/input\", \"metric\": \"{metric}\", \"value\": {value}, \"input\": 20.0, \
+             \"steps\": 1, \"engine\": \"tract\", \"command\": \"\"{more}}}"
+        )
+    };
+    let rows = [row("psnr_rgb", 30.0, ", \"least_gain\": 1.5"), row("psnr_y", 31.0, "")];
+    fs::write(zoo.join("tiny/eval.json"), format!("{{\"rows\": [{}]}}", rows.join(", "))).unwrap();
+    fs::write(zoo.join("tiny/tiny.onnx"), vec![0; 1 << 20]).unwrap();
+    let other =
+        "{\"rows\": [{\"dataset\": \"set/input\", \"method\": \"old\", \"psnr_rgb\": 25.0}]}";
+    fs::write(zoo.join("classical.json"), other).unwrap();
+    assert!(leaderboard(&zoo, &page, false).status.success());
+    let text = fs::read_to_string(&page).unwrap();
+    let place = |line: &str| text.find(line).unwrap_or_else(|| panic!("{line} is not in {text}"));
+    let best = place("| tiny | 1 | 30.00 | 31.00 |  | +1.50 |  | 1.0 |");
+    assert!(best < place("| old |") && place("| old |") < place("| the input |  | 20.00 |"));
+    fs::write(zoo.join("classical.json"), other.replace("25", "35")).unwrap();
+    assert_eq!(leaderboard(&zoo, &page, true).status.code(), Some(3));
+}
