@@ -303,7 +303,7 @@ fn a_run_is_evaluated_on_a_folder_of_pairs() {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     };
-    assert!(table().contains("gt/tiny"), "{}", table());
+    assert!(table().contains("data/tiny"), "{}", table());
     assert_eq!(table(), table());
 }
 

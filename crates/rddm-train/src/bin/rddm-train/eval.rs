@@ -84,7 +84,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
                 let score = evaluate(&mut pairs, &mut restore, on_picture)?;
                 bar.finish_and_clear();
                 print::line(&line(&dataset, steps, &engine, &score));
-                report.replace(&arguments, &dataset, steps, &engine, &score);
+                report.replace(&arguments, folder, &dataset, steps, &engine, &score);
             }
         }
     }
@@ -179,11 +179,21 @@ fn of_run(
     Ok((restore, steps, "burn".into()))
 }
 
-/// The last two parts of the folder's name that tell it apart: `rain100/input_L`.
+/// The last two parts of the folder's name that tell it apart: `rain100/input_L`; of the folder `gt`, the one above it.
 fn dataset_name(folder: &Path, input: &str) -> String {
     let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
-    let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let parent = folder.parent().filter(|_| folder.file_name() == Some("gt".as_ref()));
+    let name = parent.unwrap_or(&folder).file_name().unwrap_or_default().to_string_lossy();
     format!("{name}/{input}")
+}
+
+/// A folder as a command on another machine would have it.
+fn shown(folder: &Path) -> String {
+    let data = std::env::var_os("RDDM_DATA").map(PathBuf::from);
+    match data.and_then(|data| Some(folder.strip_prefix(data).ok()?.to_owned())) {
+        Some(below) => format!("$RDDM_DATA/{}", below.display()),
+        None => folder.display().to_string(),
+    }
 }
 
 fn line(dataset: &str, steps: usize, engine: &str, score: &DataSetScore) -> String {
@@ -207,6 +217,7 @@ impl Report {
     fn replace(
         &mut self,
         arguments: &Arguments,
+        folder: &Path,
         dataset: &str,
         steps: usize,
         engine: &str,
@@ -216,7 +227,6 @@ impl Report {
             (Some(id), _) => format!("--model {id}"),
             (None, _) => "--run RUN".to_owned(),
         };
-        let folder = dataset.split('/').next().unwrap_or_default();
         let degraded = match &arguments.degraded {
             Some(path) => format!(" --degraded {}", path.display()),
             None => String::new(),
@@ -227,7 +237,8 @@ impl Report {
             None => String::new(),
         };
         let command = format!(
-            "rddm-train eval {what} --engine {engine} --steps {steps} --data $RDDM_DATA/test/{folder}{layout}{degraded}{ensemble}"
+            "rddm-train eval {what} --engine {engine} --steps {steps} --data {}{layout}{degraded}{ensemble}",
+            shown(folder)
         );
         let same = |row: &Row| row.dataset == dataset && row.steps == steps && row.engine == engine;
         self.rows.retain(|row| !same(row));
