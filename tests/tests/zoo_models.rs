@@ -128,9 +128,8 @@ fn engines_tiles_and_threads_give_one_picture() {
         for (tile, threads) in [(128, 1), (128, 2)] {
             let tiled = build(&model, |b| b.steps(steps).seed(7).tile(tile).threads(threads));
             let tiled = restore(&tiled, &degraded);
-            let far = |(a, b): &(&f32, &f32)| ((*a - *b) * 255.0).abs() > 1.5;
-            let off = tiled.iter().zip(&whole).filter(far).count() as f64 / whole.len() as f64;
-            assert!(off <= 0.001, "{name}, tiles of {tile}: {off} of the values are off");
+            let difference = levels(&tiled, &whole);
+            assert!(difference <= 1.0, "{name}, tiles of {tile}: {difference} levels");
         }
         if let Some(library) = ort_library() {
             let ort = build(&model, |b| b.engine("ort").library(library).steps(steps).seed(7));

@@ -39,14 +39,12 @@ impl NoiseField {
 
     /// The values of a counter's block and of those that follow it in the row.
     fn normals(&self, [column, row, channel, draw]: [u32; 4], out: &mut [[f32; 4]; BLOCKS]) {
-        let mut words = [[0; BLOCKS]; 4];
-        for block in 0..BLOCKS {
-            let counter = [column.wrapping_add(block as u32), row, channel, draw];
-            let [a, b, c, d] = self.philox.block(counter);
-            (words[0][block], words[1][block]) = (a, b);
-            (words[2][block], words[3][block]) = (c, d);
-        }
-        let (first, second) = (box_muller(&words[0], &words[1]), box_muller(&words[2], &words[3]));
+        let blocks: [[u32; 4]; BLOCKS] = core::array::from_fn(|block| {
+            self.philox.block([column.wrapping_add(block as u32), row, channel, draw])
+        });
+        let words = |place: usize| blocks.map(|block| block[place]);
+        let first = box_muller(&words(0), &words(1));
+        let second = box_muller(&words(2), &words(3));
         for (block, out) in out.iter_mut().enumerate() {
             *out = [first[0][block], first[1][block], second[0][block], second[1][block]];
         }
