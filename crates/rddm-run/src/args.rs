@@ -103,7 +103,7 @@ pub(crate) struct Sampling {
     #[arg(long, value_name = "X", default_value_t = 1.0)]
     pub(crate) strength: f32,
     /// Takes the mean over the eight mirrored and turned forms of the picture: better, and eight times slower.
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["max_memory", "preview"])]
     pub(crate) ensemble: bool,
     /// A picture that marks what to restore (white), for models that take a mask.
     #[arg(long, value_name = "FILE")]
@@ -140,7 +140,7 @@ pub(crate) struct EngineArgs {
     pub(crate) overlap: Option<usize>,
     /// Most memory that the process takes, such as 300MB: tiles get smaller to keep it, and a PNG
     /// file that does not fit goes row by row into another one.
-    #[arg(long, value_name = "SIZE", value_parser = bytes, conflicts_with = "ensemble")]
+    #[arg(long, value_name = "SIZE", value_parser = bytes)]
     pub(crate) max_memory: Option<u64>,
     /// Which of the model's networks run: fp32, fp16 or int8. The widest unless given.
     #[arg(long, value_name = "NAME")]
@@ -198,7 +198,7 @@ pub(crate) struct Looks {
     #[arg(long, value_name = "KIND", num_args = 0..=1, require_equals = true, default_missing_value = "picture")]
     pub(crate) compare: Option<Compare>,
     /// Also writes the picture after each step into this folder.
-    #[arg(long, value_name = "FOLDER", conflicts_with = "ensemble")]
+    #[arg(long, value_name = "FOLDER")]
     pub(crate) preview: Option<PathBuf>,
 }
 
