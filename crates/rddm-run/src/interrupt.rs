@@ -26,7 +26,9 @@ pub(crate) fn token() -> Result<CancelToken, Failure> {
 pub(crate) fn listen(told: impl Fn() + Send + 'static) -> Result<(), Failure> {
     let installed = ctrlc::set_handler(move || {
         if ASKED.swap(true, Ordering::SeqCst) {
-            if let Some(path) = HALF.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            // Held to the end, so that no file is begun meanwhile.
+            let half = HALF.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(path) = &*half {
                 // Nobody is left to be told when this fails.
                 let _ = std::fs::remove_file(path);
             }
@@ -40,13 +42,19 @@ pub(crate) fn listen(told: impl Fn() + Send + 'static) -> Result<(), Failure> {
     })
 }
 
-/// Has a file removed if the process ends at once, until this is dropped.
-#[must_use]
-pub(crate) fn half_file(path: &Path) -> HalfFile {
-    *HALF.lock().unwrap_or_else(PoisonError::into_inner) = Some(path.to_owned());
-    HalfFile(())
+/// Begins a file that is removed if the process ends at once, until the first of the two is dropped, which is to outlive
+/// the second. An end waits until the file is begun.
+pub(crate) fn half_file<T>(
+    begin: impl FnOnce() -> Result<T, Failure>,
+    path: impl FnOnce(&T) -> &Path,
+) -> Result<(HalfFile, T), Failure> {
+    let mut half = HALF.lock().unwrap_or_else(PoisonError::into_inner);
+    let file = begin()?;
+    *half = Some(path(&file).to_owned());
+    Ok((HalfFile(()), file))
 }
 
+/// A file that is not whole yet.
 pub(crate) struct HalfFile(());
 
 impl Drop for HalfFile {

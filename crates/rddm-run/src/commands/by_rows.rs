@@ -33,9 +33,10 @@ pub(super) fn picture(
         metadata
     };
     deliver::make_folder(&job.output)?;
-    let mut writer = RowWriter::create(&job.output, &header, &metadata)
-        .map_err(|error| Failure::writing(&error))?;
-    let _remembered = interrupt::half_file(writer.part());
+    let begin = || {
+        RowWriter::create(&job.output, &header, &metadata).map_err(|error| Failure::writing(&error))
+    };
+    let (_half, mut writer) = interrupt::half_file(begin, RowWriter::part)?;
     drop(metadata);
 
     let bar = batch.terminal.bar(&format!("{place}{}", job.input.display()));
