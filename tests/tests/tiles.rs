@@ -3,39 +3,23 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::path::{Path, PathBuf};
-
 use ndarray::{Array3, Axis, s};
-use rddm_manifest::Draft;
 use rddm_metrics::quantise;
 use rddm_runtime::{Control, Restorer, RestorerBuilder};
+use rddm_tests::{published, root};
 use rddm_train::data::Picture8;
-use rddm_zoo::{Place, ResolveOptions, ResolvedModel};
+use rddm_zoo::ResolvedModel;
 
 /// A model and the example that it is for.
 const MODELS: [(&str, &str); 2] = [("derain", "rainy.png"), ("denoise", "noisy.png")];
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
-
-fn model(name: &str) -> ResolvedModel {
-    let mut options = ResolveOptions::default();
-    options.registry = Some(Place::Folder(root().join("manifests")));
-    rddm_zoo::resolve(&name.parse().unwrap(), &options).unwrap()
-}
-
-/// With the tiles that the model's folder says, which the next publication has.
 fn restorer(
     model: &ResolvedModel,
     with: impl FnOnce(RestorerBuilder<'_>) -> RestorerBuilder<'_>,
 ) -> Restorer {
-    let id = model.manifest.id.as_str();
-    let text = std::fs::read_to_string(root().join("zoo").join(id).join("model.toml")).unwrap();
-    let picture = toml::from_str::<Draft>(&text).unwrap().picture;
-    let builder = Restorer::builder(&model.manifest).seed(7);
-    let builder = builder.tile(picture.tile as usize).overlap(picture.overlap as usize);
-    with(builder).build(model.networks.iter().map(|network| &network.bytes)).unwrap()
+    with(Restorer::builder(&model.manifest).seed(7))
+        .build(model.networks.iter().map(|network| &network.bytes))
+        .unwrap()
 }
 
 fn restore(restorer: &Restorer, picture: &Array3<f32>) -> Array3<f32> {
@@ -80,7 +64,7 @@ fn steps(picture: &Array3<f32>, borders: &[Vec<usize>; 2]) -> [f32; 2] {
 #[test]
 fn every_tile_size_gives_the_picture_of_one_pass() {
     for (name, file) in MODELS {
-        let (model, degraded) = (model(name), real(file));
+        let (model, degraded) = (published(name), real(file));
         let whole = restore(&restorer(&model, |builder| builder.tile(4096)), &degraded);
         let levels = quantise(whole.view());
         let (_, height, width) = degraded.dim();
@@ -107,7 +91,7 @@ fn every_tile_size_gives_the_picture_of_one_pass() {
 fn no_seam_shows_in_a_gradient() {
     const MARGIN: usize = 80;
     for (name, _) in MODELS {
-        let model = model(name);
+        let model = published(name);
         let degraded = gradient(480, 640);
         for tile in [128, 256] {
             let tiled = restorer(&model, |builder| builder.tile(tile));
@@ -134,7 +118,7 @@ fn no_seam_shows_in_a_gradient() {
 #[test]
 fn two_threads_give_the_same_values() {
     for (name, file) in MODELS {
-        let (model, degraded) = (model(name), real(file));
+        let (model, degraded) = (published(name), real(file));
         let degraded = degraded.slice(s![.., ..300, ..500]).to_owned();
         let of = |threads| restore(&restorer(&model, |b| b.tile(128).threads(threads)), &degraded);
         assert_eq!(of(1), of(2), "{name}");

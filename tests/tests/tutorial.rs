@@ -9,7 +9,7 @@
 
 use std::env;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 /// The folder of this build's commands, which `cargo test --workspace` builds with their own tests.
@@ -20,7 +20,7 @@ fn commands() -> PathBuf {
 
 #[test]
 fn own_degradation_leads_to_a_model_that_restores() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap();
+    let root = rddm_tests::root().canonicalize().unwrap();
     let text = fs::read_to_string(root.join("examples/own-degradation/README.md")).unwrap();
     let folder = tempfile::tempdir().unwrap();
     // The tutorial speaks from the checkout's top and writes below own/ there.

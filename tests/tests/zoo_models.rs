@@ -14,13 +14,10 @@ use std::path::{Path, PathBuf};
 use ndarray::Array3;
 use rddm_metrics::{psnr_rgb, quantise};
 use rddm_runtime::{Control, Restorer, RestorerBuilder};
+use rddm_tests::{published, root};
 use rddm_train::data::Picture8;
-use rddm_zoo::{Place, ResolveOptions, ResolvedModel};
+use rddm_zoo::ResolvedModel;
 use serde_json::Value;
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
 
 /// The folder of test pictures; none is a loud skip, and a failure in CI.
 fn data() -> Option<PathBuf> {
@@ -42,12 +39,6 @@ fn ort_library() -> Option<PathBuf> {
         eprintln!("SKIPPED: ONNX Runtime; set ORT_DYLIB_PATH");
     }
     library
-}
-
-fn model(name: &str) -> ResolvedModel {
-    let mut options = ResolveOptions::default();
-    options.registry = Some(Place::Folder(root().join("manifests")));
-    rddm_zoo::resolve(&name.parse().unwrap(), &options).unwrap()
 }
 
 fn build(
@@ -82,7 +73,7 @@ fn the_examples_come_nearer_to_their_clean_pictures() {
         let examples = root().join("examples/pictures");
         let degraded = read(&examples.join(file));
         let clean = read(&examples.join(file.replace(".png", ".clean.png")));
-        let restored = restore(&build(&model(name), |builder| builder), &degraded);
+        let restored = restore(&build(&published(name), |builder| builder), &degraded);
         let psnr = |picture: &Array3<f32>| psnr_rgb(picture.view(), clean.view()).unwrap();
         let gain = psnr(&restored) - psnr(&degraded);
         assert!(gain > 1.5, "{name}: {gain:.2} dB");
@@ -94,7 +85,7 @@ fn the_examples_come_nearer_to_their_clean_pictures() {
 fn the_published_evaluation_is_true() {
     let Some(data) = data() else { return };
     for name in ["derain", "denoise"] {
-        let model = model(name);
+        let model = published(name);
         let steps = model.manifest.sampler.steps;
         let restorer = build(&model, |builder| builder);
         let text = std::fs::read(root().join("zoo").join(name).join("eval.json")).unwrap();
@@ -132,7 +123,7 @@ fn the_published_evaluation_is_true() {
 #[test]
 fn engines_tiles_and_threads_give_one_picture() {
     for (name, file) in EXAMPLES {
-        let model = model(name);
+        let model = published(name);
         let degraded = read(&root().join("examples/pictures").join(file));
         let steps = 2;
         let whole = restore(&build(&model, |b| b.steps(steps).seed(7).tile(4096)), &degraded);
@@ -157,7 +148,7 @@ fn engines_tiles_and_threads_give_one_picture() {
 #[test]
 fn model_files_are_small() {
     for name in ["derain", "denoise"] {
-        for network in &model(name).networks {
+        for network in &published(name).networks {
             assert!(network.bytes.len() <= 4 << 20, "{name}: {} bytes", network.bytes.len());
         }
     }

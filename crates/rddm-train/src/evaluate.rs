@@ -3,14 +3,14 @@
 //! Either a folder holds `gt`, the clean pictures, and beside it folders of degraded ones under the same names
 //! ([`stored_pairs`]), or clean pictures are degraded as a recipe says ([`degraded_pairs`]).
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use cpu_time::ProcessTime;
 use ndarray::{Array3, ArrayView3, Axis};
 use rddm_metrics::{mae, psnr_rgb, psnr_y, quantise, ssim_rgb, ssim_y};
 use serde::Serialize;
 
-use crate::data::{Files, Pair, Picture8, by_name, file_name, files};
+use crate::data::{Example, Files, Pair, Picture8, by_name, file_name, files};
 use crate::degrade::{DegradationSpec, Degraded, build, once};
 use crate::error::{Error, Kind};
 
@@ -140,19 +140,12 @@ pub fn stored_pairs(
 
 /// The pictures of files; a clean picture alone is its own input.
 pub fn pairs_of(files: Vec<Files>) -> impl Iterator<Item = NamedPair> + use<> {
-    files.into_iter().map(|Files { name, clean, degraded, mask }| {
-        let mut target = Picture8::read_at_least(&clean, 1)?;
-        let mut beside = |path: PathBuf, channels| {
-            let mut picture = Picture8::read_channels(&path, 1, channels)?;
-            Picture8::fit_pair(&mut picture, &mut target)
-                .map_err(|problem| Error::data(&path, problem))?;
-            Ok::<_, Error>(picture)
-        };
-        let mask = mask.map(|path| beside(path, 1)).transpose()?.map(|mask| mask.whole());
-        let input = degraded.map(|path| beside(path, 3)).transpose()?;
-        let target = target.whole();
-        let input = input.map_or_else(|| target.clone(), |input| input.whole());
-        Ok((name, Pair { input, target, mask }))
+    files.into_iter().map(|files| {
+        let Example { clean, degraded, mask } = Example::read(&files, 1, 3, true)?;
+        let target = clean.whole();
+        let input = degraded.map_or_else(|| target.clone(), |degraded| degraded.whole());
+        let mask = mask.map(|mask| mask.whole());
+        Ok((files.name, Pair { input, target, mask }))
     })
 }
 

@@ -468,7 +468,7 @@ impl Source {
     }
 
     /// The folder that a reader knows it by.
-    pub(crate) fn name(&self) -> String {
+    pub fn name(&self) -> String {
         match self {
             Self::Layout { folder, .. } => folder,
             Self::Pairs { input, .. } | Self::Transferred { input, .. } => input,

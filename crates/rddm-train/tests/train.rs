@@ -101,6 +101,21 @@ impl Bench {
     fn train(&self, out: &str) -> Output {
         self.command(out).output().unwrap()
     }
+
+    /// The table of an evaluation of a run on the clean pictures, degraded as the recipe does.
+    fn evaluate_degraded(&self, run: &str) -> String {
+        let output = Command::new(env!("CARGO_BIN_EXE_rddm-train"))
+            .args(["eval", "--run"])
+            .arg(self.path(run))
+            .arg("--data")
+            .arg(self.path("data/gt"))
+            .arg("--degraded")
+            .arg(self.path("recipe.toml"))
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
 }
 
 fn curve(run: &Path) -> Vec<(usize, f64, Vec<f64>)> {
@@ -290,19 +305,7 @@ fn a_run_is_evaluated_on_a_folder_of_pairs() {
     assert_eq!(report["pictures"].as_array().unwrap().len(), 2 * 3);
 
     // Clean pictures, degraded as the recipe does: the same ones each time.
-    let table = || {
-        let output = Command::new(env!("CARGO_BIN_EXE_rddm-train"))
-            .args(["eval", "--run"])
-            .arg(bench.path("run"))
-            .arg("--data")
-            .arg(bench.path("data/gt"))
-            .arg("--degraded")
-            .arg(bench.path("recipe.toml"))
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
-    };
+    let table = || bench.evaluate_degraded("run");
     assert!(table().contains("data/tiny"), "{}", table());
     assert_eq!(table(), table());
 }
@@ -327,16 +330,7 @@ fn a_network_that_is_told_where_a_picture_is_degraded_learns_by_it() {
     };
     let (first, last) = (mean(&curve[..10]), mean(&curve[curve.len() - 10..]));
     assert!(last < 0.8 * first, "the loss went from {first} to {last}");
-    let output = Command::new(env!("CARGO_BIN_EXE_rddm-train"))
-        .args(["eval", "--run"])
-        .arg(bench.path("run"))
-        .arg("--data")
-        .arg(bench.path("data/gt"))
-        .arg("--degraded")
-        .arg(bench.path("recipe.toml"))
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    bench.evaluate_degraded("run");
 }
 
 #[test]

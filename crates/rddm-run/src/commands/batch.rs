@@ -9,7 +9,7 @@ use rddm_image::{EncodeOptions, Limits, Picture};
 use rddm_runtime::{CancelToken, Control, Progress, Restorer, StepView};
 use rddm_zoo::ResolvedModel;
 
-use super::budget::{Plan, Way};
+use super::budget::{Plan, Way, megabytes};
 use super::{by_rows, deliver};
 use crate::args::Restore;
 use crate::failure::{Failure, code};
@@ -154,12 +154,12 @@ impl Batch<'_> {
     /// Says before the work what it will take.
     fn tell(&mut self, job: &Job, place: &str, size: report::Size, memory: report::Memory) {
         self.terminal.note(&format!(
-            "{place}{}, {} tiles of {} pixels{}, at most {} MB",
+            "{place}{}, {} tiles of {} pixels{}, at most {}",
             Self::line(job, size),
             memory.tiles,
             memory.tile,
             if memory.rows { " row by row" } else { "" },
-            memory.bytes.div_ceil(1_000_000)
+            megabytes(memory.bytes)
         ));
     }
 

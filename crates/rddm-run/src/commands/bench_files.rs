@@ -10,6 +10,7 @@ use rddm_runtime::CancelToken;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::budget::megabytes;
 use super::{bench::median, synthetic};
 use crate::args::Bench;
 use crate::failure::{Failure, code};
@@ -214,7 +215,6 @@ fn lines(report: &Report, title: &str) -> String {
         "networks", "write", "overhead",
     ];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
-    let megabytes = |bytes: u64| format!("{} MB", bytes.div_ceil(1_000_000));
     let seconds = |time: f64| format!("{time:.1} s");
     for row in &report.rows {
         let processor = row.processor_seconds;

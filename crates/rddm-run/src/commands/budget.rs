@@ -271,6 +271,6 @@ fn beyond(error: rddm_image::Error) -> Failure {
     failure
 }
 
-fn megabytes(bytes: u64) -> String {
+pub(super) fn megabytes(bytes: u64) -> String {
     format!("{} MB", bytes.div_ceil(1_000_000))
 }

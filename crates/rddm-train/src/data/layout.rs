@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::picture::{PICTURES, files};
+use super::file_name;
+use super::picture::{files, is_picture};
 use crate::error::Error;
 
 /// A data set whose folders are known.
@@ -118,7 +119,7 @@ impl fmt::Display for Layout {
 impl Files {
     /// The same, its name led by that of its folder.
     fn within(mut self, folder: &Path) -> Self {
-        self.name = format!("{}/{}", name_of(folder), self.name);
+        self.name = format!("{}/{}", file_name(folder), self.name);
         self
     }
 }
@@ -147,7 +148,7 @@ fn partners(
 ) -> Result<Vec<Files>, Error> {
     let mut pairs = Vec::new();
     for path in files(degraded)? {
-        let name = name_of(&path);
+        let name = file_name(&path);
         let partner = clean_folder.join(clean(&name));
         if partner != path {
             let clean = existing(partner)?;
@@ -198,7 +199,7 @@ fn rain100(folder: &Path) -> Result<Vec<Files>, Error> {
             let problem = format!("no norain-{number} beside it in {}", folder.display());
             return Err(Error::data(path, problem));
         };
-        let (name, clean) = (name_of(path), (*clean).clone());
+        let (name, clean) = (file_name(path), (*clean).clone());
         all.push(Files { name, clean, degraded: Some(path.clone()), mask: None });
     }
     if all.is_empty() {
@@ -211,10 +212,9 @@ fn rain100(folder: &Path) -> Result<Vec<Files>, Error> {
 fn walk(folder: &Path, pictures: &mut Vec<PathBuf>) -> Result<(), Error> {
     for entry in fs::read_dir(folder).map_err(|error| Error::data(folder, error))? {
         let path = entry.map_err(|error| Error::data(folder, error))?.path();
-        let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
         if path.is_dir() {
             walk(&path, pictures)?;
-        } else if PICTURES.contains(&extension.as_str()) {
+        } else if is_picture(&path) {
             pictures.push(path);
         }
     }
@@ -235,8 +235,4 @@ fn folders(folder: &Path) -> Result<Vec<PathBuf>, Error> {
 
 fn existing(path: PathBuf) -> Result<PathBuf, Error> {
     if path.is_file() { Ok(path) } else { Err(Error::data(&path, "is not there")) }
-}
-
-fn name_of(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }

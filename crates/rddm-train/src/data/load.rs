@@ -97,7 +97,9 @@ impl Reader<'_> {
             if held && kept.len() == self.recipe.validation.pictures {
                 continue;
             }
-            let example = self.example(files)?;
+            let Recipe { training, network, .. } = self.recipe;
+            let (side, channels) = (training.largest_crop(), network.channels());
+            let example = Example::read(files, side, channels, self.recipe.masked())?;
             if held {
                 kept.push((files.name.clone(), example));
             } else {
@@ -109,33 +111,6 @@ impl Reader<'_> {
             return Err(Error::new(Kind::Data, format!("{name}: {problem}")));
         }
         Ok((examples, kept))
-    }
-
-    /// The pictures of an example, cut to one size.
-    fn example(&self, files: &Files) -> Result<Example, Error> {
-        let channels = self.recipe.network.channels();
-        let mut clean = self.picture(&files.clean, channels)?;
-        let mut beside = |path: &Path, channels| {
-            let mut picture = self.picture(path, channels)?;
-            Picture8::fit_pair(&mut picture, &mut clean).map_err(|problem| {
-                Error::data(path, format!("{problem}: {}", files.clean.display()))
-            })?;
-            Ok::<_, Error>(picture)
-        };
-        let mut degraded =
-            files.degraded.as_ref().map(|path| beside(path, channels)).transpose()?;
-        let masked = files.mask.as_ref().filter(|_| self.recipe.masked());
-        let mask = masked.map(|path| beside(path, 1)).transpose()?;
-        if let (Some(degraded), Some(_)) = (&mut degraded, &mask) {
-            // The mask may have cut the clean picture once more.
-            Picture8::fit_pair(degraded, &mut clean)
-                .map_err(|problem| Error::data(&files.clean, problem))?;
-        }
-        Ok(Example { clean, degraded, mask })
-    }
-
-    fn picture(&self, path: &Path, channels: usize) -> Result<Picture8, Error> {
-        Picture8::read_channels(path, self.recipe.training.largest_crop(), channels)
     }
 
     fn middle(&self, picture: &Picture8) -> Array3<f32> {

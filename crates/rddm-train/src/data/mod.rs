@@ -147,10 +147,41 @@ pub(crate) fn example_generator(seed: u64, step: usize, index: usize) -> ChaCha8
 }
 
 /// A clean picture, and the degraded one and the mask where they are stored.
-struct Example {
-    clean: Picture8,
-    degraded: Option<Picture8>,
-    mask: Option<Picture8>,
+pub(crate) struct Example {
+    pub(crate) clean: Picture8,
+    pub(crate) degraded: Option<Picture8>,
+    pub(crate) mask: Option<Picture8>,
+}
+
+impl Example {
+    /// Reads the pictures of `channels` channels, cut to one size whose sides are at least `side`, and where it is `masked`
+    /// the mask.
+    pub(crate) fn read(
+        files: &Files,
+        side: usize,
+        channels: usize,
+        masked: bool,
+    ) -> Result<Self, Error> {
+        let mut clean = Picture8::read_channels(&files.clean, side, channels)?;
+        let mut fit = |path: &Path, picture: &mut Picture8| {
+            Picture8::fit_pair(picture, &mut clean).map_err(|problem| {
+                Error::data(path, format!("{problem}: {}", files.clean.display()))
+            })
+        };
+        let mut beside = |path: &Path, channels| {
+            let mut picture = Picture8::read_channels(path, side, channels)?;
+            fit(path, &mut picture)?;
+            Ok::<_, Error>(picture)
+        };
+        let mask = files.mask.as_deref().filter(|_| masked);
+        let mut mask = mask.map(|path| Ok::<_, Error>((path, beside(path, 1)?))).transpose()?;
+        let degraded = files.degraded.as_deref().map(|path| beside(path, channels)).transpose()?;
+        if let Some((path, mask)) = &mut mask {
+            // The degraded picture may have cut the clean one once more.
+            fit(path, mask)?;
+        }
+        Ok(Self { clean, degraded, mask: mask.map(|(_, mask)| mask) })
+    }
 }
 
 pub(crate) fn file_name(path: &Path) -> String {

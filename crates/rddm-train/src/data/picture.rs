@@ -10,9 +10,6 @@ use ndarray::{Array3, s};
 use crate::error::Error;
 use crate::run::write;
 
-/// Endings of the names of pictures.
-pub(super) const PICTURES: [&str; 7] = ["png", "jpg", "jpeg", "bmp", "tif", "tiff", "webp"];
-
 /// A picture of 8 bits a channel, `[channels, height, width]`: RGB or grey.
 #[derive(Debug, Clone)]
 pub struct Picture8(Array3<u8>);
@@ -26,8 +23,7 @@ pub fn files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     for entry in fs::read_dir(folder).map_err(|error| Error::data(folder, error))? {
         let path = entry.map_err(|error| Error::data(folder, error))?.path();
         let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
-        let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
-        if path.is_file() && !hidden && PICTURES.contains(&extension.as_str()) {
+        if path.is_file() && !hidden && is_picture(&path) {
             files.push(path);
         }
     }
@@ -36,6 +32,13 @@ pub fn files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     }
     files.sort();
     Ok(files)
+}
+
+/// Whether a file has the name of a picture.
+pub(super) fn is_picture(path: &Path) -> bool {
+    const ENDINGS: [&str; 7] = ["png", "jpg", "jpeg", "bmp", "tif", "tiff", "webp"];
+    let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+    ENDINGS.contains(&extension.as_str())
 }
 
 impl Picture8 {

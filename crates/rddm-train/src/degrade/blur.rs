@@ -38,13 +38,6 @@ impl Default for Blur {
 const FINENESS: f32 = 8.0;
 
 impl Blur {
-    pub(super) fn check(&self) -> Result<(), Error> {
-        check_range("motion", [0.0, self.motion], 0.0, 1.0)?;
-        check_range("length", self.length, 0.0, 64.0)?;
-        check_range("turn", self.turn, -360.0, 360.0)?;
-        check_range("radius", self.radius, 0.0, 32.0)
-    }
-
     /// How the light of a point is spread: weights that sum to 1, in a square of odd side.
     fn kernel(&self, random: &mut ChaCha8Rng) -> Array2<f32> {
         let points = if random.random::<f32>() < self.motion {
@@ -101,6 +94,13 @@ fn disc(radius: f32) -> Vec<[f32; 2]> {
 }
 
 impl Degradation for Blur {
+    fn check(&self) -> Result<(), Error> {
+        check_range("motion", [0.0, self.motion], 0.0, 1.0)?;
+        check_range("length", self.length, 0.0, 64.0)?;
+        check_range("turn", self.turn, -360.0, 360.0)?;
+        check_range("radius", self.radius, 0.0, 32.0)
+    }
+
     fn degrade(&self, clean: &Array3<f32>, random: &mut ChaCha8Rng) -> Degraded {
         let kernel = self.kernel(random);
         let mut blurred = clean.clone();

@@ -46,17 +46,15 @@ impl Default for CameraNoise {
     }
 }
 
-impl CameraNoise {
-    pub(super) fn check(&self) -> Result<(), Error> {
+impl Degradation for CameraNoise {
+    fn check(&self) -> Result<(), Error> {
         check_range("shot", self.shot, 1e-9, 1.0)?;
         check_range("read", self.read, 1e-9, 1.0)?;
         check_range("gain", self.gain, 0.1, 16.0)?;
         check_range("jpeg", [0.0, self.jpeg], 0.0, 1.0)?;
         check_range("quality", self.quality, 1.0, 100.0)
     }
-}
 
-impl Degradation for CameraNoise {
     fn degrade(&self, clean: &Array3<f32>, random: &mut ChaCha8Rng) -> Degraded {
         let shot = log_uniform(self.shot, random);
         let read = log_uniform(self.read, random);

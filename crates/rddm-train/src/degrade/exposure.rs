@@ -31,16 +31,14 @@ impl Default for Exposure {
     }
 }
 
-impl Exposure {
-    pub(super) fn check(&self) -> Result<(), Error> {
+impl Degradation for Exposure {
+    fn check(&self) -> Result<(), Error> {
         check_range("light", self.light, 1e-4, 1.0)?;
         check_range("red", self.red, 0.1, 10.0)?;
         check_range("blue", self.blue, 0.1, 10.0)?;
         check_range("gamma", self.gamma, 0.1, 10.0)
     }
-}
 
-impl Degradation for Exposure {
     fn degrade(&self, clean: &Array3<f32>, random: &mut ChaCha8Rng) -> Degraded {
         let light = log_uniform(self.light, random);
         let gains = [uniform(self.red, random), 1.0, uniform(self.blue, random)];

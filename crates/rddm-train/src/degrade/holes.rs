@@ -30,16 +30,14 @@ impl Default for Holes {
     }
 }
 
-impl Holes {
-    pub(super) fn check(&self) -> Result<(), Error> {
+impl Degradation for Holes {
+    fn check(&self) -> Result<(), Error> {
         check_range("area", self.area, 0.0, 0.9)?;
         check_range("width", self.width, 1.0, 1000.0)?;
         check_range("side", self.side, 1.0, 1e4)?;
         check_range("strokes", [0.0, self.strokes], 0.0, 1.0)
     }
-}
 
-impl Degradation for Holes {
     /// Each picture's holes have one colour of their own: a network that is told where they are learns to ignore it.
     fn degrade(&self, clean: &Array3<f32>, random: &mut ChaCha8Rng) -> Degraded {
         let (_, height, width) = clean.dim();

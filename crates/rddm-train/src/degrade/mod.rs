@@ -1,7 +1,7 @@
 //! What is done to clean pictures to make examples.
 //!
 //! A degradation is physical where it can be: light is added and scaled in linear light. To add one: a file here, a
-//! variant of [`DegradationSpec`], a line in [`build`].
+//! variant of [`DegradationSpec`], a line in `unchecked`.
 
 mod blur;
 mod camera_noise;
@@ -27,6 +27,12 @@ use crate::error::{Error, Kind};
 
 /// Makes a degraded picture from a clean one.
 pub trait Degradation: Send + Sync {
+    /// Checks that its numbers are such as can be drawn from.
+    ///
+    /// # Errors
+    /// When a range is empty or a number is none; the text names the key.
+    fn check(&self) -> Result<(), Error>;
+
     /// Degrades a picture `[3, height, width]`, values in [0, 1].
     fn degrade(&self, clean: &Array3<f32>, random: &mut ChaCha8Rng) -> Degraded;
 }
@@ -75,6 +81,10 @@ pub enum DegradationSpec {
 struct Chain(Vec<Box<dyn Degradation>>);
 
 impl Degradation for Chain {
+    fn check(&self) -> Result<(), Error> {
+        self.0.iter().try_for_each(|degradation| degradation.check())
+    }
+
     fn degrade(&self, clean: &Array3<f32>, random: &mut ChaCha8Rng) -> Degraded {
         self.0.iter().fold(clean.clone().into(), |so_far: Degraded, degradation| {
             let Degraded { picture, mask } = degradation.degrade(&so_far.picture, random);
@@ -105,34 +115,20 @@ impl DegradationSpec {
 /// # Errors
 /// When a range is empty or a number is none.
 pub fn build(spec: &DegradationSpec) -> Result<Box<dyn Degradation>, Error> {
+    let degradation = unchecked(spec);
+    degradation.check()?;
+    Ok(degradation)
+}
+
+fn unchecked(spec: &DegradationSpec) -> Box<dyn Degradation> {
     match spec {
-        DegradationSpec::Blur(blur) => {
-            blur.check()?;
-            Ok(Box::new(blur.clone()))
-        }
-        DegradationSpec::CameraNoise(noise) => {
-            noise.check()?;
-            Ok(Box::new(noise.clone()))
-        }
-        DegradationSpec::Exposure(exposure) => {
-            exposure.check()?;
-            Ok(Box::new(exposure.clone()))
-        }
-        DegradationSpec::Holes(holes) => {
-            holes.check()?;
-            Ok(Box::new(holes.clone()))
-        }
-        DegradationSpec::Rain(rain) => {
-            rain.check()?;
-            Ok(Box::new(rain.clone()))
-        }
-        DegradationSpec::Shadow(shadow) => {
-            shadow.check()?;
-            Ok(Box::new(shadow.clone()))
-        }
-        DegradationSpec::Chain { of } => {
-            Ok(Box::new(Chain(of.iter().map(build).collect::<Result<_, _>>()?)))
-        }
+        DegradationSpec::Blur(blur) => Box::new(blur.clone()),
+        DegradationSpec::CameraNoise(noise) => Box::new(noise.clone()),
+        DegradationSpec::Exposure(exposure) => Box::new(exposure.clone()),
+        DegradationSpec::Holes(holes) => Box::new(holes.clone()),
+        DegradationSpec::Rain(rain) => Box::new(rain.clone()),
+        DegradationSpec::Shadow(shadow) => Box::new(shadow.clone()),
+        DegradationSpec::Chain { of } => Box::new(Chain(of.iter().map(unchecked).collect())),
     }
 }
 

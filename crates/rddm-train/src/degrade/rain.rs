@@ -43,17 +43,6 @@ impl Default for Rain {
     }
 }
 
-impl Rain {
-    pub(super) fn check(&self) -> Result<(), Error> {
-        check_range("density", self.density, 1e-3, 100.0)?;
-        check_range("length", self.length, 1.0, 1000.0)?;
-        check_range("width", self.width, 0.1, 100.0)?;
-        check_range("angle", self.angle, -90.0, 90.0)?;
-        check_range("spread", self.spread, 0.0, 90.0)?;
-        check_range("light", self.light, 0.0, 1.0)
-    }
-}
-
 /// One streak: a segment with a soft profile.
 struct Streak {
     centre: [f32; 2],
@@ -64,6 +53,15 @@ struct Streak {
 }
 
 impl Degradation for Rain {
+    fn check(&self) -> Result<(), Error> {
+        check_range("density", self.density, 1e-3, 100.0)?;
+        check_range("length", self.length, 1.0, 1000.0)?;
+        check_range("width", self.width, 0.1, 100.0)?;
+        check_range("angle", self.angle, -90.0, 90.0)?;
+        check_range("spread", self.spread, 0.0, 90.0)?;
+        check_range("light", self.light, 0.0, 1.0)
+    }
+
     fn degrade(&self, clean: &Array3<f32>, random: &mut ChaCha8Rng) -> Degraded {
         let (_, height, width) = clean.dim();
         let mut between = |[least, most]: Range| random.random_range(least..=most);

@@ -10,7 +10,7 @@ use rddm_runtime::Control;
 use rddm_train::data::{Picture8, files};
 use serde_json::{Map, Value};
 
-use crate::model::Running;
+use crate::model::{Running, given_or_own};
 use crate::report::{Report, Row, round, rounded};
 use crate::{Failure, print};
 
@@ -67,11 +67,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
         None => None,
     };
     let dataset = arguments.data.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let steps: Vec<Option<usize>> = match arguments.steps.as_slice() {
-        [] => vec![None],
-        given => given.iter().copied().map(Some).collect(),
-    };
-    for steps in steps {
+    for steps in given_or_own(&arguments.steps) {
         let restorer = arguments.running.restorer(&model, steps, None)?;
         let (steps, engine) = (restorer.sampler().steps, restorer.engine().to_owned());
         let bar = ProgressBar::new(data.len() as u64);

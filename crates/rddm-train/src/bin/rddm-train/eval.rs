@@ -18,7 +18,7 @@ use rddm_train::validate::{restore_any_size, sampler};
 use rddm_train::{Error, Recipe};
 use serde_json::{Map, Value};
 
-use crate::model::Running;
+use crate::model::{Running, given_or_own};
 use crate::report::{Report, Row, files, round, rounded};
 use crate::{Failure, print};
 
@@ -68,11 +68,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
         "{:28} {:>5} {:>7}  {:>15} {:>15} {:>17} {:>17}  {:>6}",
         "data set", "steps", "engine", "PSNR RGB", "PSNR Y", "SSIM RGB", "SSIM Y", "least"
     ));
-    let steps: Vec<Option<usize>> = match arguments.steps.as_slice() {
-        [] => vec![None],
-        given => given.iter().copied().map(Some).collect(),
-    };
-    for steps in steps {
+    for steps in given_or_own(&arguments.steps) {
         let (mut restore, steps, engine) = restorer(&arguments, steps)?;
         for folder in &arguments.data {
             for (mut dataset, mut pairs) in datasets(&arguments, folder)? {

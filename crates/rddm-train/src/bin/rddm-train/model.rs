@@ -74,3 +74,11 @@ impl Running {
         Ok(builder.build(model.networks.iter().map(|network| &network.bytes))?)
     }
 }
+
+/// Each number of steps that was given; without one, the model's own, which is none.
+pub(crate) fn given_or_own(steps: &[usize]) -> Vec<Option<usize>> {
+    match steps {
+        [] => vec![None],
+        given => given.iter().copied().map(Some).collect(),
+    }
+}

@@ -122,14 +122,11 @@ fn recipe(arguments: &Arguments) -> Result<Recipe, Failure> {
 
 /// The picture that is kept out of training: the middle one of the folder.
 fn held_out(source: &Source, data: &Path) -> Result<String, Failure> {
-    let folder = match source {
-        Source::Pairs { input: folder, .. } | Source::Degraded { clean: folder, .. } => folder,
-        _ => return Ok(String::new()),
-    };
-    let pictures = rddm_train::data::files(&data.join(folder))?;
+    let folder = source.name();
+    let pictures = rddm_train::data::files(&data.join(&folder))?;
     if pictures.len() < 2 {
         let problem = "holds one picture; one to train on and one to hold out are the least";
-        let text = format!("{}: {problem}", folder.display());
+        let text = format!("{folder}: {problem}");
         return Err(Failure { code: 3, text });
     }
     let middle = &pictures[pictures.len() / 2];
@@ -142,12 +139,7 @@ fn model(arguments: &Arguments, recipe: &Recipe) -> String {
         NetworkConfig::Edge(config) => (config.multiple(), config.receptive_radius()),
         network => (network.multiple(), 0),
     };
-    let source = match &recipe.data[0] {
-        Source::Degraded { clean, .. } => clean,
-        Source::Pairs { input, .. } => input,
-        _ => &arguments.data,
-    };
-    let data = source.display();
+    let data = recipe.data[0].name();
     format!(
         r#"schema = 1
 id = "{name}"
