@@ -21,6 +21,7 @@ impl NoiseField {
     ///
     /// Draw 0 is the start's; the sampler's draws follow ([`crate::Step::draw`]). Of row, column / 4 and channel the low
     /// 32 bits count.
+    #[inline(always)]
     pub fn fill(&self, draw: u32, channel: usize, y: usize, x0: usize, out: &mut [f32]) {
         let (row, channel) = (y as u32, channel as u32);
         let mut normals = [[0.0; 4]; BLOCKS];
@@ -38,15 +39,25 @@ impl NoiseField {
     }
 
     /// The values of a counter's block and of those that follow it in the row.
-    fn normals(&self, [column, row, channel, draw]: [u32; 4], out: &mut [[f32; 4]; BLOCKS]) {
-        let blocks: [[u32; 4]; BLOCKS] = core::array::from_fn(|block| {
-            self.philox.block([column.wrapping_add(block as u32), row, channel, draw])
-        });
-        let words = |place: usize| blocks.map(|block| block[place]);
-        let first = box_muller(&words(0), &words(1));
-        let second = box_muller(&words(2), &words(3));
-        for (block, out) in out.iter_mut().enumerate() {
-            *out = [first[0][block], first[1][block], second[0][block], second[1][block]];
+    #[inline(always)]
+    fn normals(&self, counter: [u32; 4], out: &mut [[f32; 4]; BLOCKS]) {
+        let words: [[u32; BLOCKS]; 4] = self.philox.blocks(counter);
+        for (pair, [a, b]) in
+            [[&words[0], &words[1]], [&words[2], &words[3]]].into_iter().enumerate()
+        {
+            // A processor with vectors does several at a time of each loop.
+            let mut radius = [0.0; BLOCKS];
+            for (radius, word) in radius.iter_mut().zip(a) {
+                *radius = -2.0 * logarithm(middle(*word));
+            }
+            for radius in &mut radius {
+                *radius = libm::sqrt(*radius);
+            }
+            for lane in 0..BLOCKS {
+                let [cosine, sine] = turn(b[lane]);
+                out[lane][2 * pair] = (radius[lane] * cosine) as f32;
+                out[lane][2 * pair + 1] = (radius[lane] * sine) as f32;
+            }
         }
     }
 }
@@ -65,70 +76,66 @@ impl Philox {
     }
 
     /// The four random words of a counter; a different counter gives independent words.
-    pub const fn block(&self, counter: [u32; 4]) -> [u32; 4] {
-        const MULTIPLIERS: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
+    pub fn block(&self, counter: [u32; 4]) -> [u32; 4] {
+        let [[a], [b], [c], [d]] = self.blocks(counter);
+        [a, b, c, d]
+    }
+
+    /// The words of a counter and of those that follow it in its first word: all first words, all second ones…
+    #[inline(always)]
+    fn blocks<const N: usize>(&self, [first, second, third, fourth]: [u32; 4]) -> [[u32; N]; 4] {
+        const MULTIPLIERS: [u64; 2] = [0xD251_1F53, 0xCD9E_8D57];
         const WEYL: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
-        let mut word = counter;
+        let mut words = [
+            core::array::from_fn(|n| first.wrapping_add(n as u32)),
+            [second; N],
+            [third; N],
+            [fourth; N],
+        ];
         let mut key = self.key;
-        let mut round = 0;
-        while round < 10 {
-            let first = MULTIPLIERS[0] as u64 * word[0] as u64;
-            let second = MULTIPLIERS[1] as u64 * word[2] as u64;
-            word = [
-                (second >> 32) as u32 ^ word[1] ^ key[0],
-                second as u32,
-                (first >> 32) as u32 ^ word[3] ^ key[1],
-                first as u32,
-            ];
+        for _ in 0..10 {
+            let [w0, w1, w2, w3] = &mut words;
+            for lane in 0..N {
+                let first = MULTIPLIERS[0] * u64::from(w0[lane]);
+                let second = MULTIPLIERS[1] * u64::from(w2[lane]);
+                w0[lane] = (second >> 32) as u32 ^ w1[lane] ^ key[0];
+                w1[lane] = second as u32;
+                w2[lane] = (first >> 32) as u32 ^ w3[lane] ^ key[1];
+                w3[lane] = first as u32;
+            }
             key = [key[0].wrapping_add(WEYL[0]), key[1].wrapping_add(WEYL[1])];
-            round += 1;
         }
-        word
+        words
     }
 }
 
-/// Blocks that are drawn at a time, so that a processor with vectors has something to do in each.
-const BLOCKS: usize = 8;
-
-/// Standard normal values, two from each two uniform words: cosines, then sines.
-///
-/// Sums and products in f64, and a root, in one order: the same bits on every machine. The error is a few units in the
-/// last place of f64, far below one of f32.
-fn box_muller(a: &[u32; BLOCKS], b: &[u32; BLOCKS]) -> [[f32; BLOCKS]; 2] {
-    // Both are in the middle of their interval of width 2⁻³², so the logarithm's argument is never 0.
-    let radius = logarithms(a.map(|word| (f64::from(word) + 0.5) * UNIT));
-    let radius = radius.map(|logarithm| libm::sqrt(-2.0 * logarithm));
-    let [cosine, sine] = turns(b);
-    let mut normals = [[0.0; BLOCKS]; 2];
-    for lane in 0..BLOCKS {
-        normals[0][lane] = (radius[lane] * cosine[lane]) as f32;
-        normals[1][lane] = (radius[lane] * sine[lane]) as f32;
-    }
-    normals
-}
+/// Blocks that are drawn at a time.
+const BLOCKS: usize = 16;
 
 /// Width of the interval that a word stands for.
 const UNIT: f64 = 1.0 / 4_294_967_296.0;
 
-/// The natural logarithms of positive normal numbers: `2 artanh(s)`, `s = (m - 1) / (m + 1)`, of the part `m` between √½
+/// The middle of a word's interval, which is never 0.
+#[inline(always)]
+fn middle(word: u32) -> f64 {
+    (f64::from(word) + 0.5) * UNIT
+}
+
+/// The natural logarithm of a positive normal number: `2 artanh(s)`, `s = (m - 1) / (m + 1)`, of the part `m` between √½
 /// and √2, and the exponent's.
-fn logarithms(x: [f64; BLOCKS]) -> [f64; BLOCKS] {
+#[inline(always)]
+fn logarithm(x: f64) -> f64 {
     const ROOT_OF_HALF: u64 = 0x3fe6_a09e_667f_3bcd;
     const ONE: u64 = 0x3ff0_0000_0000_0000;
     // ln 2 in two parts; the product of the first with any exponent is exact.
     const HIGH: f64 = 6.931_471_803_691_238e-1;
     const LOW: f64 = 1.908_214_929_270_587_7e-10;
-    let bits = x.map(|x| x.to_bits() + (ONE - ROOT_OF_HALF));
-    let exponent = bits.map(|bits| f64::from((bits >> 52) as i32 - 1023));
-    let m = bits.map(|bits| f64::from_bits((bits & 0x000f_ffff_ffff_ffff) + ROOT_OF_HALF));
-    let s = m.map(|m| (m - 1.0) / (m + 1.0));
-    let sum = polynomial(s.map(|s| s * s), &ARTANH);
-    let mut logarithms = [0.0; BLOCKS];
-    for lane in 0..BLOCKS {
-        let (s, exponent) = (s[lane], exponent[lane]);
-        logarithms[lane] = exponent * HIGH + (2.0 * s + (s * sum[lane] + exponent * LOW));
-    }
-    logarithms
+    let bits = x.to_bits() + (ONE - ROOT_OF_HALF);
+    let exponent = f64::from((bits >> 52) as i32 - 1023);
+    let m = f64::from_bits((bits & 0x000f_ffff_ffff_ffff) + ROOT_OF_HALF);
+    let s = (m - 1.0) / (m + 1.0);
+    let sum = polynomial(s * s, &ARTANH);
+    exponent * HIGH + (2.0 * s + (s * sum + exponent * LOW))
 }
 
 /// `2 / (2 k + 1)`: what the powers of `s²` count in `2 artanh(s) / s`, from the first on. `s²` is at most 0.0295, so that
@@ -168,36 +175,25 @@ const SINE: [f64; 8] = [
     1.0 / 355_687_428_096_000.0,
 ];
 
-/// `c_1 z + c_2 z² + …` of each `z`.
-fn polynomial<const N: usize>(z: [f64; BLOCKS], coefficients: &[f64; N]) -> [f64; BLOCKS] {
-    let mut sum = [0.0; BLOCKS];
-    for coefficient in coefficients.iter().rev() {
-        for (sum, z) in sum.iter_mut().zip(&z) {
-            *sum = (*sum + coefficient) * z;
-        }
-    }
-    sum
+/// `c_1 z + c_2 z² + …`.
+#[inline(always)]
+fn polynomial<const N: usize>(z: f64, coefficients: &[f64; N]) -> f64 {
+    coefficients.iter().rev().fold(0.0, |sum, coefficient| (sum + coefficient) * z)
 }
 
-/// Cosine and sine of the middle of each word's interval, as a part of a turn.
-fn turns(words: &[u32; BLOCKS]) -> [[f64; BLOCKS]; 2] {
+/// Cosine and sine of the middle of a word's interval, as a part of a turn.
+#[inline(always)]
+fn turn(word: u32) -> [f64; 2] {
     // The nearest quarter turn, and the way from it: at most an eighth.
-    let quarter = words.map(|word| (word.wrapping_add(1 << 29)) >> 30);
-    let mut angle = [0.0; BLOCKS];
-    for lane in 0..BLOCKS {
-        let way = words[lane].wrapping_sub(quarter[lane] << 30) as i32;
-        angle[lane] = core::f64::consts::TAU * ((f64::from(way) + 0.5) * UNIT);
-    }
-    let square = angle.map(|angle| angle * angle);
-    let (cosine, sine) = (polynomial(square, &COSINE), polynomial(square, &SINE));
-    let mut turns = [[0.0; BLOCKS]; 2];
-    for lane in 0..BLOCKS {
-        let (cosine, sine) = (1.0 + cosine[lane], angle[lane] + angle[lane] * sine[lane]);
-        let (cosine, sine) = if quarter[lane] & 1 == 0 { (cosine, sine) } else { (-sine, cosine) };
-        let sign = if quarter[lane] & 2 == 0 { 1.0 } else { -1.0 };
-        (turns[0][lane], turns[1][lane]) = (sign * cosine, sign * sine);
-    }
-    turns
+    let quarter = word.wrapping_add(1 << 29) >> 30;
+    let way = word.wrapping_sub(quarter << 30) as i32;
+    let angle = core::f64::consts::TAU * ((f64::from(way) + 0.5) * UNIT);
+    let square = angle * angle;
+    let cosine = 1.0 + polynomial(square, &COSINE);
+    let sine = angle + angle * polynomial(square, &SINE);
+    let (cosine, sine) = if quarter & 1 == 0 { (cosine, sine) } else { (-sine, cosine) };
+    let sign = if quarter & 2 == 0 { 1.0 } else { -1.0 };
+    [sign * cosine, sign * sine]
 }
 
 #[cfg(test)]
@@ -256,11 +252,11 @@ mod tests {
     fn logarithm_and_turn_are_those_of_the_library() {
         let words = (0..2_000_000_u32).map(|index| index.wrapping_mul(2_654_435_769));
         for word in words.chain([0, 1, u32::MAX, u32::MAX - 1, 1 << 29, 1 << 30, 1 << 31]) {
-            let x = (f64::from(word) + 0.5) * UNIT;
-            let (found, expected) = (logarithms([x; BLOCKS])[3], libm::log(x));
+            let x = middle(word);
+            let (found, expected) = (logarithm(x), libm::log(x));
             assert!((found / expected - 1.0).abs() < 1e-15, "{word}: {found} for {expected}");
             let (sine, cosine) = libm::sincos(core::f64::consts::TAU * x);
-            let [found_cosine, found_sine] = turns(&[word; BLOCKS]).map(|lanes| lanes[5]);
+            let [found_cosine, found_sine] = turn(word);
             assert!((found_cosine - cosine).abs() < 2e-15, "{word}: {found_cosine} for {cosine}");
             assert!((found_sine - sine).abs() < 2e-15, "{word}: {found_sine} for {sine}");
         }

@@ -110,7 +110,7 @@ impl Objective {
     ///
     /// `input` is `I_in`, 0 for unconditional networks; `second` is not read where there is but one output. Residual
     /// and clean picture are cut to [-1, 1], the noise is not.
-    #[inline]
+    #[inline(always)]
     pub fn predict(self, sums: Sums, x_t: f32, input: f32, first: f32, second: f32) -> Prediction {
         match self {
             Self::PredResNoise => from_both(sums, x_t, clip(first), second),

@@ -42,6 +42,7 @@ mod rows;
 mod run;
 mod tile;
 mod tiling;
+mod vectors;
 
 pub use builder::{RestorerBuilder, sampler_of};
 pub use engine::{Device, DeviceInfo, Engine, EngineOptions, Footprint, Network, engine, engines};

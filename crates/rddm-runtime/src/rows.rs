@@ -36,6 +36,12 @@ impl<F: FnMut(usize, &[f32]) -> Result<(), RowError>> RowSink for F {
     }
 }
 
+/// Whether all values are numbers. It looks at each in any case, so that a processor with vectors
+/// takes several at a time.
+pub(crate) fn all_finite<'a>(values: impl IntoIterator<Item = &'a f32>) -> bool {
+    values.into_iter().fold(true, |all, value| all & value.is_finite())
+}
+
 /// A run of rows of a picture that moves down: new rows at its end, used ones leave at its start.
 #[derive(Debug, Default)]
 pub(crate) struct Band {

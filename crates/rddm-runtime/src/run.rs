@@ -11,9 +11,10 @@ use crate::{
     layout::Layout,
     parallel,
     restorer::{OnProgress, OnStep},
-    rows::{Band, Spare},
+    rows::{Band, Spare, all_finite},
     tile::StepOf,
     tiling::{Action, Span, Wavefront, reflected},
+    vectors,
 };
 
 /// What the caller gives.
@@ -111,7 +112,8 @@ impl<'a> Run<'a> {
     }
 
     fn take_row(&mut self, y: usize, line: &[f32]) -> Result<(), Error> {
-        if let Some(at) = line.iter().position(|value| !value.is_finite()) {
+        if !all_finite(line) {
+            let at = line.iter().position(|value| !value.is_finite()).unwrap_or(0);
             let width = self.job.size[2];
             let what = format!("the picture has no number at column {}, row {y}", at % width);
             return Err(Error::new(ErrorKind::Input, what));
@@ -144,7 +146,7 @@ impl<'a> Run<'a> {
             let mut drawn = vec![0.0; width];
             for (channel, out) in row.chunks_exact_mut(width).enumerate() {
                 if noisy {
-                    noise.fill(0, channel, y, 0, &mut drawn);
+                    vectors::fill(noise, 0, channel, y, 0, &mut drawn);
                 }
                 let seen =
                     if conditional { &input.row(y)[channel * width..][..width] } else { &[][..] };

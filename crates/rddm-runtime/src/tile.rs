@@ -5,7 +5,13 @@ use std::ops::Range;
 use ndarray::{Array4, ArrayView3, s};
 use rddm_core::{Details, NoiseField};
 
-use crate::{Error, ErrorKind, Restorer, layout::Layout, rows::Band, tiling::Span};
+use crate::{
+    Error, ErrorKind, Restorer,
+    layout::Layout,
+    rows::{Band, all_finite},
+    tiling::Span,
+    vectors,
+};
 
 /// One step, as its tiles see it.
 pub(crate) struct StepOf<'a> {
@@ -52,8 +58,8 @@ impl StepOf<'_> {
         let core = s![0, .., inner_rows, inner_columns];
         let cores: Vec<ArrayView3<'_, f32>> =
             outputs.iter().map(|output| output.slice(core)).collect();
-        let finite = cores.iter().flatten().all(|value| value.is_finite());
-        if !finite {
+        let mut lines = cores.iter().flat_map(|core| core.rows());
+        if !lines.all(all_finite) {
             let what = format!(
                 "the network gives values that are no numbers in step {} at rows {}…{}, columns {}…{}; the network is broken, or its precision does not fit this engine",
                 self.step + 1,
@@ -117,7 +123,8 @@ impl StepOf<'_> {
                 let first = first.as_ref().and_then(|line| line.as_slice()).unwrap_or_default();
                 let second = second.as_ref().and_then(|line| line.as_slice());
                 let z = step.needs_noise.then(|| {
-                    self.noise.fill(step.draw, channel, y, columns.core.start, &mut drawn);
+                    let x0 = columns.core.start;
+                    vectors::fill(self.noise, step.draw, channel, y, x0, &mut drawn);
                     drawn.as_slice()
                 });
                 if self.details {

@@ -2,7 +2,8 @@ use alloc::format;
 
 use super::plan::{Motion, Step};
 use super::{Details, Sampler, same_length};
-use crate::{Error, ErrorKind, Prediction};
+use crate::{Error, ErrorKind, Objective, Prediction};
+use Objective::{PredNoise, PredRes, PredResAddNoise, PredResNoise, PredX0AddNoise, PredX0Noise};
 
 impl Sampler {
     /// Takes step number `index`, in place: `x_t` becomes `I_s`.
@@ -56,7 +57,7 @@ impl Sampler {
         index: usize,
         x_t: &mut [f32],
         slices: Slices<'_>,
-        mut tell: impl FnMut(usize, Prediction),
+        tell: impl FnMut(usize, Prediction),
     ) -> Result<(), Error> {
         let Some(step) = self.steps.get(index) else {
             return Err(Error::new(
@@ -65,34 +66,21 @@ impl Sampler {
             ));
         };
         slices.check(self, step, x_t.len())?;
-        let Slices { input, first, second, z } = slices;
-        for (position, x) in x_t.iter_mut().enumerate() {
-            let input = if self.conditional { input[position] } else { 0.0 };
-            let second = second.map_or(0.0, |second| second[position]);
-            let prediction = self.objective.predict(step.sums, *x, input, first[position], second);
-            let z = if step.needs_noise { z.map_or(0.0, |z| z[position]) } else { 0.0 };
-            *x = step.motion.apply(*x, prediction, z);
-            tell(position, prediction);
+        let slices = Slices {
+            input: if self.conditional { slices.input } else { &[] },
+            z: slices.z.filter(|_| step.needs_noise),
+            ..slices
+        };
+        // Each arm has loops of its own, which have nothing left to decide.
+        match self.objective {
+            PredResNoise => slices.walk(PredResNoise, step, x_t, tell),
+            PredRes => slices.walk(PredRes, step, x_t, tell),
+            PredNoise => slices.walk(PredNoise, step, x_t, tell),
+            PredX0Noise => slices.walk(PredX0Noise, step, x_t, tell),
+            PredResAddNoise => slices.walk(PredResAddNoise, step, x_t, tell),
+            PredX0AddNoise => slices.walk(PredX0AddNoise, step, x_t, tell),
         }
         Ok(())
-    }
-}
-
-impl Motion {
-    #[inline]
-    fn apply(self, x_t: f32, prediction: Prediction, z: f32) -> f32 {
-        match self {
-            Self::Finish => prediction.x_start,
-            Self::Along { residual, noise, sigma } => {
-                x_t - residual * prediction.residual - noise * prediction.noise + sigma * z
-            }
-            Self::Posterior { picture, residual, start, sigma } => {
-                picture * x_t
-                    + residual * prediction.residual
-                    + start * prediction.x_start
-                    + sigma * z
-            }
-        }
     }
 }
 
@@ -105,7 +93,68 @@ struct Slices<'a> {
     z: Option<&'a [f32]>,
 }
 
+/// So many elements go at a time.
+const RUN: usize = 256;
+
+/// Stands for what is absent.
+const ZEROS: &[f32; RUN] = &[0.0; RUN];
+
 impl Slices<'_> {
+    #[inline(always)]
+    fn walk(
+        self,
+        objective: Objective,
+        step: &Step,
+        x_t: &mut [f32],
+        mut tell: impl FnMut(usize, Prediction),
+    ) {
+        let sums = step.sums;
+        match step.motion {
+            Motion::Finish => self.each(x_t, |position, x, [input, first, second, _]| {
+                let prediction = objective.predict(sums, x, input, first, second);
+                tell(position, prediction);
+                prediction.x_start
+            }),
+            Motion::Along { residual, noise, sigma } => {
+                self.each(x_t, |position, x, [input, first, second, z]| {
+                    let prediction = objective.predict(sums, x, input, first, second);
+                    tell(position, prediction);
+                    x - residual * prediction.residual - noise * prediction.noise + sigma * z
+                });
+            }
+            Motion::Posterior { picture, residual, start, sigma } => {
+                self.each(x_t, |position, x, [input, first, second, z]| {
+                    let prediction = objective.predict(sums, x, input, first, second);
+                    tell(position, prediction);
+                    picture * x
+                        + residual * prediction.residual
+                        + start * prediction.x_start
+                        + sigma * z
+                });
+            }
+        }
+    }
+
+    /// Replaces each value of `x_t` by what `next` makes of its position, of itself and of what is read there.
+    #[inline(always)]
+    fn each(self, x_t: &mut [f32], mut next: impl FnMut(usize, f32, [f32; 4]) -> f32) {
+        let Slices { input, first, second, z } = self;
+        let mut begin = 0;
+        for x_t in x_t.chunks_mut(RUN) {
+            let run = begin..begin + x_t.len();
+            let [input, first, second, z] =
+                [input, first, second.unwrap_or_default(), z.unwrap_or_default()]
+                    .map(|values| values.get(run.clone()).unwrap_or(&ZEROS[..run.len()]));
+            let read = input.iter().zip(first).zip(second).zip(z);
+            for (position, (x, (((input, first), second), z))) in
+                run.clone().zip(x_t.iter_mut().zip(read))
+            {
+                *x = next(position, *x, [*input, *first, *second, *z]);
+            }
+            begin = run.end;
+        }
+    }
+
     fn check(&self, sampler: &Sampler, step: &Step, length: usize) -> Result<(), Error> {
         if sampler.conditional {
             same_length("input", self.input.len(), length)?;
