@@ -105,7 +105,7 @@ pub(crate) struct Sampling {
     /// Takes the mean over the eight mirrored and turned forms of the picture: better, and eight times slower.
     #[arg(long, conflicts_with_all = ["max_memory", "preview"])]
     pub(crate) ensemble: bool,
-    /// A picture that marks what to restore (white), for models that take a mask.
+    /// A picture that marks what to restore (white), for models that take a mask; what is black is kept.
     #[arg(long, value_name = "FILE")]
     pub(crate) mask: Option<PathBuf>,
     /// Draws N pictures with a model that generates, beside each other in one; the seeds rise by one.

@@ -113,7 +113,7 @@ impl Restorer {
     ///
     /// A grey picture (one channel) given to a model of colour pictures is run as three equal
     /// channels, and its result is their mean. `mask`, `[height, width]` from 0 to 1, is needed by
-    /// models that have one.
+    /// models that have one; where it is 0 the picture is kept.
     ///
     /// # Errors
     /// [`ErrorKind::Input`] for a picture or mask that the model does not take,

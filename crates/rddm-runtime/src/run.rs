@@ -245,6 +245,7 @@ impl<'a> Run<'a> {
         let blended = strength != 1.0 && self.layout.input_planes > 0;
         let restored = &mut self.pictures[self.layout.rows.len()];
         let mean = channels == 1 && self.layout.channels > 1;
+        let masked = self.layout.input_planes > self.layout.channels;
         let mut line = vec![0.0_f32; channels * width];
         for y in restored.first()..restored.end().min(height) {
             let row = restored.row(y);
@@ -263,6 +264,17 @@ impl<'a> Run<'a> {
                     out.iter_mut()
                         .zip(seen)
                         .for_each(|(value, &input)| *value = input + strength * (*value - input));
+                }
+                if masked {
+                    // What the mask leaves out stays as it was.
+                    let input = self.input.row(y);
+                    let seen = &input[channel * padded..][..width];
+                    let mask = &input[self.layout.channels * padded..][..width];
+                    for ((value, &seen), &mask) in out.iter_mut().zip(seen).zip(mask) {
+                        if mask <= -1.0 {
+                            *value = seen;
+                        }
+                    }
                 }
                 out.iter_mut().for_each(|value| *value = (*value * 0.5 + 0.5).clamp(0.0, 1.0));
             }

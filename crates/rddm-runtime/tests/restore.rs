@@ -107,7 +107,15 @@ fn plain(model: &Model, picture: &Array3<f32>) -> Array3<f32> {
             )
             .unwrap();
     }
-    now.slice(s![.., ..height, ..width]).mapv(|value| (value / 2.0 + 0.5).clamp(0.0, 1.0))
+    let mut restored =
+        now.slice(s![.., ..height, ..width]).mapv(|value| (value / 2.0 + 0.5).clamp(0.0, 1.0));
+    // What a mask leaves out is kept.
+    for ((c, y, x), value) in restored.indexed_iter_mut() {
+        if model.mask && (x + y) % 9 >= 4 {
+            *value = picture[(c, y, x)];
+        }
+    }
+    restored
 }
 
 /// One level of 8 bits is 0.0039; what differs here is the order of sums alone.

@@ -135,7 +135,9 @@ pub fn stored_pairs(
     folder: &Path,
     input: &str,
 ) -> Result<impl Iterator<Item = NamedPair> + use<>, Error> {
-    Ok(pairs_of(by_name(&folder.join(input), &folder.join("gt"), None)?))
+    let mask = folder.join(input.replacen("input", "mask", 1));
+    let mask = mask.is_dir().then_some(mask.as_path());
+    Ok(pairs_of(by_name(&folder.join(input), &folder.join("gt"), mask)?))
 }
 
 /// The pictures of files; a clean picture alone is its own input.

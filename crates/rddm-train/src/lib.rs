@@ -19,6 +19,7 @@ pub mod recipe;
 pub mod replicas;
 pub mod run;
 pub mod select;
+mod start;
 mod text;
 mod trainer;
 pub mod validate;

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use rddm_core::{Coefficients, Objective, ScheduleSpec, Shape, TimeEncoding};
+use rddm_manifest::{Digest, ModelId};
 use rddm_networks::NetworkConfig;
 use serde::{Deserialize, Serialize};
 
@@ -28,12 +29,25 @@ pub struct Recipe {
     /// The diffusion that the network learns.
     #[serde(default)]
     pub diffusion: Diffusion,
+    /// The model whose weights it begins with; new ones without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<Start>,
     /// Where examples come from.
     pub data: Vec<Source>,
     /// How long and how it is trained.
     pub training: Training,
     /// What is measured on the way.
     pub validation: Validation,
+}
+
+/// The weights that a training begins with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Start {
+    /// A model of the zoo whose network has the recipe's shape.
+    pub model: ModelId,
+    /// Digest of its network's file, so that the recipe means the same after a newer version is published.
+    pub sha256: Digest,
 }
 
 /// The diffusion of a recipe; the defaults are the paper's for restoration.

@@ -52,6 +52,9 @@ pub struct Checkpoint {
     pub optimizer: ModuleOptimizer,
 }
 
+/// Where a checkpoint lies; a kill between two renames leaves only the one before.
+const PLACES: [&str; 2] = ["checkpoint", "checkpoint.old"];
+
 const PARTS: [&str; 3] = ["network.bpk", "average.bpk", "optimizer.bpk"];
 
 impl Run {
@@ -76,6 +79,11 @@ impl Run {
         Ok(run)
     }
 
+    /// Whether a folder holds a checkpoint to go on from.
+    pub fn begun(folder: &Path) -> bool {
+        PLACES.iter().any(|place| folder.join(place).exists())
+    }
+
     /// A file of the run.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
@@ -87,7 +95,7 @@ impl Run {
     /// When the folder cannot be written; the checkpoint before is kept.
     pub fn save(&self, checkpoint: &Checkpoint) -> Result<(), Error> {
         let part = self.path("checkpoint.part");
-        let (place, old) = (self.path("checkpoint"), self.path("checkpoint.old"));
+        let [place, old] = PLACES.map(|place| self.path(place));
         let failed = |error: &dyn std::fmt::Display| Error::run(&part, error);
         remove(&part)?;
         fs::create_dir(&part)?;
@@ -116,14 +124,8 @@ impl Run {
     /// # Errors
     /// When it is damaged, or of another recipe.
     pub fn load(&self, new: Checkpoint) -> Result<Option<Checkpoint>, Error> {
-        let mut place = self.path("checkpoint");
-        if !place.exists() {
-            // A kill between the two renames leaves only the one before.
-            place = self.path("checkpoint.old");
-            if !place.exists() {
-                return Ok(None);
-            }
-        }
+        let places = PLACES.map(|place| self.path(place));
+        let Some(place) = places.into_iter().find(|place| place.exists()) else { return Ok(None) };
         let failed = |error: &dyn std::fmt::Display| {
             Error::run(&place, format!("{error}; remove the folder to begin again"))
         };

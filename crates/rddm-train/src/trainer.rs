@@ -49,6 +49,8 @@ pub enum Event<'a> {
 
 /// Trains `recipe` on the pictures below `data`, in the run folder `out`; goes on where that folder's checkpoint stands.
 ///
+/// `start` is the network file that the recipe's [`start`](Recipe::start) names; a training that goes on needs none.
+///
 /// `stop` is asked after each step; where it answers yes, a checkpoint is written and the training ends early.
 ///
 /// # Errors
@@ -58,12 +60,13 @@ pub fn train(
     data: &Path,
     out: &Path,
     device: &Device,
+    start: Option<&[u8]>,
     on_event: &mut dyn FnMut(Event<'_>),
     stop: &dyn Fn() -> bool,
 ) -> Result<(), Error> {
     let data = DataSet::load(recipe, data)?;
     let run = Run::open(out, recipe)?;
-    let mut session = Session::open(recipe, &run, device)?;
+    let mut session = Session::open(recipe, &run, start, device)?;
     let log = run.path("log.jsonl");
     if session.checkpoint.state.step > 0 {
         on_event(Event::Resumed { step: session.checkpoint.state.step });
@@ -129,11 +132,16 @@ struct Session {
 }
 
 impl Session {
-    fn open(recipe: &Recipe, run: &Run, device: &Device) -> Result<Self, Error> {
+    fn open(
+        recipe: &Recipe,
+        run: &Run,
+        start: Option<&[u8]>,
+        device: &Device,
+    ) -> Result<Self, Error> {
         let schedule = schedule(recipe)?;
         let checkpoint = match run.load(begin(recipe, device)?)? {
             Some(checkpoint) => checkpoint,
-            None => begin(recipe, device)?,
+            None => begin(recipe, device)?.started(recipe, start)?,
         };
         Ok(Self { checkpoint, schedule, replicas: Replicas::new(recipe.training.workers)? })
     }

@@ -77,6 +77,14 @@ fn edge(keys: &str, times: usize) {
     let text = String::from_utf8_lossy(&exported.file);
     assert!(text.contains("stem.weight") && text.contains("bottom.0.first/Conv"));
     assert!(!text.contains("Transpose"), "pixel shuffles are operators of their own");
+    // The way back gives the same bits.
+    let weights = network.to_safetensors().unwrap();
+    let weights = StateDict::from_safetensors("the network", &weights).unwrap();
+    let wanted: Vec<_> = weights.iter().map(|(name, data)| (name, &data.shape()[..])).collect();
+    let read = rddm_onnx::weights(&exported.file, &wanted).unwrap();
+    for ((name, data), read) in weights.iter().zip(read) {
+        assert_eq!(plain(data).values, read, "{name}");
+    }
     let mut largest = 0.0_f32;
     for (seed, [n, h, w]) in
         [[1, 40, 24], [2, 64, 8], [1, 128, 96], [3, 16, 16]].into_iter().enumerate()

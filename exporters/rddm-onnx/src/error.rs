@@ -1,8 +1,8 @@
-//! Why a network cannot be written as an ONNX file.
+//! Why a network cannot be written as an ONNX file, or its weights not be read from one.
 
 use std::fmt;
 
-/// A network that cannot be exported, or an export that would not be a valid file.
+/// A network that cannot be exported, an export that would not be a valid file, or a file of another network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Error {
     kind: ErrorKind,
@@ -23,6 +23,8 @@ pub enum ErrorKind {
     DependsOnSize,
     /// The finished graph breaks a rule of the format: a fault of this crate.
     Invalid,
+    /// A file does not hold the weights that were asked for.
+    Weights,
 }
 
 impl Error {
@@ -49,6 +51,10 @@ impl Error {
 
     pub(crate) fn invalid(text: impl Into<String>) -> Self {
         Self { kind: ErrorKind::Invalid, text: text.into() }
+    }
+
+    pub(crate) fn weights(text: impl Into<String>) -> Self {
+        Self { kind: ErrorKind::Weights, text: text.into() }
     }
 
     /// The same error with the place it was met at.

@@ -46,10 +46,12 @@ mod proto;
 mod shapes;
 mod spec;
 mod unify;
+mod weights;
 
 pub use capture::Scope;
 pub use error::{Error, ErrorKind};
 pub use spec::{Dim, ExportSpec, Input, Metadata};
+pub use weights::weights;
 
 use prost::Message;
 

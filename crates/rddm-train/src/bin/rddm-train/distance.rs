@@ -47,7 +47,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
     let mut report = Report::read(arguments.output.as_deref())?;
-    let model = arguments.running.find(&arguments.model)?;
+    let model = arguments.running.zoo.find(&arguments.model)?;
     let channels = model.manifest.picture.channels as usize;
     let Some(size) = model.manifest.picture.size.filter(|_| !model.manifest.sampler.conditional)
     else {

@@ -31,8 +31,8 @@ pub(crate) struct Arguments {
     /// A training run instead: its averaged weights, in the trainer's own arithmetic.
     #[arg(long, conflicts_with = "model")]
     run: Option<PathBuf>,
-    /// Folder of a data set: `gt` with clean pictures, and folders of degraded ones named `input…`; with --degraded,
-    /// a folder of clean pictures.
+    /// Folder of a data set: `gt` with clean pictures, and folders of degraded ones named `input…`, each with its masks
+    /// in `mask…` where there are any; with --degraded, a folder of clean pictures.
     #[arg(long, required = true)]
     data: Vec<PathBuf>,
     /// The data set's folders are as its authors give it out.
@@ -131,7 +131,7 @@ fn restorer(
     let Some(id) = &arguments.model else {
         return Err(Failure { code: 2, text: "give --model or --run".into() });
     };
-    let model = arguments.running.find(id)?;
+    let model = arguments.running.zoo.find(id)?;
     let restorer = arguments.running.restorer(&model, steps, arguments.objective)?;
     let (steps, engine) = (restorer.sampler().steps, restorer.engine().to_owned());
     let (masked, ensemble) = (model.manifest.picture.mask, arguments.ensemble);

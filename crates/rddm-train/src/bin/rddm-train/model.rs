@@ -22,6 +22,16 @@ pub(crate) struct Running {
     /// Seed of the noise.
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
+    #[command(flatten)]
+    pub(crate) zoo: Zoo,
+    /// Threads.
+    #[arg(long, default_value_t = 1)]
+    threads: usize,
+}
+
+/// Where models are found.
+#[derive(clap::Args)]
+pub(crate) struct Zoo {
     /// Folder or URL of the registry.
     #[arg(long)]
     registry: Option<String>,
@@ -31,12 +41,9 @@ pub(crate) struct Running {
     /// Takes a registry whose index nobody signed.
     #[arg(long, conflicts_with = "key")]
     allow_unsigned: bool,
-    /// Threads.
-    #[arg(long, default_value_t = 1)]
-    threads: usize,
 }
 
-impl Running {
+impl Zoo {
     /// Finds a model as every command of the project does, and checks its bytes.
     pub(crate) fn find(&self, id: &ModelId) -> Result<ResolvedModel, Failure> {
         let folders: Vec<PathBuf> = (env::current_dir().ok().into_iter())
@@ -50,7 +57,9 @@ impl Running {
         options.trust = Trust::given(&self.key, self.allow_unsigned)?;
         Ok(rddm_zoo::resolve(id, &options)?)
     }
+}
 
+impl Running {
     /// The model, sampled in `steps` steps and by `objective`, or as it was published.
     pub(crate) fn restorer(
         &self,

@@ -102,6 +102,7 @@ fn recipe(arguments: &Arguments) -> Result<Recipe, Failure> {
         id: arguments.name.to_string(),
         notes: String::new(),
         network: NetworkConfig::Edge(network),
+        start: None,
         diffusion: Diffusion { sum_scale: 1e-3, ..Diffusion::default() },
         validation: Validation {
             hold_out: vec![held_out(&source, &arguments.data)?],

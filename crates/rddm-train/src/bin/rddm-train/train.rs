@@ -6,15 +6,23 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn::tensor::Device;
 use indicatif::{ProgressBar, ProgressStyle};
+use rddm_manifest::Digest;
+use rddm_train::run::Run;
 use rddm_train::{Event, Recipe, train};
 
 use crate::Failure;
+use crate::model::Zoo;
 
 /// Trains a recipe; goes on where the run's folder stands.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     work: Work,
+    /// The network file that the recipe's `start` names, where the registry has another version by now.
+    #[arg(long, value_name = "FILE")]
+    start: Option<PathBuf>,
+    #[command(flatten)]
+    zoo: Zoo,
 }
 
 /// What is trained, on what, and where it goes.
@@ -33,9 +41,11 @@ pub(crate) struct Work {
     device: String,
 }
 
-pub(crate) fn run(Arguments { work }: Arguments) -> Result<(), Failure> {
-    let recipe = Recipe::read(&work.recipe)?;
+pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
+    let recipe = Recipe::read(&arguments.work.recipe)?;
+    let work = &arguments.work;
     let device = work.device()?;
+    let start = arguments.start(&recipe)?;
     let bar = ProgressBar::new(recipe.training.steps as u64).with_style(style());
     bar.println(format!("{}: {} steps", recipe.id, recipe.training.steps));
     let stop = interrupted()?;
@@ -45,6 +55,7 @@ pub(crate) fn run(Arguments { work }: Arguments) -> Result<(), Failure> {
         &work.data,
         &work.out,
         &device,
+        start.as_deref(),
         &mut |event| match event {
             Event::Resumed { step } => {
                 bar.println(format!("goes on from step {step}"));
@@ -72,6 +83,36 @@ pub(crate) fn run(Arguments { work }: Arguments) -> Result<(), Failure> {
     bar.finish_and_clear();
     result?;
     if stop() { Err(Failure::interrupted()) } else { Ok(()) }
+}
+
+impl Arguments {
+    /// The network file that the training begins with; a training that goes on needs none.
+    fn start(&self, recipe: &Recipe) -> Result<Option<Vec<u8>>, Failure> {
+        let Some(start) = recipe.start.as_ref().filter(|_| !Run::begun(&self.work.out)) else {
+            return match &self.start {
+                Some(_) if recipe.start.is_none() => Err(Failure {
+                    code: 2,
+                    text: "--start: the recipe begins with new weights; name the file's model and digest in its [start]"
+                        .into(),
+                }),
+                _ => Ok(None),
+            };
+        };
+        if let Some(path) = &self.start {
+            let failed = |error| Failure { code: 7, text: format!("{}: {error}", path.display()) };
+            return std::fs::read(path).map(Some).map_err(failed);
+        }
+        let networks = self.zoo.find(&start.model)?.networks;
+        let joint = networks.into_iter().find(|network| Digest::of(&network.bytes) == start.sha256);
+        joint.map(|network| Some(network.bytes)).ok_or_else(|| Failure {
+            code: 2,
+            text: format!(
+                "start: no network of {} in the registry has the digest {}; name the file with --start, or write the \
+                 digest of the one that `rddm-zoo show {}` tells",
+                start.model, start.sha256, start.model
+            ),
+        })
+    }
 }
 
 /// What says whether the user asked for the end: the training writes a checkpoint then.

@@ -1,0 +1,125 @@
+//! Trainings that begin with the weights of a published model, through the real command.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use image::{Rgb, RgbImage};
+use rddm_manifest::{Digest, Manifest};
+use rddm_networks::checkpoint::StateDict;
+
+/// A recipe that begins with a model of the checkout's zoo, and has its network.
+struct Bench {
+    folder: tempfile::TempDir,
+}
+
+const MODEL: &str = "denoise";
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn network() -> PathBuf {
+    root().join("zoo").join(MODEL).join(format!("{MODEL}.onnx"))
+}
+
+impl Bench {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("clean")).unwrap();
+        for name in ["a.png", "b.png"] {
+            let picture = RgbImage::from_fn(40, 40, |x, y| Rgb([x as u8 * 6, y as u8 * 6, 90]));
+            picture.save(folder.path().join("clean").join(name)).unwrap();
+        }
+        Self { folder }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Trains one step of a rate that changes nothing.
+    fn train(&self, sha256: &str, network: &str, options: &[&Path]) -> Output {
+        let published = root().join("zoo").join(MODEL).join("recipe.toml");
+        let published: toml::Table = fs::read_to_string(published).unwrap().parse().unwrap();
+        let mut recipe: toml::Table = format!(
+            "schema = 1\nid = \"more\"\n[start]\nmodel = \"{MODEL}\"\nsha256 = \"{sha256}\"\n[network]\n[diffusion]\n\
+             [[data]]\nkind = \"degraded\"\nclean = \"clean\"\ndegradation = {{ kind = \"camera_noise\" }}\n\
+             [training]\nsteps = 1\nbatch = 1\ncrop = 16\nrate = 1e-9\n\
+             [validation]\nevery = 1\nhold_out = [\"b\"]\ncrop = 32\n"
+        )
+        .parse()
+        .unwrap();
+        for part in ["network", "diffusion"] {
+            recipe[part] = published[part].clone();
+        }
+        let changes: toml::Table = network.parse().unwrap();
+        recipe["network"].as_table_mut().unwrap().extend(changes);
+        fs::write(self.path("recipe.toml"), recipe.to_string()).unwrap();
+        Command::new(env!("CARGO_BIN_EXE_rddm-train"))
+            .arg("train")
+            .arg(self.path("recipe.toml"))
+            .arg("--data")
+            .arg(self.folder.path())
+            .arg("--out")
+            .arg(self.path("run"))
+            .arg("--registry")
+            .arg(root().join("manifests"))
+            .args(options)
+            .output()
+            .unwrap()
+    }
+}
+
+fn published() -> String {
+    let manifest = root().join("manifests").join(format!("{MODEL}.toml"));
+    let manifest = Manifest::parse(&fs::read_to_string(manifest).unwrap()).unwrap();
+    manifest.networks[0].sha256.hex()
+}
+
+fn refused(output: &Output, code: i32, says: &str) {
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{text}");
+    assert!(text.contains(says), "{text}");
+}
+
+#[test]
+fn a_training_begins_with_the_weights_of_a_published_model() {
+    let bench = Bench::new();
+    let output = bench.train(&published(), "", &[]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let trained = fs::read(bench.path("run/weights.safetensors")).unwrap();
+    let trained = StateDict::from_safetensors("run", &trained).unwrap();
+    let wanted: Vec<_> = trained.iter().map(|(name, data)| (name, &data.shape()[..])).collect();
+    let weights = rddm_onnx::weights(&fs::read(network()).unwrap(), &wanted).unwrap();
+    for ((name, data), weights) in trained.iter().zip(weights) {
+        let trained = data.as_slice::<f32>().unwrap();
+        let far = trained.iter().zip(&weights).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(far < 1e-6, "{name} is {far:e} from where it began");
+    }
+    // A training that goes on reads no network.
+    fs::remove_dir_all(bench.path("run/checkpoint")).unwrap();
+    refused(
+        &bench.train(&published(), "", &[Path::new("--start"), &bench.path("none")]),
+        7,
+        "none",
+    );
+}
+
+#[test]
+fn another_network_than_the_recipe_says_is_refused() {
+    let other = Digest::of(b"another").hex();
+    let (file, option) = (network(), Path::new("--start"));
+    let wider = "widths = [24, 48, 64]";
+    for (sha256, keys, options, says) in [
+        (&other, "", &[][..], "name the file with --start"),
+        (&other, "", &[option, &file], &other),
+        (&published(), wider, &[], "[network] must be that of denoise"),
+    ] {
+        let bench = Bench::new();
+        refused(&bench.train(sha256, keys, options), 2, says);
+        assert!(!bench.path("run/checkpoint").exists());
+    }
+}

@@ -1,0 +1,83 @@
+//! The way back: the weights of a file, as the modules that it was exported from have them.
+
+use prost::Message as _;
+
+use crate::Error;
+use crate::proto::{ModelProto, TensorProto};
+
+/// The weights of a file that [`export`](crate::export) wrote: values in the order of `wanted`, which are names of
+/// weights and their shapes in the modules.
+///
+/// The file may have other shapes: axes of length 1, and kernels that read the picture in place of its pixel-unshuffled
+/// form.
+///
+/// # Errors
+/// [`ErrorKind::Weights`](crate::ErrorKind::Weights) when the bytes are no ONNX file, or a weight is missing from it,
+/// is no tensor of 32-bit floats, or has a shape that does not fit.
+pub fn weights(file: &[u8], wanted: &[(&str, &[usize])]) -> Result<Vec<Vec<f32>>, Error> {
+    let model = ModelProto::decode(file)
+        .map_err(|error| Error::weights(format!("this is no ONNX file ({error})")))?;
+    let tensors = model.graph.unwrap_or_default().initializer;
+    let take = |&(name, shape): &(&str, &[usize])| {
+        let tensor = tensors.iter().find(|tensor| tensor.name == name).ok_or_else(|| {
+            Error::weights(format!("the file has no weight `{name}`: it is of another network"))
+        })?;
+        read(tensor, shape)
+    };
+    wanted.iter().map(take).collect()
+}
+
+fn read(tensor: &TensorProto, shape: &[usize]) -> Result<Vec<f32>, Error> {
+    const FLOAT: i32 = 1;
+    let values: Vec<f32> = tensor
+        .raw_data
+        .as_chunks()
+        .0
+        .iter()
+        .map(|&bytes: &[u8; 4]| f32::from_le_bytes(bytes))
+        .collect();
+    let dims: Vec<usize> = tensor.dims.iter().filter_map(|&dim| dim.try_into().ok()).collect();
+    let count =
+        |dims: &[usize]| dims.iter().try_fold(1_usize, |count, &dim| count.checked_mul(dim));
+    let whole = tensor.data_type == FLOAT
+        && tensor.raw_data.len() % 4 == 0
+        && count(&dims) == Some(values.len())
+        && count(shape) == Some(values.len());
+    let long = |dims: &[usize]| dims.iter().copied().filter(|&dim| dim != 1).collect::<Vec<_>>();
+    if whole && long(&dims) == long(shape) {
+        return Ok(values);
+    }
+    match (dims.as_slice(), shape) {
+        (&[outputs, channels, height, _], &[_, _, rows, columns])
+            if whole
+                && rows > 0
+                && height % rows == 0
+                && dims == [outputs, channels, height, height / rows * columns]
+                && shape[..2] == [outputs, channels * (height / rows).pow(2)] =>
+        {
+            Ok(narrowed(&values, shape, height / rows))
+        }
+        _ => Err(Error::weights(format!(
+            "the weight `{}` is {dims:?} in the file and {shape:?} in the network: they are of other networks",
+            tensor.name
+        ))),
+    }
+}
+
+/// The kernel for a picture unshuffled by `size`, from the one that reads the picture itself:
+/// `weight[o, (c·r + a)·r + b, y, x] = weight'[o, c, r·y + a, r·x + b]`.
+fn narrowed(wide: &[f32], shape: &[usize], size: usize) -> Vec<f32> {
+    let (rows, columns) = (shape[2], shape[3]);
+    let mut narrow = Vec::with_capacity(wide.len());
+    for kernel in wide.chunks_exact(size * size * rows * columns) {
+        for a in 0..size {
+            for b in 0..size {
+                for y in 0..rows {
+                    let line = &kernel[(size * y + a) * size * columns..];
+                    narrow.extend((0..columns).map(|x| line[size * x + b]));
+                }
+            }
+        }
+    }
+    narrow
+}
