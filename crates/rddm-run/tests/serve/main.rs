@@ -16,5 +16,6 @@ mod browser;
 mod ends;
 mod hostile;
 mod http;
+mod progress;
 mod server;
 mod webdriver;

@@ -64,7 +64,12 @@ impl Server {
         let (line, host) = (format!("{method} {path} HTTP/1.1"), format!("Host: {}", self.address));
         let lines = [&[line.as_str(), host.as_str()], headers].concat();
         let response = http::send(self.address, &lines, body).unwrap();
-        let plain = path.split('?').next().unwrap();
+        let plain = match path.split('?').next().unwrap() {
+            path if path.len() > "/api/restore/".len() && path.starts_with("/api/restore/") => {
+                "/api/restore/{id}"
+            }
+            path => path,
+        };
         let method = if method == "HEAD" { "get" } else { &method.to_lowercase() };
         let known = &OPENAPI["paths"][plain][method]["responses"];
         let status = response.status.to_string();
