@@ -7,12 +7,13 @@ use std::sync::Arc;
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_DISPOSITION, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
-use hyper::{Request, StatusCode};
+use hyper::{HeaderMap, Request, StatusCode};
 use rddm_image::Format;
 use serde::Serialize;
 
 use super::answer::{self, Answer, Refusal};
 use super::ask::Ask;
+use super::form::Form;
 use super::guard::Guard;
 use super::jobs::{Job, JobId, Jobs};
 use super::page;
@@ -70,7 +71,9 @@ impl Site {
             Route::Page => Ok(page::answer()),
             Route::OpenApi => Ok(answer::ok("application/json", include_str!("openapi.json"))),
             Route::Models => Ok(answer::json(StatusCode::OK, &self.offer())),
-            Route::Restore => self.restore(head.uri.query().unwrap_or(""), body).await,
+            Route::Restore => {
+                self.restore(head.uri.query().unwrap_or(""), &head.headers, body).await
+            }
             Route::Progress => Ok(match self.job(id)? {
                 Some(job) => answer::json(StatusCode::OK, &job.report()),
                 None => answer::nothing(),
@@ -93,18 +96,23 @@ impl Site {
     async fn restore(
         self: &Arc<Self>,
         query: &str,
+        headers: &HeaderMap,
         body: &mut Incoming,
     ) -> Result<Answer, Refusal> {
         let ask = Ask::parse(query, self.most_steps)?;
-        if self.shelf.get(&ask.model).is_none() {
+        let form = Form::of(headers)?;
+        let Some(loaded) = self.shelf.get(&ask.model) else {
             let what = format!("no model named {} is served here", ask.model);
             return Err(Failure::new(code::MODEL, what).with_next("see /api/models").into());
+        };
+        if loaded.takes_mask() && matches!(form, Form::Plain) {
+            return Err(without_mask(loaded).into());
         }
         let place = self.jobs.begin(ask.id.as_ref())?;
         let job = Arc::clone(place.job());
         let _waiter = job.waiter();
-        let file = tokio::select! {
-            file = upload::read(body, self.body) => file?,
+        let body = tokio::select! {
+            body = upload::read(body, self.body) => body?,
             () = job.cancelled() => return Err(Refusal::cancelled()),
         };
         let site = Arc::clone(self);
@@ -112,7 +120,11 @@ impl Site {
             // The place is taken until this has ended, whether somebody waits for it or not.
             let job = place.job();
             let loaded = site.shelf.get(&ask.model).ok_or_else(|| Failure::usage("no model"))?;
-            let restored = work::restore(loaded, &ask, &file, job)?;
+            let files = form.files(&body)?;
+            if loaded.takes_mask() && files.mask.is_none() {
+                return Err(without_mask(loaded));
+            }
+            let restored = work::restore(loaded, &ask, files, job)?;
             Ok::<_, Failure>(picture(loaded, restored))
         });
         let done = work.await;
@@ -140,6 +152,7 @@ impl Site {
                 license: manifest.license.to_string(),
                 steps: sampler.steps,
                 eta: sampler.eta,
+                mask: loaded.takes_mask(),
             }
         });
         Offer {
@@ -173,6 +186,7 @@ struct Offered<'a> {
     license: String,
     steps: usize,
     eta: f32,
+    mask: bool,
 }
 
 #[derive(Serialize)]
@@ -180,6 +194,12 @@ struct Limits {
     body_bytes: u64,
     steps: usize,
     pictures: u32,
+}
+
+fn without_mask(loaded: &Loaded) -> Failure {
+    let what = format!("{} needs a mask that marks what to restore, and none came", loaded.id());
+    Failure::usage(what)
+        .with_next("send a form (multipart/form-data) with the files picture and mask")
 }
 
 fn picture(loaded: &Loaded, restored: Restored) -> Answer {

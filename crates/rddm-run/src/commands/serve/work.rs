@@ -2,11 +2,13 @@
 
 use std::time::Instant;
 
-use rddm_image::{Encoded, Limits};
+use rddm_image::{Encoded, Limits, Picture};
 
 use super::ask::Ask;
+use super::form::Files;
 use super::jobs::Job;
 use super::shelf::Loaded;
+use crate::commands::batch;
 use crate::commands::deliver::{self, Made};
 use crate::failure::{Failure, code};
 
@@ -22,17 +24,20 @@ pub(super) struct Restored {
 pub(super) fn restore(
     loaded: &Loaded,
     ask: &Ask,
-    file: &[u8],
+    files: Files<'_>,
     job: &Job,
 ) -> Result<Restored, Failure> {
     let restorer = loaded.restorer_for(ask)?;
     let begun = Instant::now();
     job.reads()?;
-    let limits = Limits::default().with_file(file.len() as u64).with_memory(DECODING);
-    let input = rddm_image::decode(file, &limits)?;
+    let input = decode(files.picture)?;
+    let mask = files.mask.map(|file| batch::mask(&decode(file)?)).transpose();
+    let mask =
+        mask.map_err(|failure| Failure { what: format!("the mask: {}", failure.what), ..failure })?;
     let decoded = begun.elapsed();
     job.restores()?;
-    let pixels = restorer.restore(input.pixels.view(), None, &mut |progress| {
+    let mask = mask.as_ref().map(|mask| mask.view());
+    let pixels = restorer.restore(input.pixels.view(), mask, &mut |progress| {
         job.advances(progress, restorer.threads())
     })?;
     let restored = begun.elapsed();
@@ -51,4 +56,9 @@ pub(super) fn restore(
         ("encode", of(restored, begun.elapsed())),
     ];
     Ok(Restored { picture, milliseconds })
+}
+
+fn decode(file: &[u8]) -> Result<Picture, Failure> {
+    let limits = Limits::default().with_file(file.len() as u64).with_memory(DECODING);
+    Ok(rddm_image::decode(file, &limits)?)
 }
