@@ -108,31 +108,66 @@ fn what_is_dropped_and_what_goes_wrong_is_said() {
 }
 
 #[test]
-fn it_can_be_cancelled_and_waits_for_a_place() {
+fn progress_is_shown_and_cancelling_ends_the_work() {
     let Some((server, browser)) = page("--max-pictures 1 --max-steps 1000 --threads 1") else {
         return;
     };
     server.bench.picture("a.png", 1200, 900);
     browser.type_into("#file", server.bench.path("a.png").to_str().unwrap());
     browser.click("summary");
-    browser.type_into("#steps", "1000");
+    browser.type_into("#steps", "500");
+    assert_eq!(browser.run("return document.getElementById('work').hidden", json!([])), true);
     browser.click("#go");
-    browser.wait("document.getElementById('status').textContent.startsWith('Restoring… ')");
+    browser.wait("document.getElementById('bar').value > 0");
+    browser.wait(
+        "/^\\d+ %, about \\d+ (s|min) left$/.test(document.getElementById('left').textContent)",
+    );
+    let bar = || browser.run("return document.getElementById('bar').value", json!([]));
+    let before = bar().as_f64().unwrap();
+    browser.wait(&format!("document.getElementById('bar').value > {before}"));
+    assert!(bar().as_f64().unwrap() < 1.0);
+    assert_eq!(browser.errors(), Vec::<Value>::new());
+
     let small = crate::server::png(8, 8);
-    until(|| server.post("/api/restore?model=tiny", &small).status == 503);
+    let ask = || server.post("/api/restore?model=tiny", &small).status;
+    assert_eq!(ask(), 503);
     browser.click("#cancel");
     browser.wait("document.getElementById('status').textContent === 'Cancelled.'");
-    // The place is free again.
+    // The work has ended, not only the waiting for it.
+    assert_eq!(ask(), 200);
+    assert_eq!(browser.run("return document.getElementById('work').hidden", json!([])), true);
     browser.run("document.getElementById('steps').value = 1", json!([]));
     browser.click("#go");
     browser.wait("!document.getElementById('result').hidden");
 }
 
 #[test]
+fn it_waits_for_a_place_and_need_not() {
+    let Some((server, browser)) = page("--max-pictures 1") else { return };
+    let picture = crate::server::png(8, 8);
+    let status = |begin: &str| {
+        browser
+            .wait(&format!("document.getElementById('status').textContent.startsWith('{begin}')"));
+    };
+    let mut other = server.begin("model=tiny", picture.len());
+    server.bench.picture("a.png", 60, 40);
+    browser.type_into("#file", server.bench.path("a.png").to_str().unwrap());
+    browser.click("#go");
+    status("Another picture");
+    browser.click("#cancel");
+    status("Cancelled.");
+    browser.click("#go");
+    status("Another picture");
+    other.write_all(&picture).unwrap();
+    browser.wait("!document.getElementById('result').hidden");
+    status("Restored in");
+}
+
+#[test]
 fn every_control_has_a_name_and_every_text_is_seen_in_light_and_dark() {
     let Some((_server, browser)) = page("") else { return };
     const NAMELESS: &str = "
-        return [...document.querySelectorAll('input, select, button, a, img, section')]
+        return [...document.querySelectorAll('input, select, button, a, img, section, progress')]
             .filter(e => !(e.labels?.length || e.alt || e.ariaLabel || e.textContent.trim()))
             .map(e => e.id);";
     assert_eq!(browser.run(NAMELESS, json!([])), json!([]));
