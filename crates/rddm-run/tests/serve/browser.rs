@@ -149,7 +149,7 @@ fn progress_is_shown_and_cancelling_ends_the_work() {
 
 #[test]
 fn it_waits_for_a_place_and_need_not() {
-    let Some((server, browser)) = page("--max-pictures 1") else { return };
+    let Some((server, browser)) = page("--max-pictures 1 --timeout 300") else { return };
     let picture = crate::server::png(8, 8);
     let status = |begin: &str| {
         browser
