@@ -71,6 +71,4 @@ fn what_the_page_has_no_place_for_is_not_served() {
     let serve = "serve --listen 127.0.0.1:0 --registry registry --allow-unsigned";
     bench.run(&format!("{serve} --model tiny")).ends(2).says(&["draws"]);
     bench.run(serve).ends(4).says(&["tiny is not served", "rddm-zoo pull"]);
-    publish(&bench, &Model::masked());
-    bench.run(&format!("{serve} --model tiny")).ends(2).says(&["mask"]);
 }

@@ -16,7 +16,7 @@ pub(crate) struct Serve {
     /// Where to listen: an address of the loopback. Port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8421")]
     pub(crate) listen: SocketAddr,
-    /// Most bytes of a picture's file, such as 64MB.
+    /// Most bytes of a picture's file and its mask's, such as 64MB.
     #[arg(long, value_name = "SIZE", default_value = "64MB", value_parser = bytes)]
     pub(crate) max_body: u64,
     /// Most sampling steps that may be asked for.

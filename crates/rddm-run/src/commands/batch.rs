@@ -147,8 +147,7 @@ impl Batch<'_> {
 
     fn mask(&self) -> Result<Option<Array2<f32>>, Failure> {
         let Some(path) = &self.args.sampling.mask else { return Ok(None) };
-        let mask = rddm_image::with_channels(read(path, &Limits::default())?.pixels.view(), 1)?;
-        Ok(Some(mask.remove_axis(Axis(0))))
+        mask(&read(path, &Limits::default())?).map(Some)
     }
 
     /// Says before the work what it will take.
@@ -208,6 +207,12 @@ impl Batch<'_> {
             }),
         }
     }
+}
+
+/// What a picture marks: white is 1.
+pub(super) fn mask(picture: &Picture) -> Result<Array2<f32>, Failure> {
+    let mask = rddm_image::with_channels(picture.pixels.view(), 1)?;
+    Ok(mask.remove_axis(Axis(0)))
 }
 
 fn write_step(

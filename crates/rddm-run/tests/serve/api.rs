@@ -103,29 +103,38 @@ fn the_openapi_text_is_true() {
     let server = Server::new("");
     for (path, methods) in OPENAPI["paths"].as_object().unwrap() {
         for (method, operation) in methods.as_object().unwrap() {
-            let answer = match operation["parameters"].as_array() {
-                None => server.request(&method.to_uppercase(), path, &[], b""),
-                Some(parameters) => {
-                    let query = parameters.iter().map(|parameter| {
-                        let name = parameter["name"].as_str().unwrap();
-                        let value = match name {
-                            "model" => "tiny".to_owned(),
-                            "format" => "png".to_owned(),
-                            _ => {
-                                let schema = &parameter["schema"];
-                                let usual = Some(&schema["default"]).filter(|v| !v.is_null());
-                                usual.unwrap_or(&schema["minimum"]).to_string()
-                            }
-                        };
-                        format!("{name}={value}")
-                    });
-                    let query: Vec<String> = query.collect();
-                    server.post(&format!("{path}?{}", query.join("&")), &png(9, 9))
+            let mut query: Vec<String> = Vec::new();
+            for parameter in operation["parameters"].as_array().unwrap_or(&Vec::new()) {
+                if parameter["in"] != "query" {
+                    continue;
                 }
-            };
-            assert_eq!(answer.status, 200, "{method} {path}");
+                let name = parameter["name"].as_str().unwrap();
+                let value = match name {
+                    "model" => "tiny".to_owned(),
+                    "format" => "png".to_owned(),
+                    "id" => "another-id".to_owned(),
+                    _ => {
+                        let schema = &parameter["schema"];
+                        let usual = Some(&schema["default"]).filter(|v| !v.is_null());
+                        usual.unwrap_or(&schema["minimum"]).to_string()
+                    }
+                };
+                query.push(format!("{name}={value}"));
+            }
+            // What can be watched and cancelled.
+            let id = format!("id-to-{method}");
+            let watched = path.contains("{id}");
+            let _client = watched.then(|| server.begin(&format!("model=tiny&id={id}"), 100));
+            let body = if operation["requestBody"].is_null() { Vec::new() } else { png(9, 9) };
+            let method = &method.to_uppercase();
+            let url = format!("{}?{}", path.replace("{id}", &id), query.join("&"));
+            let answer = server.request(method, &url, &[], &body);
+            let status = if method == "DELETE" { 202 } else { 200 };
+            assert_eq!(answer.status, status, "{method} {path}");
             let kind = answer.header("content-type").unwrap().split(';').next().unwrap();
-            assert!(!operation["responses"]["200"]["content"][kind].is_null(), "{path}: {kind}");
+            let responses = &operation["responses"];
+            let known = &responses[status.to_string()]["content"][kind];
+            assert!(!known.is_null(), "{path}: {kind}");
         }
     }
 }

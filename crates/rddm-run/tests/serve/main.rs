@@ -8,6 +8,8 @@
     reason = "a test may panic and report"
 )]
 
+#[path = "../../../rddm-runtime/tests/support/mod.rs"]
+mod networks;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -16,5 +18,7 @@ mod browser;
 mod ends;
 mod hostile;
 mod http;
+mod masks;
+mod progress;
 mod server;
 mod webdriver;

@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 use serde_json::Value;
 
 use crate::http::{self, Response};
+use crate::networks::Model;
 use crate::support::{self, Bench, Done};
 
 pub static OPENAPI: LazyLock<Value> = LazyLock::new(|| {
@@ -25,7 +26,18 @@ pub struct Server {
 impl Server {
     /// Serves the tiny model, with some more options.
     pub fn new(words: &str) -> Self {
-        let bench = Bench::new();
+        Self::of(Bench::new(), words)
+    }
+
+    /// Serves a model of its shape that takes a mask.
+    pub fn masked(words: &str) -> Self {
+        let (bench, model) = (Bench::new(), Model::masked());
+        bench.write("registry/tiny-joint.onnx", &model.files()[0]);
+        bench.publish(&model.manifest().to_toml().unwrap());
+        Self::of(bench, words)
+    }
+
+    fn of(bench: Bench, words: &str) -> Self {
         let mut command = bench.command();
         command
             .args(
@@ -64,7 +76,12 @@ impl Server {
         let (line, host) = (format!("{method} {path} HTTP/1.1"), format!("Host: {}", self.address));
         let lines = [&[line.as_str(), host.as_str()], headers].concat();
         let response = http::send(self.address, &lines, body).unwrap();
-        let plain = path.split('?').next().unwrap();
+        let plain = match path.split('?').next().unwrap() {
+            path if path.len() > "/api/restore/".len() && path.starts_with("/api/restore/") => {
+                "/api/restore/{id}"
+            }
+            path => path,
+        };
         let method = if method == "HEAD" { "get" } else { &method.to_lowercase() };
         let known = &OPENAPI["paths"][plain][method]["responses"];
         let status = response.status.to_string();
@@ -107,6 +124,21 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A form of some parts, and the header that says so.
+pub fn form(parts: &[(&str, &[u8])]) -> (&'static str, Vec<u8>) {
+    let mut body = Vec::new();
+    for (name, content) in parts {
+        let head = format!(
+            "--the-edge\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"a.png\"\r\n\r\n"
+        );
+        body.extend_from_slice(head.as_bytes());
+        body.extend_from_slice(content);
+        body.extend_from_slice(b"\r\n");
+    }
+    body.extend_from_slice(b"--the-edge--\r\n");
+    ("Content-Type: multipart/form-data; boundary=the-edge", body)
 }
 
 /// A file of the bench's formula as PNG.

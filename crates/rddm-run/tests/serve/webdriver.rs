@@ -85,12 +85,20 @@ impl Browser {
 
     /// Presses and lifts the mouse at a place of an element, pixels from its middle.
     pub fn press(&self, css: &str, x: i64, y: i64) {
+        self.drag(css, &[(x, y)]);
+    }
+
+    /// Presses the mouse at the first of some places of an element, pixels from its middle, and lifts it at
+    /// the last.
+    pub fn drag(&self, css: &str, way: &[(i64, i64)]) {
+        self.run("document.querySelector(arguments[0]).scrollIntoView()", json!([css]));
         let element = json!({"element-6066-11e4-a52e-4f735466cecf": self.element(css)});
-        let actions = json!([
-            {"type": "pointerMove", "duration": 0, "x": x, "y": y, "origin": element},
-            {"type": "pointerDown", "button": 0},
-            {"type": "pointerUp", "button": 0},
-        ]);
+        let moves = way.iter().map(
+            |(x, y)| json!({"type": "pointerMove", "duration": 0, "x": x, "y": y, "origin": element}),
+        );
+        let mut actions: Vec<Value> = moves.collect();
+        actions.insert(1, json!({"type": "pointerDown", "button": 0}));
+        actions.push(json!({"type": "pointerUp", "button": 0}));
         let all = json!({"actions": [{"type": "pointer", "id": "mouse", "actions": actions}]});
         self.command("POST", "/actions", &all);
     }

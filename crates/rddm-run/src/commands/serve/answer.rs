@@ -37,11 +37,21 @@ pub(super) fn json(status: StatusCode, value: &impl Serialize) -> Answer {
     whole(status, "application/json", text.into())
 }
 
+/// There is nothing to say.
+pub(super) fn nothing() -> Answer {
+    bare(StatusCode::NO_CONTENT, Bytes::new())
+}
+
 fn whole(status: StatusCode, kind: &'static str, body: Bytes) -> Answer {
+    let mut answer = bare(status, body);
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    answer
+}
+
+fn bare(status: StatusCode, body: Bytes) -> Answer {
     let mut answer = Response::new(Full::new(body));
     *answer.status_mut() = status;
     let headers = answer.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     for (name, value) in HEADERS {
         headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
@@ -57,7 +67,7 @@ pub(super) struct Refusal {
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
     #[serde(skip)]
-    header: Option<(HeaderName, &'static str)>,
+    header: Option<(HeaderName, String)>,
 }
 
 impl Refusal {
@@ -70,7 +80,7 @@ impl Refusal {
         self
     }
 
-    pub(super) fn allowing(mut self, methods: &'static str) -> Self {
+    pub(super) fn allowing(mut self, methods: String) -> Self {
         self.header = Some((ALLOW, methods));
         self
     }
@@ -79,9 +89,13 @@ impl Refusal {
     pub(super) fn busy() -> Self {
         let what = "the server works on as many pictures as it may";
         Self {
-            header: Some((RETRY_AFTER, "2")),
+            header: Some((RETRY_AFTER, "2".to_owned())),
             ..Self::new(StatusCode::SERVICE_UNAVAILABLE, what).with_next("try again in 2 seconds")
         }
+    }
+
+    pub(super) fn cancelled() -> Self {
+        Self::new(StatusCode::GONE, "the restoration was cancelled")
     }
 
     pub(super) fn answer(&self) -> Answer {
@@ -91,8 +105,11 @@ impl Refusal {
             error: &'a Refusal,
         }
         let mut answer = json(self.status, &Body { schema: 1, error: self });
-        if let Some((name, value)) = &self.header {
-            answer.headers_mut().insert(name, HeaderValue::from_static(value));
+        // Plain words, which fit into a header.
+        if let Some((name, Ok(value))) =
+            self.header.as_ref().map(|(name, value)| (name, HeaderValue::from_str(value)))
+        {
+            answer.headers_mut().insert(name, value);
         }
         answer
     }

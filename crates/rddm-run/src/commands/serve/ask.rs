@@ -8,12 +8,14 @@ use rddm_image::{EncodeOptions, Format};
 use rddm_manifest::ModelId;
 use rddm_runtime::RestorerBuilder;
 
+use super::jobs::JobId;
 use crate::failure::Failure;
 
 /// The parameters of a restoration. What was not asked for is as the command has it.
 #[derive(Debug)]
 pub(super) struct Ask {
     pub(super) model: ModelId,
+    pub(super) id: Option<JobId>,
     pub(super) strength: f32,
     steps: Option<usize>,
     seed: u64,
@@ -26,7 +28,7 @@ impl Ask {
     /// Reads a query. A parameter that is unknown, twice there or out of range is an error: a slip
     /// should not give another picture than was meant.
     pub(super) fn parse(query: &str, most_steps: usize) -> Result<Self, Failure> {
-        let mut model = None;
+        let (mut model, mut id) = (None, None);
         let (mut steps, mut seed, mut eta, mut strength) = (None, 0, None, 1.0);
         let (mut format, mut quality) = (None, EncodeOptions::default().quality);
         let mut seen = HashSet::new();
@@ -36,6 +38,7 @@ impl Ask {
             }
             match name.as_ref() {
                 "model" => model = Some(read::<ModelId>(&name, &value)?),
+                "id" => id = Some(read(&name, &value)?),
                 "steps" => steps = Some(read(&name, &value)?),
                 "seed" => seed = read(&name, &value)?,
                 "eta" => eta = Some(read(&name, &value)?),
@@ -44,8 +47,9 @@ impl Ask {
                 "quality" => quality = read(&name, &value)?,
                 _ => {
                     let what = format!("there is no parameter {name:?}");
-                    return Err(Failure::usage(what)
-                        .with_next("take model, steps, seed, eta, strength, format and quality"));
+                    return Err(Failure::usage(what).with_next(
+                        "take model, id, steps, seed, eta, strength, format and quality",
+                    ));
                 }
             }
         }
@@ -60,7 +64,7 @@ impl Ask {
         if !(1..=100).contains(&quality) {
             return Err(Failure::usage(format!("a quality is from 1 to 100, not {quality}")));
         }
-        Ok(Self { model, strength, steps, seed, eta, format, quality })
+        Ok(Self { model, id, strength, steps, seed, eta, format, quality })
     }
 
     /// Tells a builder the sampling that was asked for.
@@ -102,6 +106,7 @@ mod tests {
             ("model=..%2Fx", "model"),
             ("model=a&model=b", "twice"),
             ("model=a&stepz=1", "stepz"),
+            ("model=a&id=a%2Fb", "id"),
             ("model=a&steps=51", "at most 50"),
             ("model=a&steps=-1", "steps"),
             ("model=a&strength=much", "strength"),

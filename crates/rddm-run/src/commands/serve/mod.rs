@@ -2,11 +2,14 @@
 //!
 //! [`shelf`] holds the models that were loaded, [`listen`] the connections, [`site`] answers what
 //! comes over them: [`guard`] looks who asks, [`routes`] what for, [`ask`] parses the parameters of a
-//! restoration, [`work`] does it, [`answer`] makes the answers. `openapi.json` is the contract.
+//! restoration, [`form`] its files, [`work`] does it, [`jobs`] tells how far it is, [`answer`] makes the
+//! answers. `openapi.json` is the contract.
 
 mod answer;
 mod ask;
+mod form;
 mod guard;
+mod jobs;
 mod listen;
 mod page;
 mod routes;

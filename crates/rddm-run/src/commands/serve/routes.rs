@@ -10,27 +10,47 @@ pub(super) enum Route {
     OpenApi,
     Models,
     Restore,
+    Progress,
+    Cancel,
 }
 
-const ROUTES: [(&str, Method, Route); 4] = [
+/// `{id}` at the end of a path stands for anything that follows.
+const ID: &str = "{id}";
+
+const ROUTES: [(&str, Method, Route); 6] = [
     ("/", Method::GET, Route::Page),
     ("/api/openapi.json", Method::GET, Route::OpenApi),
     ("/api/models", Method::GET, Route::Models),
     ("/api/restore", Method::POST, Route::Restore),
+    ("/api/restore/{id}", Method::GET, Route::Progress),
+    ("/api/restore/{id}", Method::DELETE, Route::Cancel),
 ];
 
-/// The route of a request. What can be read can be asked for by HEAD, too.
-pub(super) fn find(method: &Method, path: &str) -> Result<Route, Refusal> {
-    let Some((_, allowed, route)) = ROUTES.iter().find(|(known, ..)| *known == path) else {
+/// The route of a request, and what stands for `{id}` in its path. What can be read can be asked for by
+/// HEAD, too.
+pub(super) fn find<'p>(method: &Method, path: &'p str) -> Result<(Route, &'p str), Refusal> {
+    let mut allowed = Vec::new();
+    for (known, taken, route) in &ROUTES {
+        let Some(id) = matched(known, path) else { continue };
+        if method == taken || (method == Method::HEAD && taken == Method::GET) {
+            return Ok((*route, id));
+        }
+        allowed.push(if taken == Method::GET { "GET, HEAD" } else { taken.as_str() });
+    }
+    if allowed.is_empty() {
         return Err(Refusal::new(StatusCode::NOT_FOUND, "there is nothing at this path")
             .with_next("/api/openapi.json lists what there is"));
-    };
-    if method == allowed || (method == Method::HEAD && allowed == Method::GET) {
-        return Ok(*route);
     }
-    let allow = if allowed == Method::GET { "GET, HEAD" } else { "POST" };
+    let allow = allowed.join(", ");
     Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, format!("this path takes {allow} alone"))
         .allowing(allow))
+}
+
+fn matched<'p>(known: &str, path: &'p str) -> Option<&'p str> {
+    match known.strip_suffix(ID) {
+        Some(before) => path.strip_prefix(before).filter(|id| !id.is_empty()),
+        None => (known == path).then_some(""),
+    }
 }
 
 #[cfg(test)]
@@ -54,5 +74,13 @@ mod tests {
             .collect();
         let known = ROUTES.iter().map(|(path, method, _)| (path.to_string(), method.to_string()));
         assert_eq!(documented, known.collect());
+    }
+
+    #[test]
+    fn an_id_is_all_that_follows() {
+        assert_eq!(find(&Method::HEAD, "/api/restore/a/b").unwrap(), (Route::Progress, "a/b"));
+        assert_eq!(find(&Method::DELETE, "/api/restore/a").unwrap(), (Route::Cancel, "a"));
+        assert!(find(&Method::GET, "/api/restore/").is_err());
+        assert_eq!(find(&Method::POST, "/api/restore").unwrap(), (Route::Restore, ""));
     }
 }

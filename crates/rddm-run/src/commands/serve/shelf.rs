@@ -67,9 +67,6 @@ impl Loaded {
         if !model.manifest.sampler.conditional {
             return Err(Failure::usage(format!("{id} draws pictures and restores none")));
         }
-        if model.manifest.picture.mask {
-            return Err(Failure::usage(format!("{id} needs a mask, for which there is no place")));
-        }
         let files = model.networks.iter().map(|network| &network.bytes);
         let restorer = model::builder(&model, &args.engine, cancel.clone()).build(files)?;
         Ok(Self { model, restorer, engine: args.engine.clone() })
@@ -77,6 +74,11 @@ impl Loaded {
 
     pub(super) fn id(&self) -> &ModelId {
         &self.model.manifest.id
+    }
+
+    /// Whether it is to be told by a mask what to restore.
+    pub(super) fn takes_mask(&self) -> bool {
+        self.model.manifest.picture.mask
     }
 
     /// The sampling that it has unless asked otherwise.

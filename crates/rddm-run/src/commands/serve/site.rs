@@ -7,19 +7,20 @@ use std::sync::Arc;
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_DISPOSITION, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
-use hyper::{Request, StatusCode};
+use hyper::{HeaderMap, Request, StatusCode};
 use rddm_image::Format;
 use serde::Serialize;
-use tokio::sync::Semaphore;
 
 use super::answer::{self, Answer, Refusal};
 use super::ask::Ask;
+use super::form::Form;
 use super::guard::Guard;
+use super::jobs::{Job, JobId, Jobs};
 use super::page;
 use super::routes::{self, Route};
 use super::shelf::{Loaded, Shelf};
 use super::upload::{self, Bounds};
-use super::work::{self, Restored, Waiting};
+use super::work::{self, Restored};
 use crate::args::Serve;
 use crate::failure::{Failure, code};
 use crate::model;
@@ -30,7 +31,7 @@ pub(super) struct Site {
     body: Bounds,
     most_steps: usize,
     most_pictures: u32,
-    places: Arc<Semaphore>,
+    jobs: Arc<Jobs>,
 }
 
 impl Site {
@@ -41,7 +42,7 @@ impl Site {
             body: Bounds { bytes: args.max_body, time: args.timeout },
             most_steps: args.max_steps,
             most_pictures: args.max_pictures,
-            places: Arc::new(Semaphore::new(args.max_pictures as usize)),
+            jobs: Jobs::new(args.max_pictures),
         }
     }
 
@@ -65,39 +66,72 @@ impl Site {
         body: &mut Incoming,
     ) -> Result<Answer, Refusal> {
         self.guard.check(head)?;
-        match routes::find(&head.method, head.uri.path())? {
+        let (route, id) = routes::find(&head.method, head.uri.path())?;
+        match route {
             Route::Page => Ok(page::answer()),
             Route::OpenApi => Ok(answer::ok("application/json", include_str!("openapi.json"))),
             Route::Models => Ok(answer::json(StatusCode::OK, &self.offer())),
-            Route::Restore => self.restore(head.uri.query().unwrap_or(""), body).await,
+            Route::Restore => {
+                self.restore(head.uri.query().unwrap_or(""), &head.headers, body).await
+            }
+            Route::Progress => Ok(match self.job(id)? {
+                Some(job) => answer::json(StatusCode::OK, &job.report()),
+                None => answer::nothing(),
+            }),
+            Route::Cancel => Ok(match self.job(id)? {
+                Some(job) => {
+                    job.cancel();
+                    answer::json(StatusCode::ACCEPTED, &job.report())
+                }
+                None => answer::nothing(),
+            }),
         }
+    }
+
+    fn job(&self, id: &str) -> Result<Option<Arc<Job>>, Refusal> {
+        let id: JobId = id.parse().map_err(Failure::usage)?;
+        Ok(self.jobs.get(&id))
     }
 
     async fn restore(
         self: &Arc<Self>,
         query: &str,
+        headers: &HeaderMap,
         body: &mut Incoming,
     ) -> Result<Answer, Refusal> {
         let ask = Ask::parse(query, self.most_steps)?;
-        if self.shelf.get(&ask.model).is_none() {
+        let form = Form::of(headers)?;
+        let Some(loaded) = self.shelf.get(&ask.model) else {
             let what = format!("no model named {} is served here", ask.model);
             return Err(Failure::new(code::MODEL, what).with_next("see /api/models").into());
-        }
-        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
-            return Err(Refusal::busy());
         };
-        let file = upload::read(body, self.body).await?;
-        let waiting = Waiting::default();
-        let _waiter = waiting.waiter();
+        if loaded.takes_mask() && matches!(form, Form::Plain) {
+            return Err(without_mask(loaded).into());
+        }
+        let place = self.jobs.begin(ask.id.as_ref())?;
+        let job = Arc::clone(place.job());
+        let _waiter = job.waiter();
+        let body = tokio::select! {
+            body = upload::read(body, self.body) => body?,
+            () = job.cancelled() => return Err(Refusal::cancelled()),
+        };
         let site = Arc::clone(self);
         let work = tokio::task::spawn_blocking(move || {
-            // The place is taken until the work has ended, whether somebody waits for it or not.
-            let _place = place;
+            // The place is taken until this has ended, whether somebody waits for it or not.
+            let job = place.job();
             let loaded = site.shelf.get(&ask.model).ok_or_else(|| Failure::usage("no model"))?;
-            let restored = work::restore(loaded, &ask, &file, &waiting)?;
+            let files = form.files(&body)?;
+            if loaded.takes_mask() && files.mask.is_none() {
+                return Err(without_mask(loaded));
+            }
+            let restored = work::restore(loaded, &ask, files, job)?;
             Ok::<_, Failure>(picture(loaded, restored))
         });
-        match work.await {
+        let done = work.await;
+        if job.is_cancelled() {
+            return Err(Refusal::cancelled());
+        }
+        match done {
             Ok(answer) => Ok(answer?),
             // A panic; its text went to standard error.
             Err(_) => {
@@ -118,6 +152,7 @@ impl Site {
                 license: manifest.license.to_string(),
                 steps: sampler.steps,
                 eta: sampler.eta,
+                mask: loaded.takes_mask(),
             }
         });
         Offer {
@@ -151,6 +186,7 @@ struct Offered<'a> {
     license: String,
     steps: usize,
     eta: f32,
+    mask: bool,
 }
 
 #[derive(Serialize)]
@@ -158,6 +194,12 @@ struct Limits {
     body_bytes: u64,
     steps: usize,
     pictures: u32,
+}
+
+fn without_mask(loaded: &Loaded) -> Failure {
+    let what = format!("{} needs a mask that marks what to restore, and none came", loaded.id());
+    Failure::usage(what)
+        .with_next("send a form (multipart/form-data) with the files picture and mask")
 }
 
 fn picture(loaded: &Loaded, restored: Restored) -> Answer {

@@ -63,7 +63,7 @@ pub(super) async fn discard(body: &mut Incoming, headers: &HeaderMap, bounds: Bo
 }
 
 fn too_large(most: u64) -> Refusal {
-    let what = format!("the picture's file is larger than the {most} bytes that are taken here");
+    let what = format!("the body is larger than the {most} bytes that are taken here");
     Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, what)
         .with_next("take a smaller file, or start the server with a larger --max-body")
 }

@@ -1,14 +1,14 @@
 //! One restoration: a picture's file in, a picture's file out. The command's own parts do it.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use rddm_image::{Encoded, Limits};
-use rddm_runtime::Control;
+use rddm_image::{Encoded, Limits, Picture};
 
 use super::ask::Ask;
+use super::form::Files;
+use super::jobs::Job;
 use super::shelf::Loaded;
+use crate::commands::batch;
 use crate::commands::deliver::{self, Made};
 use crate::failure::{Failure, code};
 
@@ -21,40 +21,27 @@ pub(super) struct Restored {
     pub(super) milliseconds: [(&'static str, f64); 3],
 }
 
-/// Whether the client still waits; the work stops at its next tile once it does not.
-#[derive(Clone, Default)]
-pub(super) struct Waiting(Arc<AtomicBool>);
-
-/// Held by what waits, which is dropped when its client goes away.
-pub(super) struct Waiter(Waiting);
-
-impl Waiting {
-    pub(super) fn waiter(&self) -> Waiter {
-        Waiter(self.clone())
-    }
-}
-
-impl Drop for Waiter {
-    fn drop(&mut self) {
-        self.0.0.store(true, Ordering::Relaxed);
-    }
-}
-
 pub(super) fn restore(
     loaded: &Loaded,
     ask: &Ask,
-    file: &[u8],
-    waiting: &Waiting,
+    files: Files<'_>,
+    job: &Job,
 ) -> Result<Restored, Failure> {
     let restorer = loaded.restorer_for(ask)?;
     let begun = Instant::now();
-    let limits = Limits::default().with_file(file.len() as u64).with_memory(DECODING);
-    let input = rddm_image::decode(file, &limits)?;
+    job.reads()?;
+    let input = decode(files.picture)?;
+    let mask = files.mask.map(|file| batch::mask(&decode(file)?)).transpose();
+    let mask =
+        mask.map_err(|failure| Failure { what: format!("the mask: {}", failure.what), ..failure })?;
     let decoded = begun.elapsed();
-    let pixels = restorer.restore(input.pixels.view(), None, &mut |_| {
-        if waiting.0.load(Ordering::Relaxed) { Control::Stop } else { Control::Continue }
+    job.restores()?;
+    let mask = mask.as_ref().map(|mask| mask.view());
+    let pixels = restorer.restore(input.pixels.view(), mask, &mut |progress| {
+        job.advances(progress, restorer.threads())
     })?;
     let restored = begun.elapsed();
+    job.writes()?;
     let (model, strength) = (&loaded.model, ask.strength);
     let made = Made { model, restorer: &restorer, strength, ensemble: false };
     let output = deliver::finished(&input, pixels, Some(made));
@@ -69,4 +56,9 @@ pub(super) fn restore(
         ("encode", of(restored, begun.elapsed())),
     ];
     Ok(Restored { picture, milliseconds })
+}
+
+fn decode(file: &[u8]) -> Result<Picture, Failure> {
+    let limits = Limits::default().with_file(file.len() as u64).with_memory(DECODING);
+    Ok(rddm_image::decode(file, &limits)?)
 }
