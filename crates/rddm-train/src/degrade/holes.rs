@@ -22,11 +22,19 @@ pub struct Holes {
     pub side: Range,
     /// Share of the holes that are strokes; the others are rectangles.
     pub strokes: f32,
+    /// Share of the pictures whose holes show something else of the picture; the others' have one colour.
+    pub covered: f32,
 }
 
 impl Default for Holes {
     fn default() -> Self {
-        Self { area: [0.02, 0.2], width: [2.0, 10.0], side: [4.0, 24.0], strokes: 0.7 }
+        Self {
+            area: [0.02, 0.2],
+            width: [2.0, 10.0],
+            side: [4.0, 24.0],
+            strokes: 0.7,
+            covered: 0.5,
+        }
     }
 }
 
@@ -35,10 +43,12 @@ impl Degradation for Holes {
         check_range("area", self.area, 0.0, 0.9)?;
         check_range("width", self.width, 1.0, 1000.0)?;
         check_range("side", self.side, 1.0, 1e4)?;
-        check_range("strokes", [0.0, self.strokes], 0.0, 1.0)
+        check_range("strokes", [0.0, self.strokes], 0.0, 1.0)?;
+        check_range("covered", [0.0, self.covered], 0.0, 1.0)
     }
 
-    /// Each picture's holes have one colour of their own: a network that is told where they are learns to ignore it.
+    /// A network that is told where the holes are learns to ignore what is in them only when that can be anything: one
+    /// colour, or what the picture has at the opposite place.
     fn degrade(&self, clean: &Array3<f32>, random: &mut ChaCha8Rng) -> Degraded {
         let (_, height, width) = clean.dim();
         let wanted = uniform(self.area, random) * (height * width) as f32;
@@ -50,9 +60,16 @@ impl Degradation for Holes {
                 self.rectangle(&mut mask, random);
             }
         }
+        let covered = random.random::<f32>() < self.covered;
         let colour: [f32; 3] = random.random();
         let picture = Array3::from_shape_fn(clean.dim(), |(channel, y, x)| {
-            if mask[(y, x)] > 0.0 { colour[channel] } else { clean[(channel, y, x)] }
+            if mask[(y, x)] == 0.0 {
+                clean[(channel, y, x)]
+            } else if covered {
+                clean[(channel, height - 1 - y, width - 1 - x)]
+            } else {
+                colour[channel]
+            }
         });
         Degraded { picture, mask: Some(mask) }
     }
@@ -111,7 +128,8 @@ mod tests {
     #[test]
     fn loses_what_was_asked_for_and_nothing_beside_it() {
         for (seed, area) in (0..12).zip([0.02, 0.1, 0.3].into_iter().cycle()) {
-            let holes = Holes { area: [area; 2], ..Holes::default() };
+            let covered = (seed % 2) as f32;
+            let holes = Holes { area: [area; 2], covered, ..Holes::default() };
             let clean = Array3::from_shape_fn((3, 64, 96), |(c, y, x)| {
                 ((c * 31 + y * 7 + x * 3) % 101) as f32 / 101.0
             });
@@ -120,10 +138,14 @@ mod tests {
             let mask = mask.unwrap();
             let share = mask.mean().unwrap();
             assert!((area..area + 0.2).contains(&share), "{share} of {area}");
-            for ((channel, y, x), value) in picture.indexed_iter() {
-                if mask[(y, x)] == 0.0 {
-                    assert_eq!(*value, clean[(channel, y, x)]);
-                }
+            let mut colour = [None; 3];
+            for ((channel, y, x), &value) in picture.indexed_iter() {
+                let expected = match (mask[(y, x)], seed % 2) {
+                    (0.0, _) => clean[(channel, y, x)],
+                    (_, 0) => *colour[channel].get_or_insert(value),
+                    _ => clean[(channel, 63 - y, 95 - x)],
+                };
+                assert_eq!(value, expected);
             }
         }
     }
