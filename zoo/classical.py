@@ -2,10 +2,15 @@
 """Measures classical methods on the test sets of the zoo, for the leaderboard.
 
     pip install scikit-image PyWavelets
-    python3 zoo/classical.py DATA zoo/classical.json
+    python3 zoo/classical.py DATA DEGRADED zoo/classical.json [SET…]
 
-DATA is the folder of pictures (see `rddm-train eval --help`: gt and input… below each test set). Every method gets the noisy
-picture alone; the strength of the noise is estimated from it. PSNR and SSIM are computed as `rddm-train eval` does, on 8 bits.
+DATA is the folder of pictures (see `rddm-train eval --help`: gt and input… below each test set); DEGRADED holds a folder of
+each model that is measured on degraded pictures, made by
+
+    rddm-train degrade DATA/test/kodak24/gt --recipe zoo/MODEL/recipe.toml --output DEGRADED/MODEL
+
+Every method gets the degraded picture alone, and its mask where there is one; the strength of the noise is estimated from it.
+PSNR and SSIM are computed as `rddm-train eval` does, on 8 bits. Sets that are not named keep the figures that the file has.
 """
 
 import json
@@ -15,29 +20,57 @@ import time
 
 import numpy
 import skimage
-from skimage import filters, io, metrics, restoration
+from skimage import exposure, filters, io, metrics, restoration
 
 
 def sigma(picture):
     return max(restoration.estimate_sigma(picture, channel_axis=-1, average_sigmas=True), 1e-3)
 
 
-def nl_means(picture):
+def nl_means(picture, mask):
     strength = sigma(picture)
     return restoration.denoise_nl_means(
         picture, h=0.8 * strength, sigma=strength, patch_size=5, patch_distance=6, channel_axis=-1
     )
 
 
-def wavelets(picture):
+def wavelets(picture, mask):
     return restoration.denoise_wavelet(
         picture, method="BayesShrink", mode="soft", convert2ycbcr=True, rescale_sigma=True, channel_axis=-1
     )
 
 
-def median(picture):
+def median(picture, mask):
     planes = [filters.median(picture[..., channel], numpy.ones((3, 3))) for channel in range(3)]
     return numpy.stack(planes, -1)
+
+
+def gamma(picture, mask):
+    """The exponent that brings the mean to that of an ordinary photograph."""
+    mean = numpy.clip(picture.mean(), 1e-3, 0.9)
+    return picture ** (numpy.log(0.45) / numpy.log(mean))
+
+
+def clahe(picture, mask):
+    return exposure.equalize_adapthist(gamma(picture, mask), clip_limit=0.01)
+
+
+def unsharp(picture, mask):
+    return 2 * picture - filters.gaussian(picture, 1.5, channel_axis=-1)
+
+
+def biharmonic(picture, mask):
+    return restoration.inpaint_biharmonic(picture, mask > 0, channel_axis=-1)
+
+
+def matched(picture, mask):
+    """The gain of each colour that makes what is in the core of the shadow as bright as what is outside of it."""
+    light = picture**2.2
+    inside, outside = mask > 0.95, mask < 0.05
+    if inside.sum() < 16 or outside.sum() < 16:
+        return picture
+    left = numpy.clip(light[inside].mean(0) / light[outside].mean(0), 0.1, 1)
+    return (light / (1 - mask[..., None] * (1 - left))) ** (1 / 2.2)
 
 
 METHODS = {
@@ -45,6 +78,11 @@ METHODS = {
     "cc15/input": {"non-local means": nl_means, "wavelets": wavelets},
     "rain100/input_L": {"median 3×3": median, "non-local means": nl_means},
     "rain100/input_H": {"median 3×3": median, "non-local means": nl_means},
+    "kodak24/lol": {"gamma": gamma, "gamma, CLAHE": clahe},
+    "kodak24/lol-derain": {"gamma": gamma, "gamma, CLAHE": clahe},
+    "kodak24/deblur": {"unsharp mask": unsharp},
+    "kodak24/inpaint": {"biharmonic": biharmonic},
+    "kodak24/shadow-mask": {"matched means": matched},
 }
 
 
@@ -67,19 +105,28 @@ def read(path):
     return skimage.img_as_float(io.imread(path)[..., :3])
 
 
-def main(data, output):
-    rows = []
+def main(data, degraded, output, *wanted):
+    output = pathlib.Path(output)
+    rows = json.loads(output.read_text(encoding="utf-8"))["rows"] if output.exists() else []
     for dataset, methods in METHODS.items():
+        if wanted and dataset not in wanted:
+            continue
+        rows = [row for row in rows if row["dataset"] != dataset]
         folder = pathlib.Path(data, "test", dataset)
-        pairs = []
+        if not folder.exists():
+            folder = pathlib.Path(degraded, folder.name, "input")
+        pairs, masks = [], []
         for path in sorted(folder.iterdir()):
             noisy, clean = read(path), read(folder.parent / "gt" / path.name)
             height, width = (min(a, b) for a, b in zip(noisy.shape[:2], clean.shape[:2]))
             pairs.append((noisy[:height, :width], clean[:height, :width]))
+            mask = folder.parent / "mask" / path.name
+            masks.append(read(mask)[..., 0] if mask.exists() else None)
         before = [figures(noisy, clean) for noisy, clean in pairs]
         for method, restore in methods.items():
             begun = time.process_time()
-            restored = [numpy.round(numpy.clip(restore(noisy), 0, 1) * 255) / 255 for noisy, _ in pairs]
+            restored = [restore(noisy, mask) for (noisy, _), mask in zip(pairs, masks)]
+            restored = [numpy.round(numpy.clip(picture, 0, 1) * 255) / 255 for picture in restored]
             seconds = (time.process_time() - begun) / (sum(noisy[..., 0].size for noisy, _ in pairs) / 1e6)
             after = [figures(picture, clean) for picture, (_, clean) in zip(restored, pairs)]
             gains = [a["psnr_rgb"] - b["psnr_rgb"] for a, b in zip(after, before)]
@@ -90,11 +137,12 @@ def main(data, output):
             rows.append(row)
             print(row, flush=True)
     versions = {"scikit-image": skimage.__version__}
+    rows.sort(key=lambda row: (list(METHODS).index(row["dataset"]), row["method"]))
     text = json.dumps({"versions": versions, "rows": rows}, indent=2, ensure_ascii=False)
-    pathlib.Path(output).write_text(text + "\n", encoding="utf-8")
+    output.write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
+    if len(sys.argv) < 4:
         sys.exit(__doc__)
     main(*sys.argv[1:])

@@ -14,6 +14,8 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use image::{Rgb, RgbImage};
+use rddm_train::degrade::{DegradationSpec, Shadow};
+use rddm_train::evaluate;
 use rddm_train::log::read;
 
 const RECIPE: &str = r#"
@@ -357,6 +359,42 @@ fn a_degradation_is_drawn_with_its_mask() {
     let output = degrade("{ kind = \"blur\" }");
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("no mask"));
+}
+
+#[test]
+fn a_folder_is_degraded_into_a_data_set() {
+    let bench = Bench::new(1);
+    let text = RECIPE.replace("STEPS", "1").replace("\"camera_noise\"", "\"shadow\"");
+    fs::write(bench.path("recipe.toml"), text).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_rddm-train"))
+        .arg("degrade")
+        .arg(bench.path("data/gt"))
+        .arg("--recipe")
+        .arg(bench.path("recipe.toml"))
+        .arg("--output")
+        .arg(bench.path("set"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    // It is what an evaluation measures: the same inputs, and masks beside them.
+    let degraded = evaluate::degraded_pairs(
+        &bench.path("data/gt"),
+        &DegradationSpec::Shadow(Shadow::default()),
+        1,
+    );
+    let stored = evaluate::stored_pairs(&bench.path("set"), "input").unwrap();
+    let mut count = 0;
+    for (degraded, stored) in degraded.unwrap().zip(stored) {
+        let ((name, degraded), (stored_name, stored)) = (degraded.unwrap(), stored.unwrap());
+        assert_eq!(name, stored_name);
+        assert_eq!(degraded.input, stored.input);
+        assert_eq!(degraded.target, stored.target);
+        let (drawn, read) = (degraded.mask.unwrap(), stored.mask.unwrap());
+        let far = drawn.iter().zip(&read).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(far < 0.51 / 255.0, "{name}: {far}");
+        count += 1;
+    }
+    assert_eq!(count, 3);
 }
 
 #[test]

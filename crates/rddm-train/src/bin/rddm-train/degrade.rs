@@ -1,30 +1,36 @@
 //! `rddm-train degrade`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use rddm_train::Recipe;
 use rddm_train::data::Picture8;
 use rddm_train::degrade::{DegradationSpec, Degraded, build, once};
+use rddm_train::evaluate::degraded_pairs;
+use rddm_train::recipe::Source;
 use serde::Deserialize;
 
 use crate::Failure;
 
-/// Degrades a clean picture as a recipe would, to look at a degradation or to make an example.
+/// Degrades clean pictures as a recipe would: one to look at, or a folder as a data set for `rddm-train eval`.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// The clean picture.
+    /// The clean picture, or a folder of them.
     input: PathBuf,
-    /// The degraded picture, a PNG file.
+    /// The degraded picture, a PNG file; of a folder, the data set's folder: `gt`, `input`, and `mask` where there is one.
     #[arg(short, long)]
     output: PathBuf,
     /// The degradation as a recipe writes it, such as `{ kind = "rain", angle = [10, 10] }`.
+    #[arg(long, required_unless_present = "recipe", conflicts_with = "recipe")]
+    degradation: Option<String>,
+    /// The recipe whose first source that degrades is taken.
     #[arg(long)]
-    degradation: String,
+    recipe: Option<PathBuf>,
     /// Where the picture was degraded, a PNG file: white there, black elsewhere.
     #[arg(long)]
     mask: Option<PathBuf>,
-    /// Seed of what is drawn.
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
+    /// Seed of what is drawn, of a folder's first picture; the recipe's unless given, else 1.
+    #[arg(long)]
+    seed: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -33,18 +39,61 @@ struct Wrapped {
 }
 
 pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
-    let degradation = build(&parse(&arguments.degradation)?)?;
-    let clean = Picture8::read_at_least(&arguments.input, 1)?;
-    let Degraded { picture, mask } = once(degradation.as_ref(), &clean.whole(), arguments.seed);
-    if let Some(path) = &arguments.mask {
-        let mask = mask.as_ref().and_then(|mask| mask.broadcast(picture.raw_dim()));
-        let Some(mask) = mask else {
-            let text = "--mask: this degradation is all over the picture and has no mask";
-            return Err(Failure { code: 2, text: text.into() });
-        };
-        Picture8::quantise(&mask.to_owned()).write(path)?;
+    let Arguments { input, output, degradation, recipe, mask, seed } = arguments;
+    let (spec, own_seed) = match (degradation, recipe) {
+        (Some(text), _) => (parse(&text)?, 1),
+        (None, Some(path)) => {
+            let recipe = Recipe::read(&path)?;
+            (of_recipe(&recipe, &path)?, recipe.training.seed)
+        }
+        (None, None) => return Err(wrong("give --degradation or --recipe")),
+    };
+    let seed = seed.unwrap_or(own_seed);
+    if input.is_dir() {
+        if mask.is_some() {
+            return Err(wrong("--mask: the masks of a folder go into the data set's own"));
+        }
+        return folder(&input, &output, &spec, seed);
     }
-    Ok(Picture8::quantise(&picture).write(&arguments.output)?)
+    let degradation = build(&spec)?;
+    let clean = Picture8::read_at_least(&input, 1)?;
+    let Degraded { picture, mask: drawn } = once(degradation.as_ref(), &clean.whole(), seed);
+    if let Some(path) = &mask {
+        let drawn = drawn.as_ref().and_then(|mask| mask.broadcast(picture.raw_dim()));
+        let Some(drawn) = drawn else {
+            return Err(wrong("--mask: this degradation is all over the picture and has no mask"));
+        };
+        Picture8::quantise(&drawn.to_owned()).write(path)?;
+    }
+    Ok(Picture8::quantise(&picture).write(&output)?)
+}
+
+/// Makes the data set that `rddm-train eval --degraded` measures on the folder.
+fn folder(input: &Path, output: &Path, spec: &DegradationSpec, seed: u64) -> Result<(), Failure> {
+    for pair in degraded_pairs(input, spec, seed)? {
+        let (name, pair) = pair?;
+        let name = Path::new(&name).with_extension("png");
+        Picture8::quantise(&pair.target).write(&output.join("gt").join(&name))?;
+        Picture8::quantise(&pair.input).write(&output.join("input").join(&name))?;
+        let colours = pair.target.raw_dim();
+        if let Some(mask) = pair.mask.as_ref().and_then(|mask| mask.broadcast(colours)) {
+            Picture8::quantise(&mask.to_owned()).write(&output.join("mask").join(&name))?;
+        }
+    }
+    Ok(())
+}
+
+/// The first degradation of a recipe.
+pub(crate) fn of_recipe(recipe: &Recipe, path: &Path) -> Result<DegradationSpec, Failure> {
+    let spec = recipe.data.iter().find_map(|source| match source {
+        Source::Degraded { degradation, .. } => Some(degradation.clone()),
+        _ => None,
+    });
+    spec.ok_or_else(|| wrong(&format!("{}: no source degrades", path.display())))
+}
+
+fn wrong(text: &str) -> Failure {
+    Failure { code: 2, text: text.into() }
 }
 
 /// A degradation as a recipe writes it.

@@ -9,18 +9,16 @@ use ndarray::{Array3, Axis};
 use rddm_manifest::ModelId;
 use rddm_runtime::Control;
 use rddm_train::data::{Layout, Split};
-use rddm_train::degrade::DegradationSpec;
 use rddm_train::evaluate::{
     DataSetScore, NamedPair, PictureScore, degraded_pairs, evaluate, inputs, pairs_of, stored_pairs,
 };
-use rddm_train::recipe::Source;
 use rddm_train::validate::{restore_any_size, sampler};
 use rddm_train::{Error, Recipe};
 use serde_json::{Map, Value};
 
 use crate::model::{Running, given_or_own};
 use crate::report::{Report, Row, files, round, rounded};
-use crate::{Failure, print};
+use crate::{Failure, degrade, print};
 
 /// Measures a model of the zoo, or a run, where the clean picture is known: PSNR, SSIM and MAE of 8-bit pictures.
 #[derive(clap::Args)]
@@ -108,15 +106,8 @@ fn datasets(arguments: &Arguments, folder: &Path) -> Result<Vec<(String, Pairs)>
         return pairs.collect();
     };
     let recipe = Recipe::read(path)?;
-    let spec: Option<&DegradationSpec> = recipe.data.iter().find_map(|source| match source {
-        Source::Degraded { degradation, .. } => Some(degradation),
-        _ => None,
-    });
-    let Some(spec) = spec else {
-        let text = format!("{}: no source degrades; give pairs without --degraded", path.display());
-        return Err(Failure { code: 2, text });
-    };
-    let pairs: Pairs = Box::new(degraded_pairs(folder, spec, recipe.training.seed)?);
+    let spec = degrade::of_recipe(&recipe, path)?;
+    let pairs: Pairs = Box::new(degraded_pairs(folder, &spec, recipe.training.seed)?);
     Ok(vec![(dataset_name(folder, &recipe.id), pairs)])
 }
 

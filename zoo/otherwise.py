@@ -1,0 +1,94 @@
+#!/usr/bin/env python3
+"""Degrades pictures otherwise than the recipes do, to see whether a model learnt the task or a generator.
+
+    pip install h5py scipy scikit-image
+    python3 zoo/otherwise.py DATA OUT
+
+makes the data sets OUT/{dark,shadow,blur,holes} of DATA/test/set14, each a folder for `rddm-train eval --data`. Nothing in
+it is shared with `rddm-train`: darkness is a gamma curve with Gaussian noise, shadows are ellipses and bars blurred at their
+border, blurs are the eight measured kernels of Levin et al. (CVPR 2009, kernels/Levin09.mat), holes are letters and lines.
+"""
+
+import pathlib
+import sys
+
+import h5py
+import numpy
+from scipy import ndimage
+from skimage import color, draw, io
+
+
+def dark(picture, random, number):
+    exposed = picture ** random.uniform(1.8, 3.0) * random.uniform(0.25, 0.6)
+    return exposed + random.normal(0, random.uniform(0.005, 0.02), picture.shape), None
+
+
+def shadow(picture, random, number):
+    height, width = picture.shape[:2]
+    area = numpy.zeros((height, width))
+    if number % 2:
+        centre = [random.uniform(0.2, 0.8) * side for side in (height, width)]
+        radii = [random.uniform(0.2, 0.4) * side for side in (height, width)]
+        area[draw.ellipse(*centre, *radii, shape=area.shape, rotation=random.uniform(0, 3))] = 1
+    else:
+        left = random.uniform(0.2, 0.5) * width
+        area[:, int(left) : int(left + 0.3 * width)] = 1
+    mask = ndimage.gaussian_filter(area, random.uniform(1, 6))
+    left = random.uniform(0.3, 0.6) * numpy.array([0.92, 1.0, 1.08])
+    light = picture**2.2 * (1 - mask[..., None] * (1 - left))
+    return light ** (1 / 2.2), mask
+
+
+def blur(picture, random, number):
+    kernel = KERNELS[number % len(KERNELS)]
+    planes = [ndimage.convolve(picture[..., plane], kernel, mode="mirror") for plane in range(3)]
+    return numpy.stack(planes, -1) + random.normal(0, 0.002, picture.shape), None
+
+
+def holes(picture, random, number):
+    height, width = picture.shape[:2]
+    mask = numpy.zeros((height, width))
+    for _ in range(int(height * width / 4000)):
+        # A letter: two or three thick strokes within a small square.
+        top, left, size = random.integers(height), random.integers(width), random.integers(10, 24)
+        ends = random.integers(0, size, (3, 4))
+        for y0, x0, y1, x1 in ends[: random.integers(2, 4)]:
+            rows, columns = draw.line(top + y0, left + x0, top + y1, left + x1)
+            inside = (rows < height) & (columns < width)
+            mask[rows[inside], columns[inside]] = 1
+    mask = ndimage.binary_dilation(mask, iterations=1).astype(float)
+    return numpy.where(mask[..., None] > 0, random.uniform(0, 1, 3), picture), mask
+
+
+KERNELS = []
+WAYS = {"dark": dark, "shadow": shadow, "blur": blur, "holes": holes}
+
+
+def stored(picture):
+    return numpy.round(255 * numpy.clip(picture, 0, 1)).astype(numpy.uint8)
+
+
+def main(data, out):
+    with h5py.File(data / "kernels" / "Levin09.mat") as file:
+        kernels = [numpy.array(file[place]).T for place in numpy.ravel(file["kernels"])]
+    KERNELS.extend(kernel / kernel.sum() for kernel in kernels)
+    for name, way in WAYS.items():
+        for folder in ("gt", "input", "mask"):
+            (out / name / folder).mkdir(parents=True, exist_ok=True)
+        for number, path in enumerate(sorted((data / "test" / "set14").rglob("*.png"))):
+            picture = io.imread(path)
+            picture = (color.gray2rgb(picture) if picture.ndim == 2 else picture)[..., :3] / 255
+            degraded, mask = way(picture, numpy.random.default_rng(number), number)
+            target = f"{path.stem}.png"
+            io.imsave(out / name / "gt" / target, stored(picture), check_contrast=False)
+            io.imsave(out / name / "input" / target, stored(degraded), check_contrast=False)
+            if mask is not None:
+                io.imsave(out / name / "mask" / target, stored(mask), check_contrast=False)
+        if not any((out / name / "mask").iterdir()):
+            (out / name / "mask").rmdir()
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    main(pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]))
