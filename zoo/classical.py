@@ -20,7 +20,7 @@ import time
 
 import numpy
 import skimage
-from skimage import exposure, filters, io, metrics, restoration
+from skimage import color, exposure, filters, io, metrics, restoration
 
 
 def sigma(picture):
@@ -102,7 +102,8 @@ def figures(picture, clean):
 
 
 def read(path):
-    return skimage.img_as_float(io.imread(path)[..., :3])
+    picture = skimage.img_as_float(io.imread(path))
+    return color.gray2rgb(picture) if picture.ndim == 2 else picture[..., :3]
 
 
 def main(data, degraded, output, *wanted):

@@ -108,24 +108,34 @@ impl Objective {
 
     /// Residual, noise and clean picture from one element of the networks' outputs.
     ///
-    /// `input` is `I_in`, 0 for unconditional networks; `second` is not read where there is but one output. Residual
-    /// and clean picture are cut to [-1, 1], the noise is not.
+    /// `input` is `I_in`, 0 for unconditional networks; `second` is not read where there is but one output. The residual is
+    /// cut to ± `limit` ([`SamplerSpec::residual_limit`](crate::SamplerSpec::residual_limit)), the clean picture to [-1, 1],
+    /// the noise is not.
     #[inline(always)]
-    pub fn predict(self, sums: Sums, x_t: f32, input: f32, first: f32, second: f32) -> Prediction {
+    pub fn predict(
+        self,
+        sums: Sums,
+        limit: f32,
+        x_t: f32,
+        input: f32,
+        first: f32,
+        second: f32,
+    ) -> Prediction {
+        let cut = |residual: f32| residual.clamp(-limit, limit);
         match self {
-            Self::PredResNoise => from_both(sums, x_t, clip(first), second),
-            Self::PredResAddNoise => from_both(sums, x_t, clip(first), second - first),
+            Self::PredResNoise => from_both(sums, x_t, cut(first), second),
+            Self::PredResAddNoise => from_both(sums, x_t, cut(first), second - first),
             Self::PredRes => {
-                let residual = clip(first);
+                let residual = cut(first);
                 let noise = sums.noise_from_residual(x_t, input, residual);
                 Prediction { residual, noise, x_start: clip(input - residual) }
             }
             Self::PredNoise => {
                 let x_start = clip(sums.x_start_from_noise(x_t, input, first));
-                Prediction { residual: clip(input - x_start), noise: first, x_start }
+                Prediction { residual: cut(input - x_start), noise: first, x_start }
             }
-            Self::PredX0Noise => from_start(input, first, second),
-            Self::PredX0AddNoise => from_start(input, first, second - first),
+            Self::PredX0Noise => from_start(cut(input - first), first, second),
+            Self::PredX0AddNoise => from_start(cut(input - first), first, second - first),
         }
     }
 }
@@ -137,8 +147,8 @@ fn from_both(sums: Sums, x_t: f32, residual: f32, noise: f32) -> Prediction {
 }
 
 #[inline]
-fn from_start(input: f32, x_start: f32, noise: f32) -> Prediction {
-    Prediction { residual: clip(input - x_start), noise, x_start: clip(x_start) }
+fn from_start(residual: f32, x_start: f32, noise: f32) -> Prediction {
+    Prediction { residual, noise, x_start: clip(x_start) }
 }
 
 #[inline]
@@ -159,7 +169,7 @@ mod tests {
         let x_t = sums.forward(x_start, residual, noise);
         for &objective in Objective::ALL {
             let [first, second] = objective.targets(x_start, residual, noise);
-            let got = objective.predict(sums, x_t, input, first, second);
+            let got = objective.predict(sums, 1.0, x_t, input, first, second);
             assert!((got.residual - residual).abs() < 1e-6, "{objective}");
             assert!((got.noise - noise).abs() < 1e-5, "{objective}");
             assert!((got.x_start - x_start).abs() < 1e-6, "{objective}");
@@ -170,9 +180,11 @@ mod tests {
     fn residual_and_start_are_cut_and_noise_is_not() {
         let sums = Sums { alpha_bar: 1.0, beta_bar: 0.1, one_minus_alpha_bar: 1e-6 };
         for &objective in Objective::ALL {
-            let got = objective.predict(sums, 0.5, 0.9, -7.0, 9.0);
-            assert!(got.residual.abs() <= 1.0 && got.x_start.abs() <= 1.0);
-            assert!(got.noise.abs() > 1.0);
+            for limit in [1.0, 2.0] {
+                let got = objective.predict(sums, limit, 0.5, 0.9, -7.0, 9.0);
+                assert!(got.residual.abs() <= limit && got.x_start.abs() <= 1.0);
+                assert!(got.noise.abs() > 1.0);
+            }
         }
     }
 

@@ -28,6 +28,19 @@ pub struct Sampler {
     pub conditional: bool,
     /// The sampling method.
     pub method: Method,
+    /// The predicted residual is cut to ± this, above 0 and at most 2: 1 unless given, as in the paper's code; 2 where values
+    /// may change by more than half of the range.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub residual_limit: f32,
+}
+
+fn one() -> f32 {
+    1.0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_one(limit: &f32) -> bool {
+    *limit == 1.0
 }
 
 /// The shape of a sequence of coefficients over time.
@@ -153,6 +166,12 @@ impl Sampler {
         }
         if !(0.0..=1.0).contains(&self.eta) {
             return Err(Error::value("sampler.eta", "eta is between 0 and 1"));
+        }
+        if !(self.residual_limit > 0.0 && self.residual_limit <= 2.0) {
+            return Err(Error::value(
+                "sampler.residual_limit",
+                "the limit is above 0 and at most 2",
+            ));
         }
         positive("sampler.alpha.ratio", self.alpha.ratio)?;
         positive("sampler.beta2.ratio", self.beta2.ratio)?;

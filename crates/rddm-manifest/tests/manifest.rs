@@ -66,6 +66,7 @@ fn numbers_outside_their_ranges_are_refused() {
         ("steps = 5", "steps = 0", ErrorKind::Value),
         ("eta = 0.0", "eta = nan", ErrorKind::Value),
         ("eta = 0.0", "eta = -0.1", ErrorKind::Value),
+        ("eta = 0.0", "eta = 0.0\nresidual_limit = 2.5", ErrorKind::Value),
         ("sum_scale = 0.01", "sum_scale = inf", ErrorKind::Value),
         ("sum_scale = 0.01", "sum_scale = 0.0", ErrorKind::Value),
         ("ratio = 1.0", "ratio = nan", ErrorKind::Value),

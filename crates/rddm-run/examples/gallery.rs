@@ -13,6 +13,7 @@
 use std::error::Error;
 use std::path::Path;
 
+use ndarray::Axis;
 use rddm_image::{EncodeOptions, Format, Limits, Picture};
 use rddm_manifest::Manifest;
 use rddm_runtime::{Control, Restorer};
@@ -31,6 +32,8 @@ struct Entry {
     model: String,
     /// The picture to restore; none for a model that generates.
     input: Option<String>,
+    /// What to restore of it, for a model that takes a mask.
+    mask: Option<String>,
     output: String,
     caption: String,
 }
@@ -50,7 +53,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     for entry in &gallery.pictures {
         let (manifest, restorer) = restorer(&root, &entry.model)?;
         let shows = match (&entry.input, manifest.picture.size) {
-            (Some(input), _) => before_and_after(&restorer, &examples.join(input))?,
+            (Some(input), _) => {
+                let mask = entry.mask.as_ref().map(|mask| examples.join(mask));
+                before_and_after(&restorer, &examples.join(input), mask.as_deref())?
+            }
             (None, Some(size)) => square(&restorer, size.map(|side| side as usize))?,
             (None, None) => return Err(format!("{} needs an input", entry.model).into()),
         };
@@ -80,9 +86,17 @@ fn restorer(root: &Path, model: &str) -> Result<(Manifest, Restorer), Box<dyn Er
     Ok((model.manifest, restorer))
 }
 
-fn before_and_after(restorer: &Restorer, input: &Path) -> Result<Picture, Box<dyn Error>> {
-    let before = rddm_image::read(input, &Limits::default())?;
-    let pixels = restorer.restore(before.pixels.view(), None, &mut |_| Control::Continue)?;
+fn before_and_after(
+    restorer: &Restorer,
+    input: &Path,
+    mask: Option<&Path>,
+) -> Result<Picture, Box<dyn Error>> {
+    let read = |path: &Path| rddm_image::read(path, &Limits::default());
+    let before = read(input)?;
+    let mask = mask.map(read).transpose()?;
+    // A mask is grey: one channel is as good as another.
+    let mask = mask.as_ref().map(|mask| mask.pixels.index_axis(Axis(0), 0));
+    let pixels = restorer.restore(before.pixels.view(), mask, &mut |_| Control::Continue)?;
     Ok(rddm_image::side_by_side(&[&before, &Picture::new(pixels)])?)
 }
 

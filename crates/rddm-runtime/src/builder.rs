@@ -364,5 +364,6 @@ pub fn sampler_of(manifest: &Manifest) -> Result<SamplerSpec, Error> {
         time_encoding: sampler.time_encoding.as_str().parse()?,
         conditional: sampler.conditional,
         method: sampler.method.as_str().parse()?,
+        residual_limit: sampler.residual_limit,
     })
 }

@@ -70,6 +70,8 @@ pub struct Diffusion {
     pub time_encoding: TimeEncoding,
     /// Whether there is a degraded picture; without one the network generates, and the residual is `-I_0`.
     pub conditional: bool,
+    /// What a validation cuts the residual to, as the manifest's `sampler.residual_limit`.
+    pub residual_limit: f32,
 }
 
 /// A curve of coefficients over the time.
@@ -265,6 +267,7 @@ impl Default for Diffusion {
             objective: Objective::PredResNoise,
             time_encoding: TimeEncoding::Index,
             conditional: true,
+            residual_limit: 1.0,
         }
     }
 }

@@ -61,6 +61,7 @@ pub fn sampler(recipe: &Recipe, steps: usize) -> Result<Sampler, Error> {
         objective: recipe.diffusion.objective,
         time_encoding: recipe.diffusion.time_encoding,
         conditional: recipe.diffusion.conditional,
+        residual_limit: recipe.diffusion.residual_limit,
         steps,
         ..SamplerSpec::default()
     };

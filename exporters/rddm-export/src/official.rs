@@ -78,6 +78,7 @@ pub fn export(path: &Path, options: &Options) -> Result<Exported, Error> {
             objective,
             steps: options.steps,
             eta: 0.0,
+            residual_limit: 1.0,
             time_encoding: options.time_encoding,
             conditional,
             method: Method::Ddim,

@@ -29,6 +29,9 @@ pub struct SamplerSpec {
     pub conditional: bool,
     /// The way back.
     pub method: Method,
+    /// `Î_res` is cut to ± this, above 0 and at most 2: 1 as in the paper's code, 2 for degradations that change a value by
+    /// more than half of the range, which pictures in [-1, 1] allow.
+    pub residual_limit: f32,
 }
 
 impl Default for SamplerSpec {
@@ -42,6 +45,7 @@ impl Default for SamplerSpec {
             time_encoding: TimeEncoding::Index,
             conditional: true,
             method: Method::Ddim,
+            residual_limit: 1.0,
         }
     }
 }
@@ -55,6 +59,7 @@ pub struct Sampler {
     objective: Objective,
     conditional: bool,
     start_scale: f32,
+    residual_limit: f32,
     steps: Vec<Step>,
 }
 
@@ -155,7 +160,17 @@ impl Sampler {
                 format!("eta is {}; it must lie in 0 to 1", spec.eta),
             ));
         }
+        if !(spec.residual_limit > 0.0 && spec.residual_limit <= 2.0) {
+            return Err(Error::new(
+                ErrorKind::InvalidSampler,
+                format!(
+                    "residual_limit is {}; it must lie above 0 and be at most 2",
+                    spec.residual_limit
+                ),
+            ));
+        }
         Ok(Self {
+            residual_limit: spec.residual_limit,
             objective: spec.objective,
             conditional: spec.conditional,
             start_scale: libm::sqrt(spec.schedule.sum_scale) as f32,

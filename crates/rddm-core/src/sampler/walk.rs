@@ -71,14 +71,15 @@ impl Sampler {
             z: slices.z.filter(|_| step.needs_noise),
             ..slices
         };
+        let limit = self.residual_limit;
         // Each arm has loops of its own, which have nothing left to decide.
         match self.objective {
-            PredResNoise => slices.walk(PredResNoise, step, x_t, tell),
-            PredRes => slices.walk(PredRes, step, x_t, tell),
-            PredNoise => slices.walk(PredNoise, step, x_t, tell),
-            PredX0Noise => slices.walk(PredX0Noise, step, x_t, tell),
-            PredResAddNoise => slices.walk(PredResAddNoise, step, x_t, tell),
-            PredX0AddNoise => slices.walk(PredX0AddNoise, step, x_t, tell),
+            PredResNoise => slices.walk(PredResNoise, step, limit, x_t, tell),
+            PredRes => slices.walk(PredRes, step, limit, x_t, tell),
+            PredNoise => slices.walk(PredNoise, step, limit, x_t, tell),
+            PredX0Noise => slices.walk(PredX0Noise, step, limit, x_t, tell),
+            PredResAddNoise => slices.walk(PredResAddNoise, step, limit, x_t, tell),
+            PredX0AddNoise => slices.walk(PredX0AddNoise, step, limit, x_t, tell),
         }
         Ok(())
     }
@@ -105,26 +106,27 @@ impl Slices<'_> {
         self,
         objective: Objective,
         step: &Step,
+        limit: f32,
         x_t: &mut [f32],
         mut tell: impl FnMut(usize, Prediction),
     ) {
         let sums = step.sums;
         match step.motion {
             Motion::Finish => self.each(x_t, |position, x, [input, first, second, _]| {
-                let prediction = objective.predict(sums, x, input, first, second);
+                let prediction = objective.predict(sums, limit, x, input, first, second);
                 tell(position, prediction);
                 prediction.x_start
             }),
             Motion::Along { residual, noise, sigma } => {
                 self.each(x_t, |position, x, [input, first, second, z]| {
-                    let prediction = objective.predict(sums, x, input, first, second);
+                    let prediction = objective.predict(sums, limit, x, input, first, second);
                     tell(position, prediction);
                     x - residual * prediction.residual - noise * prediction.noise + sigma * z
                 });
             }
             Motion::Posterior { picture, residual, start, sigma } => {
                 self.each(x_t, |position, x, [input, first, second, z]| {
-                    let prediction = objective.predict(sums, x, input, first, second);
+                    let prediction = objective.predict(sums, limit, x, input, first, second);
                     tell(position, prediction);
                     picture * x
                         + residual * prediction.residual
