@@ -275,6 +275,22 @@ fn lambda_chooses_and_the_training_goes_on() {
 }
 
 #[test]
+fn a_device_that_is_not_there_is_no_silent_fallback() {
+    let bench = Bench::new(1);
+    let cuda = if cfg!(feature = "cuda") { (8, "driver") } else { (2, "--features cuda") };
+    for (device, (code, next)) in [("cuda", cuda), ("gpu", (2, "cpu or cuda"))] {
+        let mut command = bench.command("run");
+        // Hides the GPUs of a machine that has some.
+        let output = command.args(["--device", device]).env("CUDA_VISIBLE_DEVICES", "").output();
+        let output = output.unwrap();
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{text}");
+        assert!(text.contains(&format!("--device {device}: ")) && text.contains(next), "{text}");
+        assert!(!text.contains("panicked") && !bench.path("run").exists(), "{text}");
+    }
+}
+
+#[test]
 fn a_run_of_another_recipe_is_not_overwritten() {
     let bench = Bench::new(3);
     assert!(bench.train("run").status.success());

@@ -135,7 +135,7 @@ impl Work {
         let device = match self.device.as_str() {
             "cpu" => Device::flex(),
             #[cfg(feature = "cuda")]
-            "cuda" => Device::cuda(0),
+            "cuda" => cuda()?,
             #[cfg(not(feature = "cuda"))]
             "cuda" => {
                 return Err(Failure {
@@ -150,4 +150,15 @@ impl Work {
         };
         Ok(device.autodiff())
     }
+}
+
+/// The first CUDA device. burn panics where there is none, so it is asked for what there is.
+#[cfg(feature = "cuda")]
+fn cuda() -> Result<Device, Failure> {
+    if Device::enumerate(burn::tensor::DeviceType::Cuda).is_empty() {
+        let text = "--device cuda: no NVIDIA GPU that can be used here, or no driver for it; install NVIDIA's driver (does \
+                    nvidia-smi list a GPU?), look at CUDA_VISIBLE_DEVICES, or train with --device cpu";
+        return Err(Failure { code: 8, text: text.into() });
+    }
+    Ok(Device::cuda(0))
 }
