@@ -40,7 +40,7 @@ fn read(tensor: &TensorProto, shape: &[usize]) -> Result<Vec<f32>, Error> {
     let count =
         |dims: &[usize]| dims.iter().try_fold(1_usize, |count, &dim| count.checked_mul(dim));
     let whole = tensor.data_type == FLOAT
-        && tensor.raw_data.len() % 4 == 0
+        && tensor.raw_data.len().is_multiple_of(4)
         && count(&dims) == Some(values.len())
         && count(shape) == Some(values.len());
     let long = |dims: &[usize]| dims.iter().copied().filter(|&dim| dim != 1).collect::<Vec<_>>();
@@ -51,7 +51,7 @@ fn read(tensor: &TensorProto, shape: &[usize]) -> Result<Vec<f32>, Error> {
         (&[outputs, channels, height, _], &[_, _, rows, columns])
             if whole
                 && rows > 0
-                && height % rows == 0
+                && height.is_multiple_of(rows)
                 && dims == [outputs, channels, height, height / rows * columns]
                 && shape[..2] == [outputs, channels * (height / rows).pow(2)] =>
         {
