@@ -55,10 +55,6 @@ def clahe(picture, mask):
     return exposure.equalize_adapthist(gamma(picture, mask), clip_limit=0.01)
 
 
-def unsharp(picture, mask):
-    return 2 * picture - filters.gaussian(picture, 1.5, channel_axis=-1)
-
-
 def biharmonic(picture, mask):
     return restoration.inpaint_biharmonic(picture, mask > 0, channel_axis=-1)
 
@@ -80,7 +76,6 @@ METHODS = {
     "rain100/input_H": {"median 3×3": median, "non-local means": nl_means},
     "kodak24/lol": {"gamma": gamma, "gamma, CLAHE": clahe},
     "kodak24/lol-derain": {"gamma": gamma, "gamma, CLAHE": clahe},
-    "kodak24/deblur": {"unsharp mask": unsharp},
     "kodak24/inpaint": {"biharmonic": biharmonic},
     "kodak24/shadow-mask": {"matched means": matched},
 }

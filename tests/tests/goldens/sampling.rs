@@ -45,6 +45,8 @@ impl Plan<'_> {
                 "deterministic" => Method::Ddim,
                 other => other.parse().map_err(text)?,
             },
+            // As the official code has it.
+            residual_limit: 1.0,
         };
         match self.walked()? {
             None => Sampler::new(spec).map_err(text),
