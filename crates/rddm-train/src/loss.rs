@@ -82,6 +82,14 @@ impl Batch {
         self.input() - self.residual.clone()
     }
 
+    /// 1 where the mask is above 0, else 0, `[n, 1, h, w]`; nothing without a mask.
+    fn inside(&self) -> Option<Tensor<4>> {
+        let pictures = 2 * self.residual.dims()[1];
+        let planes = self.x.dims()[1].checked_sub(pictures).filter(|&planes| planes > 0)?;
+        let mask = self.x.clone().narrow(1, pictures, planes).max_dim(1);
+        Some(mask.greater_elem(-1.0).float())
+    }
+
     /// What the network should have said, in the order of its outputs.
     pub fn targets(&self, objective: Objective) -> Vec<Tensor<4>> {
         let (residual, noise) = (self.residual.clone(), self.noise.clone());
@@ -111,9 +119,14 @@ pub fn loss(
         Objective::PredNoise => Some(0),
         _ => Some(1),
     };
+    let inside = if training.within_mask { batch.inside() } else { None };
     let terms = predictions.iter().zip(batch.targets(objective)).enumerate();
     let terms = terms.map(|(place, (output, target))| {
         let error = output.clone() - target;
+        let error = match &inside {
+            Some(inside) => error * inside.clone(),
+            None => error,
+        };
         if noisy != Some(place) {
             return distance(error, training.loss);
         }

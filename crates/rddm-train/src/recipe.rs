@@ -182,6 +182,9 @@ pub struct Training {
     pub noise_unit: NoiseUnit,
     /// Share of the examples at the last time `T - 1`, where sampling starts; the other times are uniform.
     pub last_time: f64,
+    /// Counts errors only where the mask is above 0: what it leaves out is kept when the network runs, and a network that need
+    /// not be right there need not know the mask's border to the pixel.
+    pub within_mask: bool,
     /// Replicas of the network that share each batch, one thread each.
     pub workers: usize,
     /// Steps between two checkpoints.
@@ -288,6 +291,7 @@ impl Default for Training {
             noise_weight: 1.0,
             noise_unit: NoiseUnit::Picture,
             last_time: 0.5,
+            within_mask: false,
             workers: 1,
             checkpoint_every: 500,
         }
@@ -395,6 +399,9 @@ impl Recipe {
             if !(0.0..=1.0).contains(&value) {
                 return wrong(key, format!("{value} is not within 0 ..= 1"));
             }
+        }
+        if training.within_mask && !self.masked() {
+            return wrong("training.within_mask", "the network takes no mask".into());
         }
         self.check_network()?;
         if self.validation.steps.iter().any(|&steps| steps == 0 || steps > self.diffusion.timesteps)

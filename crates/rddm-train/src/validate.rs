@@ -132,6 +132,12 @@ fn restore(
         let second = outputs.get(1).map(Vec::as_slice);
         sampler.step(index, &mut picture, &input, &outputs[0], second, None).map_err(failed)?;
     }
+    // What the mask leaves out is kept, as the runtime keeps it.
+    for ((value, input), mask) in picture.iter_mut().zip(&input).zip(mask.iter().cycle()) {
+        if *mask <= -1.0 {
+            *value = *input;
+        }
+    }
     let picture = picture.iter().map(|value| 0.5 * (value + 1.0)).collect();
     Array3::from_shape_vec((channels, height, width), picture)
         .map_err(|error| Error::new(Kind::Run, error.to_string()))

@@ -286,3 +286,28 @@ impl Goldens {
         StateDict::from_safetensors(file, &std::fs::read(self.folder.join(file)).unwrap()).unwrap()
     }
 }
+
+#[test]
+fn errors_outside_of_the_mask_count_for_nothing_where_that_is_asked_for() {
+    let device = Device::flex();
+    let schedule = Schedule::new(&ScheduleSpec::default()).unwrap();
+    let picture = |values: [f32; 12]| {
+        Tensor::from_data(TensorData::new(values.to_vec(), [1, 3, 2, 2]), &device)
+    };
+    let (clean, degraded) = (picture([0.25; 12]), picture([-0.5; 12]));
+    let mask = Tensor::<4>::from_floats([[[[1.0, -0.5], [-1.0, -1.0]]]], &device);
+    let noise = picture([0.0; 12]);
+    let batch =
+        Batch::diffuse(clean, Some(degraded), Some(mask.clone()), noise.clone(), &[999], &schedule)
+            .unwrap();
+    let of = |wrong: Tensor<4>, within_mask: bool| {
+        let training = Training { within_mask, ..Training::default() };
+        let predictions = [batch.residual.clone() + wrong, noise.clone()];
+        loss(&predictions, &batch, Objective::PredResNoise, &training).into_scalar::<f32>()
+    };
+    let inside = mask.greater_elem(-1.0).float().repeat_dim(1, 3);
+    let outside = inside.clone().mul_scalar(-1.0).add_scalar(1.0);
+    assert_eq!(of(outside.clone(), true), 0.0);
+    assert!(of(outside, false) > 0.4);
+    assert_eq!(of(inside.clone(), true), of(inside, false));
+}
