@@ -121,7 +121,8 @@ impl Objective {
         first: f32,
         second: f32,
     ) -> Prediction {
-        let cut = |residual: f32| residual.clamp(-limit, limit);
+        // Not `clamp`, which looks whether the limits are in order, for each value.
+        let cut = |residual: f32| residual.max(-limit).min(limit);
         match self {
             Self::PredResNoise => from_both(sums, x_t, cut(first), second),
             Self::PredResAddNoise => from_both(sums, x_t, cut(first), second - first),
