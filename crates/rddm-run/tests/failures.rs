@@ -29,6 +29,16 @@ fn usage_is_two() {
 }
 
 #[test]
+fn a_model_that_needs_a_mask_says_how_to_give_one() {
+    let bench = Bench::new();
+    bench.picture("a.png", 8, 8);
+    let manifest = std::fs::read_to_string(bench.path("registry/tiny.toml")).unwrap();
+    bench.publish(&manifest.replace("mask = false", "mask = true"));
+    bench.restore("a.png").ends(2).says(&["tiny needs a mask", "--mask FILE"]);
+    assert_eq!(bench.files(), ["a.png"]);
+}
+
+#[test]
 fn a_picture_that_cannot_be_read_is_three() {
     let bench = Bench::new();
     bench.write("text.png", b"I am no picture");
