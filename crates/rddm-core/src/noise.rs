@@ -39,6 +39,9 @@ impl NoiseField {
     }
 
     /// The values of a counter's block and of those that follow it in the row.
+    ///
+    /// Sums and products in f64, and a root, in one order: the same bits on every machine. The error is a few units in the
+    /// last place of f64, far below one of f32.
     #[inline(always)]
     fn normals(&self, counter: [u32; 4], out: &mut [[f32; 4]; BLOCKS]) {
         let words: [[u32; BLOCKS]; 4] = self.philox.blocks(counter);

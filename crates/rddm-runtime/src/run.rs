@@ -112,8 +112,9 @@ impl<'a> Run<'a> {
     }
 
     fn take_row(&mut self, y: usize, line: &[f32]) -> Result<(), Error> {
-        if !all_finite(line) {
-            let at = line.iter().position(|value| !value.is_finite()).unwrap_or(0);
+        if !all_finite(line)
+            && let Some(at) = line.iter().position(|value| !value.is_finite())
+        {
             let width = self.job.size[2];
             let what = format!("the picture has no number at column {}, row {y}", at % width);
             return Err(Error::new(ErrorKind::Input, what));

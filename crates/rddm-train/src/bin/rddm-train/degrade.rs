@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use ndarray::{Array3, Axis, concatenate};
 use rddm_train::Recipe;
 use rddm_train::data::Picture8;
 use rddm_train::degrade::{DegradationSpec, Degraded, build, once};
@@ -59,11 +60,10 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
     let clean = Picture8::read_at_least(&input, 1)?;
     let Degraded { picture, mask: drawn } = once(degradation.as_ref(), &clean.whole(), seed);
     if let Some(path) = &mask {
-        let drawn = drawn.as_ref().and_then(|mask| mask.broadcast(picture.raw_dim()));
         let Some(drawn) = drawn else {
             return Err(wrong("--mask: this degradation is all over the picture and has no mask"));
         };
-        Picture8::quantise(&drawn.to_owned()).write(path)?;
+        write_mask(&drawn.insert_axis(Axis(0)), path)?;
     }
     Ok(Picture8::quantise(&picture).write(&output)?)
 }
@@ -75,12 +75,17 @@ fn folder(input: &Path, output: &Path, spec: &DegradationSpec, seed: u64) -> Res
         let name = Path::new(&name).with_extension("png");
         Picture8::quantise(&pair.target).write(&output.join("gt").join(&name))?;
         Picture8::quantise(&pair.input).write(&output.join("input").join(&name))?;
-        let colours = pair.target.raw_dim();
-        if let Some(mask) = pair.mask.as_ref().and_then(|mask| mask.broadcast(colours)) {
-            Picture8::quantise(&mask.to_owned()).write(&output.join("mask").join(&name))?;
+        if let Some(mask) = &pair.mask {
+            write_mask(mask, &output.join("mask").join(&name))?;
         }
     }
     Ok(())
+}
+
+/// Writes a mask, `[1, height, width]`, as a grey picture of three equal colours.
+fn write_mask(mask: &Array3<f32>, path: &Path) -> Result<(), Failure> {
+    let colours = concatenate![Axis(0), *mask, *mask, *mask];
+    Ok(Picture8::quantise(&colours).write(path)?)
 }
 
 /// The first degradation of a recipe.
@@ -89,7 +94,8 @@ pub(crate) fn of_recipe(recipe: &Recipe, path: &Path) -> Result<DegradationSpec,
         Source::Degraded { degradation, .. } => Some(degradation.clone()),
         _ => None,
     });
-    spec.ok_or_else(|| wrong(&format!("{}: no source degrades", path.display())))
+    let problem = "no source degrades; name a recipe that has one of the kind \"degraded\"";
+    spec.ok_or_else(|| wrong(&format!("{}: {problem}", path.display())))
 }
 
 fn wrong(text: &str) -> Failure {
