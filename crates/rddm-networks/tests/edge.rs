@@ -11,7 +11,7 @@ mod drawn;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use drawn::drawn;
-use rddm_networks::edge::EdgeConfig;
+use rddm_networks::edge::{BlockKind, EdgeConfig, Norm};
 
 fn small() -> EdgeConfig {
     EdgeConfig { widths: vec![8, 12], blocks: vec![1, 1], time_width: 8, ..EdgeConfig::default() }
@@ -52,7 +52,11 @@ fn the_time_changes_the_answer() {
 #[test]
 fn the_receptive_radius_bounds_the_reach() {
     let device = Device::flex();
-    for config in [small(), EdgeConfig { widths: vec![8, 8, 8], ..EdgeConfig::default() }] {
+    let naf = EdgeConfig { block: BlockKind::Naf, norm: Norm::Channel, ..small() };
+    let flat = EdgeConfig { widths: vec![8], blocks: vec![3], light: true, ..small() };
+    let three = EdgeConfig { widths: vec![8, 8, 8], ..EdgeConfig::default() };
+    let shrunk = EdgeConfig { shrink: 3, unshuffle: 1, light: true, ..small() };
+    for config in [small(), naf, flat, three, shrunk] {
         let network = drawn(config.init(&device));
         let radius = config.receptive_radius();
         let side = 2 * (radius + 2 * config.multiple());
@@ -86,6 +90,8 @@ fn a_config_that_makes_no_network_names_its_key() {
     assert_eq!(wrong.check().unwrap_err().key(), "blocks");
     let wrong = EdgeConfig { time_width: 7, ..EdgeConfig::default() };
     assert_eq!(wrong.check().unwrap_err().key(), "time_width");
+    let wrong = EdgeConfig { in_channels: 3, light: true, ..EdgeConfig::default() };
+    assert_eq!(wrong.check().unwrap_err().key(), "light");
     assert!(EdgeConfig::default().check().is_ok());
 }
 
@@ -93,7 +99,8 @@ fn a_config_that_makes_no_network_names_its_key() {
 fn a_new_network_predicts_nothing() {
     let device = Device::flex();
     let x = Tensor::<4>::ones([1, 6, 8, 8], &device);
-    let outputs = small().init(&device).forward(x, twice(Tensor::from_floats([999.0], &device)));
+    let network = EdgeConfig { light: true, ..small() }.init(&device);
+    let outputs = network.forward(x, twice(Tensor::from_floats([999.0], &device)));
     let largest: f32 = outputs[0].clone().abs().max().into_scalar();
     assert_eq!(largest, 0.0);
 }

@@ -14,16 +14,17 @@ mod error;
 pub mod evaluate;
 pub mod log;
 pub mod loss;
+mod published;
 pub mod rate;
 pub mod recipe;
 pub mod replicas;
 pub mod run;
 pub mod select;
-mod start;
 mod text;
 mod trainer;
 pub mod validate;
 
 pub use error::{Error, Kind};
+pub use published::Published;
 pub use recipe::Recipe;
 pub use trainer::{Event, train};

@@ -139,11 +139,16 @@ pub fn loss(
     terms.reduce(|sum, term| sum + term).unwrap_or_else(|| Tensor::zeros([1], &batch.x.device()))
 }
 
-/// The mean over everything of an error's size.
+/// The size of an error, a scalar.
 pub(crate) fn distance(error: Tensor<4>, distance: Distance) -> Tensor<1> {
     match distance {
         Distance::L1 => error.abs().mean(),
         Distance::L2 => error.square().mean(),
+        Distance::Psnr => {
+            // The least that counts is that of 100 dB.
+            let quarter = error.square().mul_scalar(0.25).flatten::<2>(1, 3).mean_dim(1);
+            quarter.add_scalar(1e-10).log().mean().mul_scalar(10.0 / std::f64::consts::LN_10)
+        }
     }
 }
 

@@ -32,6 +32,9 @@ pub struct Recipe {
     /// The model whose weights it begins with; new ones without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start: Option<Start>,
+    /// The model whose answers are learnt beside the truth; none without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub teacher: Option<Teacher>,
     /// Where examples come from.
     pub data: Vec<Source>,
     /// How long and how it is trained.
@@ -48,6 +51,23 @@ pub struct Start {
     pub model: ModelId,
     /// Digest of its network's file, so that the recipe means the same after a newer version is published.
     pub sha256: Digest,
+}
+
+/// A larger model that a smaller one learns from: distillation (Hinton et al., 2015), of pictures.
+///
+/// The first output of the network is drawn to the teacher's, so that the teacher has to predict the same: the residual,
+/// or the picture.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Teacher {
+    /// A model of the zoo.
+    pub model: ModelId,
+    /// Digest of its network's file.
+    pub sha256: Digest,
+    /// Its network, as its own recipe has it.
+    pub network: NetworkConfig,
+    /// What its answers count, within 0 ..= 1; the truth counts the rest.
+    pub weight: f64,
 }
 
 /// The diffusion of a recipe; the defaults are the paper's for restoration.
@@ -217,7 +237,7 @@ pub enum Augment {
     Turn,
 }
 
-/// Distance of a prediction from the truth, a mean over everything.
+/// Distance of a prediction from the truth, a mean over everything unless said otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Distance {
@@ -225,6 +245,8 @@ pub enum Distance {
     L1,
     /// `(a - b)²`.
     L2,
+    /// The negative PSNR in dB of differences of 2, the whole range: `10 log10(mean (a - b)² / 4)`, a mean over pictures.
+    Psnr,
 }
 
 /// Unit in which the noise's error is counted.
@@ -398,6 +420,27 @@ impl Recipe {
         {
             if !(0.0..=1.0).contains(&value) {
                 return wrong(key, format!("{value} is not within 0 ..= 1"));
+            }
+        }
+        if let Some(teacher) = &self.teacher {
+            teacher.network.check().map_err(|error| Error::new(Kind::Recipe, error.to_string()))?;
+            if !(0.0..=1.0).contains(&teacher.weight) {
+                return wrong(
+                    "teacher.weight",
+                    format!("{} is not within 0 ..= 1", teacher.weight),
+                );
+            }
+            let sides = |network: &NetworkConfig| (network.channels(), network.in_channels());
+            if sides(&teacher.network) != sides(&self.network) {
+                let problem =
+                    "it takes other pictures than the network: compare channels and in_channels";
+                return wrong("teacher.network", problem.into());
+            }
+            let crops = [training.crop].into_iter().chain(training.grow.iter().map(|g| g.crop));
+            let multiple = teacher.network.multiple();
+            if let Some(crop) = crops.into_iter().find(|crop| !crop.is_multiple_of(multiple)) {
+                let problem = format!("{crop} is no multiple of the teacher's {multiple}");
+                return wrong("training.crop", problem);
             }
         }
         if training.within_mask && !self.masked() {

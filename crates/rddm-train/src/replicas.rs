@@ -10,12 +10,10 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 use rayon::{ThreadPool, ThreadPoolBuilder};
-use rddm_core::Objective;
 use rddm_networks::Network;
 
 use crate::error::{Error, Kind};
-use crate::loss::{Batch, loss};
-use crate::recipe::Training;
+use crate::loss::Batch;
 
 /// The threads that share each batch.
 pub struct Replicas {
@@ -35,22 +33,19 @@ impl Replicas {
         Ok(Self { pools })
     }
 
-    /// The mean loss over the parts, and its gradients for `network`. `make` makes part `i`, one for each replica, on the
-    /// replica's own thread.
+    /// The mean loss over the parts, and its gradients for `network`. `make` makes part `i`, one for each replica, and
+    /// `measure` its loss, on the replica's own thread.
     pub fn gradients(
         &self,
         network: &Network,
         device: &Device,
-        objective: Objective,
-        training: &Training,
         make: &(dyn Fn(usize) -> Batch + Sync),
+        measure: &(dyn Fn(&Network, Batch) -> Tensor<1> + Sync),
     ) -> (f64, GradientsParams) {
         let share = 1.0 / self.pools.len() as f64;
         let one = |part: usize, pool: &ThreadPool, replica: Network| {
             pool.install(|| {
-                let batch = make(part);
-                let predictions = replica.forward(batch.x.clone(), batch.times.clone());
-                let loss = loss(&predictions, &batch, objective, training).mul_scalar(share);
+                let loss = measure(&replica, make(part)).mul_scalar(share);
                 let gradients = GradientsParams::from_grads(loss.backward(), &replica);
                 (f64::from(loss.into_scalar::<f32>()), gradients)
             })

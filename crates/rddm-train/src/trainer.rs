@@ -10,14 +10,16 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
 use rddm_core::Schedule;
+use rddm_networks::Network;
 
 use crate::data::{DataSet, example_generator};
 use crate::ema;
 use crate::error::{Error, Kind};
 use crate::log::{self, Entry, LoggedScore};
-use crate::loss::Batch;
+use crate::loss::{Batch, distance, loss};
+use crate::published::Published;
 use crate::rate::learning_rate;
-use crate::recipe::Recipe;
+use crate::recipe::{Recipe, Teacher};
 use crate::replicas::Replicas;
 use crate::run::{Checkpoint, Run, State};
 use crate::validate::{Score, validate};
@@ -49,8 +51,6 @@ pub enum Event<'a> {
 
 /// Trains `recipe` on the pictures below `data`, in the run folder `out`; goes on where that folder's checkpoint stands.
 ///
-/// `start` is the network file that the recipe's [`start`](Recipe::start) names; a training that goes on needs none.
-///
 /// `stop` is asked after each step; where it answers yes, a checkpoint is written and the training ends early.
 ///
 /// # Errors
@@ -60,13 +60,13 @@ pub fn train(
     data: &Path,
     out: &Path,
     device: &Device,
-    start: Option<&[u8]>,
+    published: Published<'_>,
     on_event: &mut dyn FnMut(Event<'_>),
     stop: &dyn Fn() -> bool,
 ) -> Result<(), Error> {
     let data = DataSet::load(recipe, data)?;
     let run = Run::open(out, recipe)?;
-    let mut session = Session::open(recipe, &run, start, device)?;
+    let mut session = Session::open(recipe, &run, published, device)?;
     let log = run.path("log.jsonl");
     if session.checkpoint.state.step > 0 {
         on_event(Event::Resumed { step: session.checkpoint.state.step });
@@ -128,6 +128,7 @@ impl From<Score> for LoggedScore {
 struct Session {
     checkpoint: Checkpoint,
     schedule: Schedule,
+    teacher: Option<Network>,
     replicas: Replicas,
 }
 
@@ -135,15 +136,22 @@ impl Session {
     fn open(
         recipe: &Recipe,
         run: &Run,
-        start: Option<&[u8]>,
+        published: Published<'_>,
         device: &Device,
     ) -> Result<Self, Error> {
         let schedule = schedule(recipe)?;
         let checkpoint = match run.load(begin(recipe, device)?)? {
             Some(checkpoint) => checkpoint,
-            None => begin(recipe, device)?.started(recipe, start)?,
+            None => begin(recipe, device)?.started(recipe, published.start)?,
         };
-        Ok(Self { checkpoint, schedule, replicas: Replicas::new(recipe.training.workers)? })
+        let teacher = recipe.teacher.as_ref();
+        let teacher = teacher.map(|teacher| teacher.load(published.teacher, device)).transpose()?;
+        Ok(Self {
+            checkpoint,
+            schedule,
+            teacher,
+            replicas: Replicas::new(recipe.training.workers)?,
+        })
     }
 
     /// One optimiser step; its loss.
@@ -157,9 +165,19 @@ impl Session {
             let indices = part * share..(part + 1) * share;
             batch(recipe, data, schedule, state.step, indices, device).0
         };
-        let objective = recipe.diffusion.objective;
-        let (loss, gradients) =
-            self.replicas.gradients(network, device, objective, training, &make);
+        let teacher = &self.teacher;
+        let measure = |network: &Network, batch: Batch| {
+            let predictions = network.forward(batch.x.clone(), batch.times.clone());
+            let truth = loss(&predictions, &batch, recipe.diffusion.objective, training);
+            let (Some(teacher), Some(Teacher { weight, .. })) = (teacher, &recipe.teacher) else {
+                return truth;
+            };
+            let times = batch.times.map(Tensor::inner);
+            let answer = Tensor::from_inner(teacher.forward(batch.x.inner(), times).remove(0));
+            let drawn = distance(predictions[0].clone() - answer, training.loss);
+            truth.mul_scalar(1.0 - weight) + drawn.mul_scalar(*weight)
+        };
+        let (loss, gradients) = self.replicas.gradients(network, device, &make, &measure);
         let rate = learning_rate(training, state.step);
         *network = optimizer.step(rate, network.clone(), gradients);
         let decay = ema::decay(training.ema, state.step);

@@ -311,3 +311,19 @@ fn errors_outside_of_the_mask_count_for_nothing_where_that_is_asked_for() {
     assert!(of(outside, false) > 0.4);
     assert_eq!(of(inside.clone(), true), of(inside, false));
 }
+
+#[test]
+fn the_psnr_of_each_picture_counts_alike() {
+    let device = Device::flex();
+    let schedule = Schedule::new(&ScheduleSpec::default()).unwrap();
+    let zeros = Tensor::<4>::zeros([2, 1, 2, 2], &device);
+    let input = Some(zeros.clone());
+    let batch =
+        Batch::diffuse(zeros.clone(), input, None, zeros.clone(), &[999; 2], &schedule).unwrap();
+    // Off by 0.2 and by 0.002 of a range of 2: 20 dB and 60 dB.
+    let wrong = Tensor::<4>::from_floats([[[[0.2]]], [[[0.002]]]], &device);
+    let training = Training { loss: Distance::Psnr, ..Training::default() };
+    let found = loss(&[batch.residual.clone() + wrong], &batch, Objective::PredRes, &training);
+    let found = found.into_scalar::<f32>();
+    assert!((found + 40.0).abs() < 1e-3, "{found}");
+}

@@ -1,4 +1,4 @@
-//! The block of the plain U-shape.
+//! The blocks of the `edge` family.
 
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
@@ -9,34 +9,97 @@ use burn::tensor::{Device, Tensor};
 use super::Norm;
 use crate::ChannelLayerNorm;
 
+/// A block of either kind: `x` `[n, width, h, w]` and a time `[n, time_width]` to the shape of `x`.
+#[derive(Module, Debug)]
+pub(super) enum Block {
+    Plain(PlainBlock),
+    Naf(NafBlock),
+}
+
+impl Block {
+    pub(super) fn forward(&self, x: Tensor<4>, time: Tensor<2>) -> Tensor<4> {
+        match self {
+            Self::Plain(block) => block.forward(x, time),
+            Self::Naf(block) => block.forward(x, time),
+        }
+    }
+}
+
 /// `x + conv(relu(conv(norm(x)) + linear(time)))`, both convolutions 3×3; `norm` where the network has one.
 #[derive(Module, Debug)]
-pub struct ResidualBlock {
+pub(super) struct PlainBlock {
     norm: Option<ChannelLayerNorm>,
     first: Conv2d,
     time: Linear,
     second: Conv2d,
 }
 
-impl ResidualBlock {
+impl PlainBlock {
     pub(super) fn new(width: usize, time_width: usize, norm: Norm, device: &Device) -> Self {
         Self {
-            norm: (norm == Norm::Channel).then(|| ChannelLayerNorm::new(width, device)),
+            norm: norm.init(width, device),
             first: convolution(width, width, device),
             time: LinearConfig::new(time_width, width).init(device),
             second: convolution(width, width, device),
         }
     }
 
-    /// `x` is `[n, width, h, w]`, `time` is `[n, time_width]`; the answer has the shape of `x`.
-    pub fn forward(&self, x: Tensor<4>, time: Tensor<2>) -> Tensor<4> {
+    fn forward(&self, x: Tensor<4>, time: Tensor<2>) -> Tensor<4> {
         let bias = self.time.forward(time).unsqueeze_dims::<4>(&[2, 3]);
-        let normed = match &self.norm {
-            Some(norm) => norm.forward(x.clone()),
-            None => x.clone(),
-        };
+        let normed = normed(self.norm.as_ref(), &x);
         x + self.second.forward(relu(self.first.forward(normed) + bias))
     }
+}
+
+/// `y = x + conv(gate(depthwise(conv(norm(x)) + linear(time))))`, then `y + conv(gate(conv(norm(y))))`; all convolutions
+/// 1×1 but the depthwise one, which is 3×3. A gate multiplies one half of the channels by the other.
+#[derive(Module, Debug)]
+pub(super) struct NafBlock {
+    first_norm: Option<ChannelLayerNorm>,
+    widen: Conv2d,
+    time: Linear,
+    depthwise: Conv2d,
+    narrow: Conv2d,
+    second_norm: Option<ChannelLayerNorm>,
+    second_widen: Conv2d,
+    second_narrow: Conv2d,
+}
+
+impl NafBlock {
+    pub(super) fn new(width: usize, time_width: usize, norm: Norm, device: &Device) -> Self {
+        let pointwise = |from, to| Conv2dConfig::new([from, to], [1, 1]).init(device);
+        let wide = 2 * width;
+        Self {
+            first_norm: norm.init(width, device),
+            widen: pointwise(width, wide),
+            time: LinearConfig::new(time_width, wide).init(device),
+            depthwise: Conv2dConfig::new([wide, wide], [3, 3])
+                .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
+                .with_groups(wide)
+                .init(device),
+            narrow: pointwise(width, width),
+            second_norm: norm.init(width, device),
+            second_widen: pointwise(width, wide),
+            second_narrow: pointwise(width, width),
+        }
+    }
+
+    fn forward(&self, x: Tensor<4>, time: Tensor<2>) -> Tensor<4> {
+        let bias = self.time.forward(time).unsqueeze_dims::<4>(&[2, 3]);
+        let wide = self.widen.forward(normed(self.first_norm.as_ref(), &x)) + bias;
+        let x = x + self.narrow.forward(gate(self.depthwise.forward(wide)));
+        let wide = self.second_widen.forward(normed(self.second_norm.as_ref(), &x));
+        x + self.second_narrow.forward(gate(wide))
+    }
+}
+
+fn normed(norm: Option<&ChannelLayerNorm>, x: &Tensor<4>) -> Tensor<4> {
+    norm.map_or_else(|| x.clone(), |norm| norm.forward(x.clone()))
+}
+
+fn gate(x: Tensor<4>) -> Tensor<4> {
+    let half = x.dims()[1] / 2;
+    x.clone().narrow(1, 0, half) * x.narrow(1, half, half)
 }
 
 /// A 3×3 convolution that keeps the size.

@@ -8,8 +8,9 @@ use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 use super::block::convolution;
-use super::{DecoderLevel, Edge, EncoderLevel, ResidualBlock};
-use crate::ConfigError;
+use super::block::{Block, NafBlock, PlainBlock};
+use super::{DecoderLevel, Edge, EncoderLevel};
+use crate::{ChannelLayerNorm, ConfigError};
 
 /// The shape of an [`Edge`] network. The defaults are a network of about half a million weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -21,6 +22,9 @@ pub struct EdgeConfig {
     pub in_channels: usize,
     /// How many pictures the network predicts: 2 (residual and noise) or 1.
     pub outputs: usize,
+    /// How many times smaller, on each side, the picture is made first; the answer is enlarged again (bilinear). For what
+    /// is smooth and has to be seen from afar, as light is, together with `light`.
+    pub shrink: usize,
     /// Side of the square of pixels that is folded into channels before the first convolution.
     pub unshuffle: usize,
     /// Channels at each resolution, finest first; the resolution halves from one to the next.
@@ -28,13 +32,40 @@ pub struct EdgeConfig {
     /// Residual blocks at each resolution, as many numbers as `widths`; above the coarsest they stand in the encoder
     /// and again in the decoder.
     pub blocks: Vec<usize>,
+    /// What a block is made of.
+    pub block: BlockKind,
     /// What normalises the input of each block.
     pub norm: Norm,
+    /// For what changes the light, which multiplies: the network also sees the logarithm of the degraded picture, in which a
+    /// shadow is the same step on every texture, and its first output gets a part `factors · (I_in + 1)`, without which a
+    /// network that only adds has to draw the picture's texture to give it back.
+    pub light: bool,
     /// Width of the time embedding: even, at least 4.
     pub time_width: usize,
     /// How many times the network is told: 1, the index, or 2, the sums `ᾱ_t T` and `β̄_t T`, for generation that is
     /// independent of the path.
     pub times: usize,
+}
+
+/// What a block is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BlockKind {
+    /// Two 3×3 convolutions with ReLU between them.
+    Plain,
+    /// The block of NAFNet (Chen et al., ECCV 2022): 1×1 and depthwise 3×3 convolutions with simple gates, without the
+    /// attention over pixels.
+    Naf,
+}
+
+impl BlockKind {
+    /// How far a block reaches, in pixels of its resolution.
+    fn reach(self) -> usize {
+        match self {
+            Self::Plain => 2,
+            Self::Naf => 1,
+        }
+    }
 }
 
 /// What normalises the input of a block. Statistics over pixels are no choice: a picture is computed in tiles.
@@ -47,16 +78,25 @@ pub enum Norm {
     Channel,
 }
 
+impl Norm {
+    pub(super) fn init(self, width: usize, device: &Device) -> Option<ChannelLayerNorm> {
+        (self == Self::Channel).then(|| ChannelLayerNorm::new(width, device))
+    }
+}
+
 impl Default for EdgeConfig {
     fn default() -> Self {
         Self {
             channels: 3,
             in_channels: 6,
             outputs: 2,
+            shrink: 1,
             unshuffle: 2,
             widths: vec![24, 48, 96],
             blocks: vec![1, 1, 2],
+            block: BlockKind::Plain,
             norm: Norm::None,
+            light: false,
             time_width: 64,
             times: 1,
         }
@@ -78,8 +118,14 @@ impl EdgeConfig {
         };
         at_most("channels", self.channels, 4)?;
         at_most("in_channels", self.in_channels, 16)?;
+        if self.light && self.in_channels < 2 * self.channels {
+            let problem =
+                "the network has no degraded picture whose light could change; leave it out";
+            return Err(ConfigError::new("light", problem));
+        }
         at_most("outputs", self.outputs, 2)?;
         at_most("times", self.times, 2)?;
+        at_most("shrink", self.shrink, 16)?;
         at_most("unshuffle", self.unshuffle, 8)?;
         at_most("widths", self.widths.len(), 6)?;
         for &width in &self.widths {
@@ -105,33 +151,57 @@ impl EdgeConfig {
 
     /// What height and width of the input must be multiples of.
     pub fn multiple(&self) -> usize {
-        self.unshuffle << (self.widths.len() - 1)
+        self.pixel() << (self.widths.len() - 1)
+    }
+
+    /// Side, in pixels of the picture, of one at the finest resolution of the U.
+    fn pixel(&self) -> usize {
+        self.shrink * self.unshuffle
     }
 
     /// How far, in pixels, an input pixel can be from an output pixel that it changes, rounded up to a multiple of
     /// [`multiple`](Self::multiple).
     pub fn receptive_radius(&self) -> usize {
         let coarsest = self.widths.len() - 1;
-        // Two 3×3 convolutions a block; above the coarsest level the blocks stand twice.
+        // Above the coarsest level the blocks stand twice.
         let blocks: usize = (self.blocks.iter().enumerate())
             .map(|(level, &count)| {
                 let sides = if level == coarsest { 1 } else { 2 };
-                2 * sides * count * (self.unshuffle << level)
+                self.block.reach() * sides * count * (self.pixel() << level)
             })
             .sum();
-        let stem_and_head = 2 * self.unshuffle;
+        let stem_and_head = 2 * self.pixel();
+        let enlarging = if self.shrink > 1 { self.shrink } else { 0 };
         // Folding, and the 2×2 convolutions between the levels, mix within a cell of the coarsest grid.
         let cell = self.multiple() - 1;
-        (blocks + stem_and_head + cell).next_multiple_of(self.multiple())
+        (blocks + stem_and_head + enlarging + cell).next_multiple_of(self.multiple())
     }
 
     /// A network with new weights, drawn from the device's generator.
     pub fn init(&self, device: &Device) -> Edge {
-        let (time_width, norm) = (self.time_width, self.norm);
-        let stack = |width: usize, count: usize| -> Vec<ResidualBlock> {
-            (0..count).map(|_| ResidualBlock::new(width, time_width, norm, device)).collect()
+        let time_width = self.time_width;
+        let stack = |width: usize, count: usize| -> Vec<Block> {
+            (0..count)
+                .map(|_| match self.block {
+                    BlockKind::Plain => {
+                        Block::Plain(PlainBlock::new(width, time_width, self.norm, device))
+                    }
+                    BlockKind::Naf => {
+                        Block::Naf(NafBlock::new(width, time_width, self.norm, device))
+                    }
+                })
+                .collect()
+        };
+        // What begins at zero predicts nothing: the restored picture is the degraded one.
+        let from_zero = |channels_out: usize| {
+            Conv2dConfig::new([self.widths[0], channels_out], [3, 3])
+                .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
+                .with_initializer(Initializer::Zeros)
+                .init(device)
         };
         let folded = self.unshuffle * self.unshuffle;
+        let logarithms = if self.light { self.channels } else { 0 };
+        let channels_in = (self.in_channels + logarithms) * folded;
         let channels_out = self.channels * self.outputs * folded;
         let levels = self.widths.len() - 1;
         Edge {
@@ -139,7 +209,7 @@ impl EdgeConfig {
             time: LinearConfig::new(time_width, time_width).init(device),
             second_time: (self.times == 2)
                 .then(|| LinearConfig::new(time_width, time_width).init(device)),
-            stem: convolution(self.in_channels * folded, self.widths[0], device),
+            stem: convolution(channels_in, self.widths[0], device),
             encoder: (0..levels)
                 .map(|level| EncoderLevel {
                     blocks: stack(self.widths[level], self.blocks[level]),
@@ -158,12 +228,9 @@ impl EdgeConfig {
                     blocks: stack(self.widths[level], self.blocks[level]),
                 })
                 .collect(),
-            // A new network predicts nothing: the restored picture is the degraded one.
-            head: Conv2dConfig::new([self.widths[0], channels_out], [3, 3])
-                .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
-                .with_initializer(Initializer::Zeros)
-                .init(device),
-            skip: Conv2dConfig::new([self.in_channels * folded, channels_out], [1, 1])
+            head: from_zero(channels_out),
+            factors: self.light.then(|| from_zero(self.channels * folded)),
+            skip: Conv2dConfig::new([channels_in, channels_out], [1, 1])
                 .with_bias(false)
                 .init(device),
             gain: LinearConfig::new(time_width, channels_out)
@@ -171,6 +238,8 @@ impl EdgeConfig {
                 .init(device),
             shuffle: PixelShuffleConfig::new(self.unshuffle).init(),
             time_width,
+            shrink: self.shrink,
+            channels: self.channels,
             outputs: self.outputs,
         }
     }

@@ -1,4 +1,4 @@
-//! The `edge` family: U-shapes of plain 3×3 residual blocks on pixel-unshuffled pictures.
+//! The `edge` family: U-shapes of residual blocks on pixel-unshuffled pictures; with one width, flat ones.
 //!
 //! They have no normalisation over pixels and no attention, so that an output pixel depends on a bounded neighbourhood
 //! ([`EdgeConfig::receptive_radius`]) and a picture can be computed in tiles; the time enters each block as a bias.
@@ -23,14 +23,17 @@
 mod block;
 mod config;
 
-pub use block::ResidualBlock;
-pub use config::{EdgeConfig, Norm};
+pub use config::{BlockKind, EdgeConfig, Norm};
+
+use block::Block;
 
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use burn::nn::{Linear, PixelShuffle, PixelUnshuffle};
 use burn::tensor::Tensor;
 use burn::tensor::activation::silu;
+use burn::tensor::module::{avg_pool2d, interpolate};
+use burn::tensor::ops::{AvgPoolOptions, InterpolateMode, InterpolateOptions};
 
 use crate::embedding::sinusoidal;
 
@@ -42,20 +45,23 @@ pub struct Edge {
     second_time: Option<Linear>,
     stem: Conv2d,
     encoder: Vec<EncoderLevel>,
-    bottom: Vec<ResidualBlock>,
+    bottom: Vec<Block>,
     decoder: Vec<DecoderLevel>,
     head: Conv2d,
+    factors: Option<Conv2d>,
     skip: Conv2d,
     gain: Linear,
     shuffle: PixelShuffle,
     time_width: usize,
+    shrink: usize,
+    channels: usize,
     outputs: usize,
 }
 
 /// Blocks at one resolution, then half of it.
 #[derive(Module, Debug)]
 struct EncoderLevel {
-    blocks: Vec<ResidualBlock>,
+    blocks: Vec<Block>,
     down: Conv2d,
 }
 
@@ -64,7 +70,7 @@ struct EncoderLevel {
 struct DecoderLevel {
     up: Conv2d,
     shuffle: PixelShuffle,
-    blocks: Vec<ResidualBlock>,
+    blocks: Vec<Block>,
 }
 
 impl Edge {
@@ -79,7 +85,15 @@ impl Edge {
             time = time + linear.forward(second);
         }
         let time = silu(time);
-        let folded = self.unshuffle.forward(x);
+        let degraded = self.factors.as_ref().map(|_| {
+            // From 0, black, to 2.
+            x.clone().narrow(1, self.channels, self.channels) + 1.0
+        });
+        let seen = match &degraded {
+            Some(degraded) => Tensor::cat(vec![x, logarithm(degraded.clone())], 1),
+            None => x,
+        };
+        let folded = self.unshuffle.forward(shrunk(seen, self.shrink));
         let mut x = self.stem.forward(folded.clone());
         let mut skips = Vec::with_capacity(self.encoder.len());
         for level in &self.encoder {
@@ -93,11 +107,34 @@ impl Edge {
             x = run(&level.blocks, x, &time);
         }
         let gain = self.gain.forward(time).unsqueeze_dims::<4>(&[2, 3]);
-        let x = self.head.forward(x) + self.skip.forward(folded) * gain;
-        self.shuffle.forward(x).chunk(self.outputs, 1)
+        let added = self.head.forward(x.clone()) + self.skip.forward(folded) * gain;
+        let whole = |folded| enlarged(self.shuffle.forward(folded), self.shrink);
+        let mut outputs = whole(added).chunk(self.outputs, 1);
+        if let Some((factors, degraded)) = self.factors.as_ref().zip(degraded) {
+            outputs[0] = outputs[0].clone() + whole(factors.forward(x)) * degraded;
+        }
+        outputs
     }
 }
 
-fn run(blocks: &[ResidualBlock], x: Tensor<4>, time: &Tensor<2>) -> Tensor<4> {
+fn run(blocks: &[Block], x: Tensor<4>, time: &Tensor<2>) -> Tensor<4> {
     blocks.iter().fold(x, |x, block| block.forward(x, time.clone()))
+}
+
+/// Of values within 0 ..= 2; about -1 to 1. Black is kept from falling without end.
+fn logarithm(x: Tensor<4>) -> Tensor<4> {
+    (x + 0.04).log() * 0.5 + 0.6
+}
+
+/// Means of squares of `by` × `by` pixels.
+fn shrunk(x: Tensor<4>, by: usize) -> Tensor<4> {
+    if by == 1 { x } else { avg_pool2d(x, AvgPoolOptions::new([by; 2])) }
+}
+
+fn enlarged(x: Tensor<4>, by: usize) -> Tensor<4> {
+    if by == 1 {
+        return x;
+    }
+    let options = InterpolateOptions::new(InterpolateMode::Bilinear).with_align_corners(false);
+    interpolate(x, options.with_scale_factor([by as f32; 2]))
 }

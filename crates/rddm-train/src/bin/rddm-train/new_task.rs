@@ -103,6 +103,7 @@ fn recipe(arguments: &Arguments) -> Result<Recipe, Failure> {
         notes: String::new(),
         network: NetworkConfig::Edge(network),
         start: None,
+        teacher: None,
         diffusion: Diffusion { sum_scale: 1e-3, ..Diffusion::default() },
         validation: Validation {
             hold_out: vec![held_out(&source, &arguments.data)?],

@@ -1,14 +1,15 @@
 //! `rddm-train train`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn::tensor::Device;
 use indicatif::{ProgressBar, ProgressStyle};
-use rddm_manifest::Digest;
+use rddm_manifest::{Digest, ModelId};
+use rddm_train::recipe::{Start, Teacher};
 use rddm_train::run::Run;
-use rddm_train::{Event, Recipe, train};
+use rddm_train::{Event, Published, Recipe, train};
 
 use crate::Failure;
 use crate::model::Zoo;
@@ -21,6 +22,9 @@ pub(crate) struct Arguments {
     /// The network file that the recipe's `start` names, where the registry has another version by now.
     #[arg(long, value_name = "FILE")]
     start: Option<PathBuf>,
+    /// Likewise, the network file of the recipe's `teacher`.
+    #[arg(long, value_name = "FILE")]
+    teacher: Option<PathBuf>,
     #[command(flatten)]
     zoo: Zoo,
 }
@@ -46,6 +50,8 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
     let work = &arguments.work;
     let device = work.device()?;
     let start = arguments.start(&recipe)?;
+    let teacher = arguments.teacher(&recipe)?;
+    let published = Published { start: start.as_deref(), teacher: teacher.as_deref() };
     let bar = ProgressBar::new(recipe.training.steps as u64).with_style(style());
     bar.println(format!("{}: {} steps", recipe.id, recipe.training.steps));
     let stop = interrupted()?;
@@ -55,7 +61,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
         &work.data,
         &work.out,
         &device,
-        start.as_deref(),
+        published,
         &mut |event| match event {
             Event::Resumed { step } => {
                 bar.println(format!("goes on from step {step}"));
@@ -88,31 +94,54 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
 impl Arguments {
     /// The network file that the training begins with; a training that goes on needs none.
     fn start(&self, recipe: &Recipe) -> Result<Option<Vec<u8>>, Failure> {
-        let Some(start) = recipe.start.as_ref().filter(|_| !Run::begun(&self.work.out)) else {
-            return match &self.start {
-                Some(_) if recipe.start.is_none() => Err(Failure {
-                    code: 2,
-                    text: "--start: the recipe begins with new weights; name the file's model and digest in its [start]"
-                        .into(),
-                }),
-                _ => Ok(None),
-            };
-        };
-        if let Some(path) = &self.start {
-            let failed = |error| Failure { code: 7, text: format!("{}: {error}", path.display()) };
-            return std::fs::read(path).map(Some).map_err(failed);
+        let file = self.start.as_deref();
+        match &recipe.start {
+            Some(_) if Run::begun(&self.work.out) => Ok(None),
+            Some(Start { model, sha256 }) => self.network("start", file, model, sha256).map(Some),
+            None => unasked("start", file),
         }
-        let networks = self.zoo.find(&start.model)?.networks;
-        let joint = networks.into_iter().find(|network| Digest::of(&network.bytes) == start.sha256);
-        joint.map(|network| Some(network.bytes)).ok_or_else(|| Failure {
+    }
+
+    /// The network file of the teacher.
+    fn teacher(&self, recipe: &Recipe) -> Result<Option<Vec<u8>>, Failure> {
+        let file = self.teacher.as_deref();
+        match &recipe.teacher {
+            Some(Teacher { model, sha256, .. }) => {
+                self.network("teacher", file, model, sha256).map(Some)
+            }
+            None => unasked("teacher", file),
+        }
+    }
+
+    /// The network file that the recipe's table `key` names: the one that is given, or the registry's.
+    fn network(
+        &self,
+        key: &str,
+        file: Option<&Path>,
+        model: &ModelId,
+        sha256: &Digest,
+    ) -> Result<Vec<u8>, Failure> {
+        if let Some(path) = file {
+            let failed = |error| Failure { code: 7, text: format!("{}: {error}", path.display()) };
+            return std::fs::read(path).map_err(failed);
+        }
+        let networks = self.zoo.find(model)?.networks;
+        let joint = networks.into_iter().find(|network| Digest::of(&network.bytes) == *sha256);
+        joint.map(|network| network.bytes).ok_or_else(|| Failure {
             code: 2,
             text: format!(
-                "start: no network of {} in the registry has the digest {}; name the file with --start, or write the \
-                 digest of the one that `rddm-zoo show {}` tells",
-                start.model, start.sha256, start.model
+                "{key}: no network of {model} in the registry has the digest {sha256}; name the file with --{key}, or \
+                 write the digest of the one that `rddm-zoo show {model}` tells"
             ),
         })
     }
+}
+
+/// No file for a table `key` that the recipe has not.
+fn unasked(key: &str, file: Option<&Path>) -> Result<Option<Vec<u8>>, Failure> {
+    let text =
+        || format!("--{key}: the recipe has no [{key}]; name the file's model and digest there");
+    file.map_or(Ok(None), |_| Err(Failure { code: 2, text: text() }))
 }
 
 /// What says whether the user asked for the end: the training writes a checkpoint then.

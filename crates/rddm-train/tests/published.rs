@@ -40,8 +40,8 @@ impl Bench {
         self.folder.path().join(name)
     }
 
-    /// Trains one step of a rate that changes nothing.
-    fn train(&self, sha256: &str, network: &str, options: &[&Path]) -> Output {
+    /// One step of a rate that changes nothing, from the weights that `sha256` names, with the network of the model.
+    fn recipe(sha256: &str) -> toml::Table {
         let published = root().join("zoo").join(MODEL).join("recipe.toml");
         let published: toml::Table = fs::read_to_string(published).unwrap().parse().unwrap();
         let mut recipe: toml::Table = format!(
@@ -55,8 +55,10 @@ impl Bench {
         for part in ["network", "diffusion"] {
             recipe[part] = published[part].clone();
         }
-        let changes: toml::Table = network.parse().unwrap();
-        recipe["network"].as_table_mut().unwrap().extend(changes);
+        recipe
+    }
+
+    fn train(&self, recipe: &toml::Table, options: &[&Path]) -> Output {
         fs::write(self.path("recipe.toml"), recipe.to_string()).unwrap();
         Command::new(env!("CARGO_BIN_EXE_rddm-train"))
             .arg("train")
@@ -71,6 +73,23 @@ impl Bench {
             .output()
             .unwrap()
     }
+
+    /// The loss of the step that was trained.
+    fn loss(&self) -> f64 {
+        let log = fs::read_to_string(self.path("run/log.jsonl")).unwrap();
+        let line: serde_json::Value = serde_json::from_str(log.lines().next().unwrap()).unwrap();
+        line["loss"].as_f64().unwrap()
+    }
+}
+
+/// A teacher that is the model itself.
+fn teacher(recipe: &toml::Table, sha256: &str, weight: f64) -> toml::Value {
+    let mut teacher = toml::Table::new();
+    teacher.insert("model".into(), MODEL.into());
+    teacher.insert("sha256".into(), sha256.into());
+    teacher.insert("network".into(), recipe["network"].clone());
+    teacher.insert("weight".into(), weight.into());
+    teacher.into()
 }
 
 fn published() -> String {
@@ -88,7 +107,7 @@ fn refused(output: &Output, code: i32, says: &str) {
 #[test]
 fn a_training_begins_with_the_weights_of_a_published_model() {
     let bench = Bench::new();
-    let output = bench.train(&published(), "", &[]);
+    let output = bench.train(&Bench::recipe(&published()), &[]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let trained = fs::read(bench.path("run/weights.safetensors")).unwrap();
     let trained = StateDict::from_safetensors("run", &trained).unwrap();
@@ -102,7 +121,7 @@ fn a_training_begins_with_the_weights_of_a_published_model() {
     // A training that goes on reads no network.
     fs::remove_dir_all(bench.path("run/checkpoint")).unwrap();
     refused(
-        &bench.train(&published(), "", &[Path::new("--start"), &bench.path("none")]),
+        &bench.train(&Bench::recipe(&published()), &[Path::new("--start"), &bench.path("none")]),
         7,
         "none",
     );
@@ -112,14 +131,61 @@ fn a_training_begins_with_the_weights_of_a_published_model() {
 fn another_network_than_the_recipe_says_is_refused() {
     let other = Digest::of(b"another").hex();
     let (file, option) = (network(), Path::new("--start"));
-    let wider = "widths = [24, 48, 64]";
-    for (sha256, keys, options, says) in [
-        (&other, "", &[][..], "name the file with --start"),
-        (&other, "", &[option, &file], &other),
-        (&published(), wider, &[], "[network] must be that of denoise"),
+    let wider = vec![24, 48, 64];
+    for (sha256, widths, options, says) in [
+        (&other, None, &[][..], "name the file with --start"),
+        (&other, None, &[option, &file], &other),
+        (&published(), Some(wider), &[], "its network here must be that of denoise"),
     ] {
         let bench = Bench::new();
-        refused(&bench.train(sha256, keys, options), 2, says);
+        let mut recipe = Bench::recipe(sha256);
+        if let Some(widths) = widths {
+            recipe["network"].as_table_mut().unwrap().insert("widths".into(), widths.into());
+        }
+        refused(&bench.train(&recipe, options), 2, says);
         assert!(!bench.path("run/checkpoint").exists());
     }
+}
+
+#[test]
+fn a_teacher_is_learnt_from_as_much_as_it_counts() {
+    let losses = [1.0, 0.5, 0.0].map(|weight| {
+        let bench = Bench::new();
+        let mut recipe = Bench::recipe(&published());
+        recipe.insert("teacher".into(), teacher(&recipe, &published(), weight));
+        let output = bench.train(&recipe, &[]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        bench.loss()
+    });
+    let [taught, half, untaught] = losses;
+    // The network begins as its teacher, so that nothing is left to learn from it.
+    assert_eq!(taught, 0.0);
+    assert!(untaught > 1e-4, "{untaught}");
+    assert!((half - 0.5 * untaught).abs() < 1e-6, "{half} of {untaught}");
+}
+
+#[test]
+fn a_teacher_that_cannot_teach_is_refused() {
+    let other = Digest::of(b"another").hex();
+    let begin = || Bench::recipe(&published());
+    let mut wrong = Vec::new();
+    let mut recipe = begin();
+    recipe.insert("teacher".into(), teacher(&recipe, &other, 0.5));
+    wrong.push((recipe, "name the file with --teacher"));
+    let mut recipe = begin();
+    recipe.insert("teacher".into(), teacher(&recipe, &published(), 1.5));
+    wrong.push((recipe, "teacher.weight"));
+    let mut recipe = begin();
+    let mut masked = teacher(&recipe, &published(), 0.5);
+    masked["network"].as_table_mut().unwrap().insert("in_channels".into(), 7.into());
+    recipe.insert("teacher".into(), masked);
+    wrong.push((recipe, "teacher.network"));
+    for (recipe, says) in wrong {
+        let bench = Bench::new();
+        refused(&bench.train(&recipe, &[]), 2, says);
+        assert!(!bench.path("run/checkpoint").exists());
+    }
+    let bench = Bench::new();
+    let output = bench.train(&begin(), &[Path::new("--teacher"), &network()]);
+    refused(&output, 2, "no [teacher]");
 }
