@@ -152,6 +152,9 @@ pub enum Source {
     Clean {
         /// Folder of the pictures, below the data folder.
         clean: PathBuf,
+        /// How many times smaller, on each side, the pictures are made first.
+        #[serde(default = "whole", skip_serializing_if = "is_whole")]
+        shrink: usize,
         /// Share of the examples, against the other sources' weights.
         #[serde(default = "one")]
         weight: f64,
@@ -160,6 +163,9 @@ pub enum Source {
     Degraded {
         /// Folder of the clean pictures, below the data folder.
         clean: PathBuf,
+        /// How many times smaller, on each side, they are made first: whole scenes in small examples.
+        #[serde(default = "whole", skip_serializing_if = "is_whole")]
+        shrink: usize,
         /// What is done to them.
         degradation: DegradationSpec,
         /// Share of the examples, against the other sources' weights.
@@ -170,6 +176,14 @@ pub enum Source {
 
 fn one() -> f64 {
     1.0
+}
+
+fn whole() -> usize {
+    1
+}
+
+fn is_whole(shrink: &usize) -> bool {
+    *shrink == 1
 }
 
 /// How long and how a network is trained.
@@ -383,6 +397,9 @@ impl Recipe {
         if self.data.iter().any(|source| !(source.weight() > 0.0 && source.weight().is_finite())) {
             return wrong("[[data]] weight", "not a positive number".into());
         }
+        if self.data.iter().any(|source| source.shrink() == 0) {
+            return wrong("[[data]] shrink", "0; give at least 1".into());
+        }
         let training = &self.training;
         for (key, value) in [
             ("training.steps", training.steps),
@@ -543,6 +560,14 @@ impl Source {
         }
         .display()
         .to_string()
+    }
+
+    /// How many times smaller its pictures are made.
+    pub(crate) fn shrink(&self) -> usize {
+        match self {
+            Self::Clean { shrink, .. } | Self::Degraded { shrink, .. } => *shrink,
+            Self::Pairs { .. } | Self::Layout { .. } | Self::Transferred { .. } => 1,
+        }
     }
 
     /// Share of the examples, against the other sources' weights.

@@ -103,3 +103,22 @@ fn clean_pictures_stay_and_may_be_grey() {
     recipe = Recipe::parse(&grey.replace("in_channels = 6", "in_channels = 2")).unwrap();
     assert_eq!(examples(&recipe, folder.path(), 0)[0].target.dim(), (1, 16, 16));
 }
+
+#[test]
+fn clean_pictures_are_made_smaller_where_that_is_asked_for() {
+    let folder = folder();
+    // Stripes of two pixels, whose means are 10.
+    for name in ["e.png", "f.png"] {
+        picture(&folder.path().join("striped"), name, |x, _| 20 * (x % 2) as u8);
+    }
+    let of = |kind: &str| format!("{kind}\nclean = \"striped\"\nshrink = 2");
+    for source in [of("kind = \"clean\""), of("kind = \"degraded\"\ndegradation.kind = \"rain\"")] {
+        for pair in examples(&recipe(&source, ""), folder.path(), 0) {
+            assert!(pair.target.iter().all(|&value| value == 10.0 / 255.0));
+        }
+    }
+    // 48×40 pixels halved are too few.
+    let large = recipe(&of("kind = \"clean\""), "grow = [{ after = 0.5, crop = 32, batch = 2 }]");
+    let error = DataSet::load(&large, folder.path()).err().unwrap().to_string();
+    assert!(error.contains("24×20 is smaller than a crop of 32×32"), "{error}");
+}

@@ -155,14 +155,15 @@ pub(crate) struct Example {
 
 impl Example {
     /// Reads the pictures of `channels` channels, cut to one size whose sides are at least `side`, and where it is `masked`
-    /// the mask.
+    /// the mask. A clean picture that stands alone is made `shrink` times smaller.
     pub(crate) fn read(
         files: &Files,
+        shrink: usize,
         side: usize,
         channels: usize,
         masked: bool,
     ) -> Result<Self, Error> {
-        let mut clean = Picture8::read_channels(&files.clean, side, channels)?;
+        let mut clean = Picture8::read_shrunk(&files.clean, shrink, side, channels)?;
         let mut fit = |path: &Path, picture: &mut Picture8| {
             Picture8::fit_pair(picture, &mut clean).map_err(|problem| {
                 Error::data(path, format!("{problem}: {}", files.clean.display()))
