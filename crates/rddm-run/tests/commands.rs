@@ -95,6 +95,17 @@ fn the_bench_times_pictures_and_networks() {
 }
 
 #[test]
+fn the_bench_makes_the_masks_that_a_model_needs() {
+    let bench = Bench::new();
+    let zoo = concat!(env!("CARGO_MANIFEST_DIR"), "/../../manifests");
+    let words = format!("bench --model shadow-mask --registry {zoo} --rounds 1 --json");
+    let report = bench.run(&format!("{words} --size 48x32 --tile 32,0")).ends(0).json();
+    assert_eq!(report["rows"].as_array().unwrap().len(), 2);
+    let report = bench.run(&format!("{words} --files 0.01")).ends(0).json();
+    assert_eq!(report["what"], "files");
+}
+
+#[test]
 fn help_version_completions_and_manual() {
     let bench = Bench::new();
     let help = bench.run("--help").ends(0).text();

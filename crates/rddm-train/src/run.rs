@@ -119,13 +119,19 @@ impl Run {
         write(&self.path("weights.safetensors"), &weights)
     }
 
-    /// The checkpoint, if there is one, in the networks and the optimiser that are given.
+    /// The checkpoint in the networks and the optimiser that are given, or, where there is none, `begin` of them.
     ///
     /// # Errors
-    /// When it is damaged, or of another recipe.
-    pub fn load(&self, new: Checkpoint) -> Result<Option<Checkpoint>, Error> {
+    /// When it is damaged, or of another recipe, or as `begin`.
+    pub fn load_or(
+        &self,
+        new: Checkpoint,
+        begin: impl FnOnce(Checkpoint) -> Result<Checkpoint, Error>,
+    ) -> Result<Checkpoint, Error> {
         let places = PLACES.map(|place| self.path(place));
-        let Some(place) = places.into_iter().find(|place| place.exists()) else { return Ok(None) };
+        let Some(place) = places.into_iter().find(|place| place.exists()) else {
+            return begin(new);
+        };
         let failed = |error: &dyn std::fmt::Display| {
             Error::run(&place, format!("{error}; remove the folder to begin again"))
         };
@@ -138,12 +144,12 @@ impl Run {
             let record = ModuleRecord::load(place.join(name)).map_err(|error| failed(&error))?;
             module.try_load_record(record).map_err(|error| failed(&error))
         };
-        Ok(Some(Checkpoint {
+        Ok(Checkpoint {
             state,
             network: network(new.network, PARTS[0])?,
             average: network(new.average, PARTS[1])?,
             optimizer: new.optimizer.load(place.join(PARTS[2])).map_err(|error| failed(&error))?,
-        }))
+        })
     }
 }
 

@@ -140,10 +140,8 @@ impl Session {
         device: &Device,
     ) -> Result<Self, Error> {
         let schedule = schedule(recipe)?;
-        let checkpoint = match run.load(begin(recipe, device)?)? {
-            Some(checkpoint) => checkpoint,
-            None => begin(recipe, device)?.started(recipe, published.start)?,
-        };
+        let new = begin(recipe, device)?;
+        let checkpoint = run.load_or(new, |new| new.started(recipe, published.start))?;
         let teacher = recipe.teacher.as_ref();
         let teacher = teacher.map(|teacher| teacher.load(published.teacher, device)).transpose()?;
         Ok(Self {

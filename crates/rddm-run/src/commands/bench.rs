@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use ndarray::{Array3, Array4, Axis};
+use ndarray::{Array2, Array3, Array4, Axis};
 use rddm_manifest::Manifest;
 use rddm_runtime::{Control, EngineOptions, Network, Restorer, RestorerBuilder, engine};
 use rddm_zoo::ResolvedModel;
@@ -138,7 +138,7 @@ struct Runner {
 }
 
 enum Work {
-    Picture { restorer: Box<Restorer>, input: Array3<f32> },
+    Picture { restorer: Box<Restorer>, input: Array3<f32>, mask: Option<Array2<f32>> },
     Network { network: Box<dyn Network>, input: Array4<f32>, times: Vec<f32> },
 }
 
@@ -146,9 +146,11 @@ impl Runner {
     /// Does the work; gives the picture, if it is one.
     fn go(&mut self) -> Result<Option<Array3<f32>>, Failure> {
         match &mut self.work {
-            Work::Picture { restorer, input } => {
-                Ok(Some(restorer.restore(input.view(), None, &mut |_| Control::Continue)?))
-            }
+            Work::Picture { restorer, input, mask } => Ok(Some(restorer.restore(
+                input.view(),
+                mask.as_ref().map(|mask| mask.view()),
+                &mut |_| Control::Continue,
+            )?)),
             Work::Network { network, input, times } => {
                 network.run(input.view(), times)?;
                 Ok(None)
@@ -209,7 +211,15 @@ fn whole(
     let (_, height, width) = input.dim();
     let restorer = builder(args, model, "tract").tile(width.max(height));
     let restorer = restorer.build(model.networks.iter().map(|network| &network.bytes))?;
-    Ok(Some(restorer.restore(input.view(), None, &mut |_| Control::Continue)?))
+    let mask = mask(model, input);
+    let mask = mask.as_ref().map(|mask| mask.view());
+    Ok(Some(restorer.restore(input.view(), mask, &mut |_| Control::Continue)?))
+}
+
+/// For a model that needs a mask, one that marks the whole picture.
+fn mask(model: &ResolvedModel, input: &Array3<f32>) -> Option<Array2<f32>> {
+    let (_, height, width) = input.dim();
+    model.manifest.picture.mask.then(|| Array2::ones((height, width)))
 }
 
 fn builder<'a>(args: &Bench, model: &'a ResolvedModel, engine: &str) -> RestorerBuilder<'a> {
@@ -266,7 +276,11 @@ fn runners(
                     overlap: overlap.filter(|_| tile != Some(0)),
                     load_seconds: begun.elapsed().as_secs_f64(),
                     apart: None,
-                    work: Work::Picture { restorer: Box::new(restorer), input: input.clone() },
+                    work: Work::Picture {
+                        restorer: Box::new(restorer),
+                        input: input.clone(),
+                        mask: mask(model, input),
+                    },
                 });
             }
         }

@@ -1,7 +1,7 @@
 //! `rddm-run bench --files`: the command itself on files of several sizes, each in a process of its
 //! own: memory, time, and what of it is spent outside the networks.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -62,10 +62,17 @@ pub(super) fn run(args: &Bench, terminal: &mut Terminal) -> Result<u8, Failure> 
     for &megapixels in &args.files {
         let (width, height) = sides(megapixels);
         let path = folder.path().join(format!("{width}x{height}.png"));
-        picture(&path, width, height).map_err(|error| Failure::writing(&error))?;
+        let grainy = |row: &mut [f32], y| synthetic::grainy_row(row, y, width, height);
+        picture(&path, (width, height, 3), grainy)?;
+        // A model that needs a mask gets one that marks the whole picture.
+        let mask = model.manifest.picture.mask.then(|| path.with_extension("mask.png"));
+        if let Some(mask) = &mask {
+            picture(mask, (width, height, 1), |row, _| row.fill(1.0))?;
+        }
         cases.extend(args.engine.iter().map(|engine| Case {
             engine,
             path: path.clone(),
+            mask: mask.clone(),
             size: (width, height),
             runs: Vec::new(),
         }));
@@ -73,7 +80,7 @@ pub(super) fn run(args: &Bench, terminal: &mut Terminal) -> Result<u8, Failure> 
     for _ in 0..rounds {
         for case in &mut cases {
             let output = folder.path().join("output.png");
-            case.runs.push(restore(args, case.engine, &case.path, &output, &cancel)?);
+            case.runs.push(restore(args, case, &output, &cancel)?);
         }
     }
     let mut rows: Vec<Row> = Vec::new();
@@ -106,21 +113,29 @@ fn sides(megapixels: f64) -> (usize, usize) {
     (4 * quarter, 3 * quarter)
 }
 
-/// A file with as much in it as a photograph's, made without holding it.
-fn picture(path: &Path, width: usize, height: usize) -> Result<(), rddm_image::Error> {
-    let shape = Header::new(width, height, 3);
-    let mut writer = RowWriter::create(path, &shape, &Metadata::default())?;
-    let mut row = vec![0.0; shape.values_in_row()];
-    for y in 0..height {
-        synthetic::grainy_row(&mut row, y, width, height);
-        writer.write(&row)?;
-    }
-    writer.finish(true)
+/// Writes a file of `(width, height, channels)`, row by row.
+fn picture(
+    path: &Path,
+    (width, height, channels): (usize, usize, usize),
+    fill: impl Fn(&mut [f32], usize),
+) -> Result<(), Failure> {
+    let write = || {
+        let shape = Header::new(width, height, channels);
+        let mut writer = RowWriter::create(path, &shape, &Metadata::default())?;
+        let mut row = vec![0.0; shape.values_in_row()];
+        for y in 0..height {
+            fill(&mut row, y);
+            writer.write(&row)?;
+        }
+        writer.finish(true)
+    };
+    write().map_err(|error| Failure::writing(&error))
 }
 
 struct Case<'a> {
     engine: &'a str,
-    path: std::path::PathBuf,
+    path: PathBuf,
+    mask: Option<PathBuf>,
     size: (usize, usize),
     runs: Vec<Value>,
 }
@@ -161,15 +176,17 @@ impl Case<'_> {
 /// The report of the command on one file.
 fn restore(
     args: &Bench,
-    engine: &str,
-    input: &Path,
+    case: &Case<'_>,
     output: &Path,
     cancel: &CancelToken,
 ) -> Result<Value, Failure> {
     let program = std::env::current_exe()?;
     let mut command = Command::new(program);
-    command.arg("--model").arg(args.model.as_str()).arg(input).arg("--output").arg(output);
-    command.args(["--json", "--quiet", "--engine", engine]);
+    command.arg("--model").arg(args.model.as_str()).arg(&case.path).arg("--output").arg(output);
+    command.args(["--json", "--quiet", "--engine", case.engine]);
+    if let Some(mask) = &case.mask {
+        command.arg("--mask").arg(mask);
+    }
     command.arg("--device").arg(args.device.to_string());
     command.arg("--threads").arg(args.threads.to_string());
     command.arg("--max-memory").arg(args.max_memory.to_string());
