@@ -259,7 +259,8 @@ pub enum Distance {
     L1,
     /// `(a - b)²`.
     L2,
-    /// The negative PSNR in dB of differences of 2, the whole range: `10 log10(mean (a - b)² / 4)`, a mean over pictures.
+    /// The negative PSNR in dB of differences of 2, the whole range: `10 log10(mean (a - b)² / 4 + 1e-6)`, a mean over
+    /// pictures.
     Psnr,
 }
 
