@@ -36,6 +36,14 @@ impl NetworkConfig {
         }
     }
 
+    /// How many times smaller it makes its input, on each side, before it looks at it.
+    pub fn shrink(&self) -> usize {
+        match self {
+            Self::Edge(config) => config.shrink,
+            Self::Unet(_) => 1,
+        }
+    }
+
     /// Channels of a picture.
     pub fn channels(&self) -> usize {
         match self {

@@ -45,6 +45,15 @@ impl Network {
         }
     }
 
+    /// The same network for pictures that are [shrunk](NetworkConfig::shrink) already: it answers in their size.
+    #[must_use]
+    pub fn unshrinking(self) -> Self {
+        match self {
+            Self::Edge(network) => Self::Edge(network.unshrinking()),
+            Self::Unet(network) => Self::Unet(network),
+        }
+    }
+
     /// The weights as a safetensors file, named by their place in the network.
     ///
     /// # Errors

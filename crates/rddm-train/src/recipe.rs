@@ -152,9 +152,6 @@ pub enum Source {
     Clean {
         /// Folder of the pictures, below the data folder.
         clean: PathBuf,
-        /// How many times smaller, on each side, the pictures are made first.
-        #[serde(default = "whole", skip_serializing_if = "is_whole")]
-        shrink: usize,
         /// Share of the examples, against the other sources' weights.
         #[serde(default = "one")]
         weight: f64,
@@ -163,9 +160,6 @@ pub enum Source {
     Degraded {
         /// Folder of the clean pictures, below the data folder.
         clean: PathBuf,
-        /// How many times smaller, on each side, they are made first: whole scenes in small examples.
-        #[serde(default = "whole", skip_serializing_if = "is_whole")]
-        shrink: usize,
         /// What is done to them.
         degradation: DegradationSpec,
         /// Share of the examples, against the other sources' weights.
@@ -176,14 +170,6 @@ pub enum Source {
 
 fn one() -> f64 {
     1.0
-}
-
-fn whole() -> usize {
-    1
-}
-
-fn is_whole(shrink: &usize) -> bool {
-    *shrink == 1
 }
 
 /// How long and how a network is trained.
@@ -219,6 +205,9 @@ pub struct Training {
     /// Counts errors only where the mask is above 0: what it leaves out is kept when the network runs, and a network that need
     /// not be right there need not know the mask's border to the pixel.
     pub within_mask: bool,
+    /// For a network that shrinks its input: shrinks the examples first and counts errors on what is left, which takes a
+    /// part of the time. `crop` and `grow` are in pixels of the whole pictures, which are what is validated.
+    pub afar: bool,
     /// Replicas of the network that share each batch, one thread each.
     pub workers: usize,
     /// Steps between two checkpoints.
@@ -329,6 +318,7 @@ impl Default for Training {
             noise_unit: NoiseUnit::Picture,
             last_time: 0.5,
             within_mask: false,
+            afar: false,
             workers: 1,
             checkpoint_every: 500,
         }
@@ -398,9 +388,6 @@ impl Recipe {
         if self.data.iter().any(|source| !(source.weight() > 0.0 && source.weight().is_finite())) {
             return wrong("[[data]] weight", "not a positive number".into());
         }
-        if self.data.iter().any(|source| source.shrink() == 0) {
-            return wrong("[[data]] shrink", "0; give at least 1".into());
-        }
         let training = &self.training;
         for (key, value) in [
             ("training.steps", training.steps),
@@ -461,6 +448,10 @@ impl Recipe {
                 return wrong("training.crop", problem);
             }
         }
+        if training.afar && (self.network.shrink() == 1 || self.teacher.is_some()) {
+            let problem = "it needs a network that shrinks and no teacher";
+            return wrong("training.afar", problem.into());
+        }
         if training.within_mask && !self.masked() {
             return wrong("training.within_mask", "the network takes no mask".into());
         }
@@ -520,6 +511,12 @@ impl Recipe {
 }
 
 impl Recipe {
+    /// Side of the examples of step `step`, as the network sees them.
+    pub fn example_side(&self, step: usize) -> usize {
+        let (side, _) = self.training.examples(step);
+        if self.training.afar { side / self.network.shrink() } else { side }
+    }
+
     /// Whether the network is told where a picture is degraded: a mask after the pictures.
     pub fn masked(&self) -> bool {
         self.diffusion.conditional && self.network.in_channels() == 2 * self.network.channels() + 1
@@ -561,14 +558,6 @@ impl Source {
         }
         .display()
         .to_string()
-    }
-
-    /// How many times smaller its pictures are made.
-    pub(crate) fn shrink(&self) -> usize {
-        match self {
-            Self::Clean { shrink, .. } | Self::Degraded { shrink, .. } => *shrink,
-            Self::Pairs { .. } | Self::Layout { .. } | Self::Transferred { .. } => 1,
-        }
     }
 
     /// Share of the examples, against the other sources' weights.

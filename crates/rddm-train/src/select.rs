@@ -129,7 +129,7 @@ struct Stage {
 impl Stage {
     fn new(recipe: &Recipe, device: &Device) -> Result<Self, Error> {
         Ok(Self {
-            checkpoint: begin(recipe, device)?,
+            checkpoint: begin(recipe, device)?.at_examples(recipe),
             lambda: Lambda::new(0.5, device),
             of_lambda: optimizer(),
             schedule: schedule(recipe)?,

@@ -142,6 +142,7 @@ impl Session {
         let schedule = schedule(recipe)?;
         let new = begin(recipe, device)?;
         let checkpoint = run.load_or(new, |new| new.started(recipe, published.start))?;
+        let checkpoint = checkpoint.at_examples(recipe);
         let teacher = recipe.teacher.as_ref();
         let teacher = teacher.map(|teacher| teacher.load(published.teacher, device)).transpose()?;
         Ok(Self {
@@ -186,6 +187,16 @@ impl Session {
     }
 }
 
+impl Checkpoint {
+    /// With a network that takes the recipe's examples as they are; the average is for whole pictures.
+    pub(crate) fn at_examples(mut self, recipe: &Recipe) -> Self {
+        if recipe.training.afar {
+            self.network = self.network.unshrinking();
+        }
+        self
+    }
+}
+
 /// The beginning of a training: weights drawn from the recipe's seed.
 pub(crate) fn begin(recipe: &Recipe, device: &Device) -> Result<Checkpoint, Error> {
     device.seed(recipe.training.seed);
@@ -219,7 +230,8 @@ pub(crate) fn batch(
     indices: std::ops::Range<usize>,
     device: &Device,
 ) -> (Batch, Vec<usize>) {
-    let (n, side) = (indices.len(), recipe.training.examples(step).0);
+    let n = indices.len();
+    let side = recipe.example_side(step);
     let (mut x, mut residuals, mut noises) = (Vec::new(), Vec::new(), Vec::new());
     let (mut steps, mut times) = (Vec::with_capacity(n), [Vec::new(), Vec::new()]);
     let mut beta_bars = Vec::with_capacity(n);

@@ -105,20 +105,24 @@ fn clean_pictures_stay_and_may_be_grey() {
 }
 
 #[test]
-fn clean_pictures_are_made_smaller_where_that_is_asked_for() {
+fn examples_are_shrunk_as_the_network_would_shrink_them() {
     let folder = folder();
-    // Stripes of two pixels, whose means are 10.
+    // Stripes of a pixel each, whose means are 10.
     for name in ["e.png", "f.png"] {
         picture(&folder.path().join("striped"), name, |x, _| 20 * (x % 2) as u8);
     }
-    let of = |kind: &str| format!("{kind}\nclean = \"striped\"\nshrink = 2");
-    for source in [of("kind = \"clean\""), of("kind = \"degraded\"\ndegradation.kind = \"rain\"")] {
-        for pair in examples(&recipe(&source, ""), folder.path(), 0) {
-            assert!(pair.target.iter().all(|&value| value == 10.0 / 255.0));
-        }
+    let mut recipe = recipe("kind = \"clean\"\nclean = \"striped\"", "").to_toml().unwrap();
+    for (key, value) in [("shrink = 1", "shrink = 2"), ("afar = false", "afar = true")] {
+        assert!(recipe.contains(key));
+        recipe = recipe.replace(key, value);
     }
-    // 48×40 pixels halved are too few.
-    let large = recipe(&of("kind = \"clean\""), "grow = [{ after = 0.5, crop = 32, batch = 2 }]");
-    let error = DataSet::load(&large, folder.path()).err().unwrap().to_string();
-    assert!(error.contains("24×20 is smaller than a crop of 32×32"), "{error}");
+    let afar = Recipe::parse(&recipe).unwrap();
+    assert_eq!(afar.example_side(0), 8);
+    for pair in examples(&afar, folder.path(), 0) {
+        assert_eq!(pair.target.dim(), (3, 8, 8));
+        assert!(pair.target.iter().all(|value| (value - 10.0 / 255.0).abs() < 1e-6));
+    }
+    let near = recipe.replace("shrink = 2", "shrink = 1");
+    let error = Recipe::parse(&near).unwrap_err().to_string();
+    assert!(error.contains("training.afar"), "{error}");
 }

@@ -115,6 +115,11 @@ impl Edge {
         }
         outputs
     }
+
+    /// The same network for pictures that are shrunk already.
+    pub(crate) fn unshrinking(self) -> Self {
+        Self { shrink: 1, ..self }
+    }
 }
 
 fn run(blocks: &[Block], x: Tensor<4>, time: &Tensor<2>) -> Tensor<4> {

@@ -17,7 +17,7 @@ pub(super) fn source(source: &Source, recipe: &Recipe, data: &Path) -> Result<So
     let reader = Reader { recipe };
     let name = source.name();
     let named = |held: Vec<Held>| (!held.is_empty()).then_some((name.clone(), held));
-    let (examples, kept) = reader.examples(&source.files(data)?, source.shrink(), &name)?;
+    let (examples, kept) = reader.examples(&source.files(data)?, &name)?;
     match source {
         Source::Clean { weight, .. } => Ok((Loaded::new(*weight, examples), None)),
         Source::Degraded { degradation, weight, .. } => {
@@ -48,7 +48,7 @@ pub(super) fn source(source: &Source, recipe: &Recipe, data: &Path) -> Result<So
             Ok((Loaded::new(*weight, examples), named(held.collect())))
         }
         Source::Transferred { clean, weight, .. } => {
-            let (clean, _) = reader.examples(&alone(&data.join(clean))?, 1, &name)?;
+            let (clean, _) = reader.examples(&alone(&data.join(clean))?, &name)?;
             let clean = clean.into_iter().map(|example| example.clean).collect();
             Ok((Loaded { clean, ..Loaded::new(*weight, examples) }, None))
         }
@@ -90,12 +90,7 @@ type Named = (String, Example);
 
 impl Reader<'_> {
     /// The examples to train on, and at most as many of those kept out as are validated.
-    fn examples(
-        &self,
-        files: &[Files],
-        shrink: usize,
-        name: &str,
-    ) -> Result<(Vec<Example>, Vec<Named>), Error> {
+    fn examples(&self, files: &[Files], name: &str) -> Result<(Vec<Example>, Vec<Named>), Error> {
         let (mut examples, mut kept) = (Vec::new(), Vec::new());
         for files in files {
             let held = self.keeps_out(&files.name);
@@ -104,7 +99,7 @@ impl Reader<'_> {
             }
             let Recipe { training, network, .. } = self.recipe;
             let (side, channels) = (training.largest_crop(), network.channels());
-            let example = Example::read(files, shrink, side, channels, self.recipe.masked())?;
+            let example = Example::read(files, side, channels, self.recipe.masked())?;
             if held {
                 kept.push((files.name.clone(), example));
             } else {

@@ -15,7 +15,7 @@ pub use picture::{Picture8, files};
 
 use std::path::Path;
 
-use ndarray::{Array3, Axis};
+use ndarray::{Array3, Axis, s};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -32,6 +32,21 @@ pub struct Pair {
     pub target: Array3<f32>,
     /// Where the picture is degraded, `[1, height, width]`, for networks that are told.
     pub mask: Option<Array3<f32>>,
+}
+
+impl Pair {
+    /// Means of squares of `by` × `by` pixels; the sides are multiples of `by`.
+    fn shrunk(self, by: usize) -> Self {
+        let means = |picture: Array3<f32>| {
+            let (channels, height, width) = picture.dim();
+            let share = 1.0 / (by * by) as f32;
+            Array3::from_shape_fn((channels, height / by, width / by), |(channel, y, x)| {
+                let square = s![channel, y * by..(y + 1) * by, x * by..(x + 1) * by];
+                picture.slice(square).sum() * share
+            })
+        };
+        Self { input: means(self.input), target: means(self.target), mask: self.mask.map(means) }
+    }
 }
 
 /// All pictures of a recipe, in memory.
@@ -96,8 +111,14 @@ impl DataSet {
         self.len() == 0
     }
 
-    /// Example `index` of step `step`: crops of `side` × `side` pixels.
+    /// Example `index` of step `step`.
     pub fn example(&self, recipe: &Recipe, step: usize, index: usize) -> Pair {
+        let whole = self.whole_example(recipe, step, index);
+        if recipe.training.afar { whole.shrunk(recipe.network.shrink()) } else { whole }
+    }
+
+    /// Before it is shrunk: crops of as many pixels as the recipe says.
+    fn whole_example(&self, recipe: &Recipe, step: usize, index: usize) -> Pair {
         let random = &mut example_generator(recipe.training.seed, step, index);
         let mut at = random.random_range(0.0..self.total_weight);
         let last = &self.sources[self.sources.len() - 1];
@@ -155,15 +176,14 @@ pub(crate) struct Example {
 
 impl Example {
     /// Reads the pictures of `channels` channels, cut to one size whose sides are at least `side`, and where it is `masked`
-    /// the mask. A clean picture that stands alone is made `shrink` times smaller.
+    /// the mask.
     pub(crate) fn read(
         files: &Files,
-        shrink: usize,
         side: usize,
         channels: usize,
         masked: bool,
     ) -> Result<Self, Error> {
-        let mut clean = Picture8::read_shrunk(&files.clean, shrink, side, channels)?;
+        let mut clean = Picture8::read_channels(&files.clean, side, channels)?;
         let mut fit = |path: &Path, picture: &mut Picture8| {
             Picture8::fit_pair(picture, &mut clean).map_err(|problem| {
                 Error::data(path, format!("{problem}: {}", files.clean.display()))

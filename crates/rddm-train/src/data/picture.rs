@@ -55,32 +55,12 @@ impl Picture8 {
     /// # Errors
     /// When it cannot be read, or is smaller.
     pub fn read_channels(path: &Path, side: usize, channels: usize) -> Result<Self, Error> {
-        Self::read_shrunk(path, 1, side, channels)
-    }
-
-    /// Likewise, made `shrink` times smaller on each side first: means of squares of pixels.
-    ///
-    /// # Errors
-    /// When it cannot be read, or is smaller then.
-    pub(crate) fn read_shrunk(
-        path: &Path,
-        shrink: usize,
-        side: usize,
-        channels: usize,
-    ) -> Result<Self, Error> {
-        let mut picture = image::open(path).map_err(|error| Error::data(path, error))?;
-        let by = u32::try_from(shrink).unwrap_or(u32::MAX);
-        let [width, height] = [picture.width() / by, picture.height() / by];
-        let least = u32::try_from(side).unwrap_or(u32::MAX).max(1);
-        if width < least || height < least {
+        let picture = image::open(path).map_err(|error| Error::data(path, error))?;
+        let (width, height) = (picture.width() as usize, picture.height() as usize);
+        if width < side || height < side {
             let problem = format!("{width}×{height} is smaller than a crop of {side}×{side}");
             return Err(Error::data(path, problem));
         }
-        if shrink > 1 {
-            let whole = picture.crop_imm(0, 0, width * by, height * by);
-            picture = whole.thumbnail_exact(width, height);
-        }
-        let [width, height] = [width, height].map(|length| length as usize);
         let raw = match channels {
             1 => picture.into_luma8().into_raw(),
             _ => picture.into_rgb8().into_raw(),

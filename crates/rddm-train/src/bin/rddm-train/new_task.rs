@@ -84,12 +84,9 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
 
 fn recipe(arguments: &Arguments) -> Result<Recipe, Failure> {
     let source = match (&arguments.clean, &arguments.degradation, &arguments.pairs[..]) {
-        (Some(clean), Some(degradation), _) => Source::Degraded {
-            clean: clean.clone(),
-            shrink: 1,
-            degradation: parse(degradation)?,
-            weight: 1.0,
-        },
+        (Some(clean), Some(degradation), _) => {
+            Source::Degraded { clean: clean.clone(), degradation: parse(degradation)?, weight: 1.0 }
+        }
         (_, _, [input, target]) => {
             Source::Pairs { input: input.clone(), target: target.clone(), mask: None, weight: 1.0 }
         }
