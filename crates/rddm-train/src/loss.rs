@@ -82,12 +82,15 @@ impl Batch {
         self.input() - self.residual.clone()
     }
 
-    /// 1 where the mask is above 0, else 0, `[n, 1, h, w]`; nothing without a mask.
-    fn inside(&self) -> Option<Tensor<4>> {
+    /// The part of an error that `training` counts: with [`Training::within_mask`], where the mask is above 0.
+    pub(crate) fn counted(&self, error: Tensor<4>, training: &Training) -> Tensor<4> {
         let pictures = 2 * self.residual.dims()[1];
-        let planes = self.x.dims()[1].checked_sub(pictures).filter(|&planes| planes > 0)?;
+        let planes = self.x.dims()[1].saturating_sub(pictures);
+        if !training.within_mask || planes == 0 {
+            return error;
+        }
         let mask = self.x.clone().narrow(1, pictures, planes).max_dim(1);
-        Some(mask.greater_elem(-1.0).float())
+        error * mask.greater_elem(-1.0).float()
     }
 
     /// What the network should have said, in the order of its outputs.
@@ -119,14 +122,9 @@ pub fn loss(
         Objective::PredNoise => Some(0),
         _ => Some(1),
     };
-    let inside = if training.within_mask { batch.inside() } else { None };
     let terms = predictions.iter().zip(batch.targets(objective)).enumerate();
     let terms = terms.map(|(place, (output, target))| {
-        let error = output.clone() - target;
-        let error = match &inside {
-            Some(inside) => error * inside.clone(),
-            None => error,
-        };
+        let error = batch.counted(output.clone() - target, training);
         if noisy != Some(place) {
             return distance(error, training.loss);
         }

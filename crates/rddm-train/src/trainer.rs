@@ -171,9 +171,10 @@ impl Session {
             let (Some(teacher), Some(Teacher { weight, .. })) = (teacher, &recipe.teacher) else {
                 return truth;
             };
-            let times = batch.times.map(Tensor::inner);
-            let answer = Tensor::from_inner(teacher.forward(batch.x.inner(), times).remove(0));
-            let drawn = distance(predictions[0].clone() - answer, training.loss);
+            let times = batch.times.clone().map(Tensor::inner);
+            let answers = teacher.forward(batch.x.clone().inner(), times);
+            let error = predictions[0].clone() - Tensor::from_inner(answers[0].clone());
+            let drawn = distance(batch.counted(error, training), training.loss);
             truth.mul_scalar(1.0 - weight) + drawn.mul_scalar(*weight)
         };
         let (loss, gradients) = self.replicas.gradients(network, device, &make, &measure);
