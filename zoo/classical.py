@@ -78,6 +78,7 @@ METHODS = {
     "kodak24/lol-derain": {"gamma": gamma, "gamma, CLAHE": clahe},
     "kodak24/inpaint": {"biharmonic": biharmonic},
     "kodak24/shadow-mask": {"matched means": matched},
+    "kodak24/shadow": {"gamma": gamma, "gamma, CLAHE": clahe},
 }
 
 
