@@ -82,15 +82,14 @@ impl Batch {
         self.input() - self.residual.clone()
     }
 
-    /// The part of an error that `training` counts: with [`Training::within_mask`], where the mask is above 0.
-    pub(crate) fn counted(&self, error: Tensor<4>, training: &Training) -> Tensor<4> {
+    /// Where errors count alone with [`Training::within_mask`]: 1 where the mask is above 0, else 0, `[n, 1, h, w]`.
+    pub(crate) fn inside(&self, training: &Training) -> Option<Tensor<4>> {
         let pictures = 2 * self.residual.dims()[1];
         let planes = self.x.dims()[1].saturating_sub(pictures);
-        if !training.within_mask || planes == 0 {
-            return error;
-        }
-        let mask = self.x.clone().narrow(1, pictures, planes).max_dim(1);
-        error * mask.greater_elem(-1.0).float()
+        (training.within_mask && planes > 0).then(|| {
+            let mask = self.x.clone().narrow(1, pictures, planes).max_dim(1);
+            mask.greater_elem(-1.0).float()
+        })
     }
 
     /// What the network should have said, in the order of its outputs.
@@ -122,9 +121,10 @@ pub fn loss(
         Objective::PredNoise => Some(0),
         _ => Some(1),
     };
+    let inside = batch.inside(training);
     let terms = predictions.iter().zip(batch.targets(objective)).enumerate();
     let terms = terms.map(|(place, (output, target))| {
-        let error = batch.counted(output.clone() - target, training);
+        let error = counted(output.clone() - target, inside.as_ref());
         if noisy != Some(place) {
             return distance(error, training.loss);
         }
@@ -135,6 +135,14 @@ pub fn loss(
         distance(error, training.loss).mul_scalar(training.noise_weight)
     });
     terms.reduce(|sum, term| sum + term).unwrap_or_else(|| Tensor::zeros([1], &batch.x.device()))
+}
+
+/// The part of an error that counts: where `inside` is 1, or all of it.
+pub(crate) fn counted(error: Tensor<4>, inside: Option<&Tensor<4>>) -> Tensor<4> {
+    match inside {
+        Some(inside) => error * inside.clone(),
+        None => error,
+    }
 }
 
 /// The size of an error, a scalar.

@@ -16,7 +16,7 @@ use crate::data::{DataSet, example_generator};
 use crate::ema;
 use crate::error::{Error, Kind};
 use crate::log::{self, Entry, LoggedScore};
-use crate::loss::{Batch, distance, loss};
+use crate::loss::{Batch, counted, distance, loss};
 use crate::published::Published;
 use crate::rate::learning_rate;
 use crate::recipe::{Recipe, Teacher};
@@ -174,7 +174,8 @@ impl Session {
             let times = batch.times.clone().map(Tensor::inner);
             let answers = teacher.forward(batch.x.clone().inner(), times);
             let error = predictions[0].clone() - Tensor::from_inner(answers[0].clone());
-            let drawn = distance(batch.counted(error, training), training.loss);
+            let error = counted(error, batch.inside(training).as_ref());
+            let drawn = distance(error, training.loss);
             truth.mul_scalar(1.0 - weight) + drawn.mul_scalar(*weight)
         };
         let (loss, gradients) = self.replicas.gradients(network, device, &make, &measure);

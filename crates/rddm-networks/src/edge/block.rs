@@ -6,7 +6,7 @@ use burn::nn::{Linear, LinearConfig, PaddingConfig2d};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 
-use super::Norm;
+use super::{BlockKind, Norm};
 use crate::ChannelLayerNorm;
 
 /// A block of either kind: `x` `[n, width, h, w]` and a time `[n, time_width]` to the shape of `x`.
@@ -17,6 +17,19 @@ pub(super) enum Block {
 }
 
 impl Block {
+    pub(super) fn new(
+        kind: BlockKind,
+        width: usize,
+        time_width: usize,
+        norm: Norm,
+        device: &Device,
+    ) -> Self {
+        match kind {
+            BlockKind::Plain => Self::Plain(PlainBlock::new(width, time_width, norm, device)),
+            BlockKind::Naf => Self::Naf(NafBlock::new(width, time_width, norm, device)),
+        }
+    }
+
     pub(super) fn forward(&self, x: Tensor<4>, time: Tensor<2>) -> Tensor<4> {
         match self {
             Self::Plain(block) => block.forward(x, time),
@@ -35,7 +48,7 @@ pub(super) struct PlainBlock {
 }
 
 impl PlainBlock {
-    pub(super) fn new(width: usize, time_width: usize, norm: Norm, device: &Device) -> Self {
+    fn new(width: usize, time_width: usize, norm: Norm, device: &Device) -> Self {
         Self {
             norm: norm.init(width, device),
             first: convolution(width, width, device),
@@ -66,7 +79,7 @@ pub(super) struct NafBlock {
 }
 
 impl NafBlock {
-    pub(super) fn new(width: usize, time_width: usize, norm: Norm, device: &Device) -> Self {
+    fn new(width: usize, time_width: usize, norm: Norm, device: &Device) -> Self {
         let pointwise = |from, to| Conv2dConfig::new([from, to], [1, 1]).init(device);
         let wide = 2 * width;
         Self {

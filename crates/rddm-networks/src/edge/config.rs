@@ -7,8 +7,7 @@ use burn::nn::{
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
-use super::block::convolution;
-use super::block::{Block, NafBlock, PlainBlock};
+use super::block::{Block, convolution};
 use super::{DecoderLevel, Edge, EncoderLevel};
 use crate::{ChannelLayerNorm, ConfigError};
 
@@ -181,16 +180,8 @@ impl EdgeConfig {
     pub fn init(&self, device: &Device) -> Edge {
         let time_width = self.time_width;
         let stack = |width: usize, count: usize| -> Vec<Block> {
-            (0..count)
-                .map(|_| match self.block {
-                    BlockKind::Plain => {
-                        Block::Plain(PlainBlock::new(width, time_width, self.norm, device))
-                    }
-                    BlockKind::Naf => {
-                        Block::Naf(NafBlock::new(width, time_width, self.norm, device))
-                    }
-                })
-                .collect()
+            let block = |_| Block::new(self.block, width, time_width, self.norm, device);
+            (0..count).map(block).collect()
         };
         // What begins at zero predicts nothing: the restored picture is the degraded one.
         let from_zero = |channels_out: usize| {
