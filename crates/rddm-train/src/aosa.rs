@@ -11,7 +11,7 @@ use rddm_core::aosa::{Choice, choose};
 
 use crate::error::Error;
 use crate::loss::{Batch, at, distance};
-use crate::recipe::Distance;
+use crate::recipe::Training;
 
 /// The threshold of the paper.
 pub const THRESHOLD: f32 = 0.01;
@@ -89,10 +89,10 @@ pub fn losses(
     sums: &Sums,
     lambda: &Lambda,
     choice: Choice,
-    by: Distance,
+    training: &Training,
 ) -> Losses {
-    let to_residual = |output: Tensor<4>| distance(output - batch.residual.clone(), by);
-    let to_noise = |output: Tensor<4>| distance(output - batch.noise.clone(), by);
+    let to_residual = |output: Tensor<4>| distance(output - batch.residual.clone(), training);
+    let to_noise = |output: Tensor<4>| distance(output - batch.noise.clone(), training);
     match choice {
         Choice::Residual => {
             let total = to_residual(output);

@@ -126,13 +126,13 @@ pub fn loss(
     let terms = terms.map(|(place, (output, target))| {
         let error = counted(output.clone() - target, inside.as_ref());
         if noisy != Some(place) {
-            return distance(error, training.loss);
+            return distance(error, training);
         }
         let error = match training.noise_unit {
             NoiseUnit::Unit => error,
             NoiseUnit::Picture => error * batch.beta_bar.clone(),
         };
-        distance(error, training.loss).mul_scalar(training.noise_weight)
+        distance(error, training).mul_scalar(training.noise_weight)
     });
     terms.reduce(|sum, term| sum + term).unwrap_or_else(|| Tensor::zeros([1], &batch.x.device()))
 }
@@ -146,14 +146,14 @@ pub(crate) fn counted(error: Tensor<4>, inside: Option<&Tensor<4>>) -> Tensor<4>
 }
 
 /// The size of an error, a scalar.
-pub(crate) fn distance(error: Tensor<4>, distance: Distance) -> Tensor<1> {
-    match distance {
+pub(crate) fn distance(error: Tensor<4>, training: &Training) -> Tensor<1> {
+    match training.loss {
         Distance::L1 => error.abs().mean(),
         Distance::L2 => error.square().mean(),
         Distance::Psnr => {
-            // Beyond 60 dB nothing is gained: rounding to 8 bits leaves 59.
             let quarter = error.square().mul_scalar(0.25).flatten::<2>(1, 3).mean_dim(1);
-            quarter.add_scalar(1e-6).log().mean().mul_scalar(10.0 / std::f64::consts::LN_10)
+            let least = 10.0_f64.powf(-0.1 * training.psnr_limit);
+            quarter.add_scalar(least).log().mean().mul_scalar(10.0 / std::f64::consts::LN_10)
         }
     }
 }

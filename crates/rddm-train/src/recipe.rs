@@ -196,6 +196,9 @@ pub struct Training {
     pub ema: f64,
     /// Distance of a prediction from the truth.
     pub loss: Distance,
+    /// The PSNR, dB, beyond which [`Distance::Psnr`] sees nothing more to gain. A low limit keeps a picture that is all but
+    /// right, such as a clean one that should be left alone, from outweighing the others.
+    pub psnr_limit: f64,
     /// Weight of the noise's error beside the residual's.
     pub noise_weight: f64,
     /// Unit in which the noise's error is counted.
@@ -248,8 +251,8 @@ pub enum Distance {
     L1,
     /// `(a - b)²`.
     L2,
-    /// The negative PSNR in dB of differences of 2, the whole range: `10 log10(mean (a - b)² / 4 + 1e-6)`, a mean over
-    /// pictures.
+    /// The negative PSNR in dB of differences of 2, the whole range, up to [`Training::psnr_limit`]:
+    /// `10 log10(mean (a - b)² / 4 + 10^(-psnr_limit / 10))`, a mean over pictures.
     Psnr,
 }
 
@@ -314,6 +317,7 @@ impl Default for Training {
             warmup: 200,
             ema: 0.999,
             loss: Distance::L1,
+            psnr_limit: 60.0, // Rounding to 8 bits leaves 59.
             noise_weight: 1.0,
             noise_unit: NoiseUnit::Picture,
             last_time: 0.5,
@@ -451,6 +455,10 @@ impl Recipe {
         if training.afar && (self.network.shrink() == 1 || self.teacher.is_some()) {
             let problem = "it needs a network that shrinks and no teacher";
             return wrong("training.afar", problem.into());
+        }
+        if !(10.0..=100.0).contains(&training.psnr_limit) {
+            let problem = format!("{} is not within 10 ..= 100 dB", training.psnr_limit);
+            return wrong("training.psnr_limit", problem);
         }
         if training.within_mask && !self.masked() {
             return wrong("training.within_mask", "the network takes no mask".into());

@@ -150,7 +150,7 @@ impl Stage {
         let (batch, times) = batch(recipe, data, &self.schedule, state.step, indices, device);
         let sums = Sums::new(&self.schedule, &times, device)?;
         let output = network.forward(batch.x.clone(), batch.times.clone()).remove(0);
-        let losses = losses(output, &batch, &sums, &self.lambda, Choice::Open, training.loss);
+        let losses = losses(output, &batch, &sums, &self.lambda, Choice::Open, training);
         let mut slopes = losses.total.backward();
         let gradients = GradientsParams::from_module(&mut slopes, &self.lambda);
         self.lambda = self.of_lambda.step(options.rate, self.lambda.clone(), gradients);

@@ -175,7 +175,7 @@ impl Session {
             let answers = teacher.forward(batch.x.clone().inner(), times);
             let error = predictions[0].clone() - Tensor::from_inner(answers[0].clone());
             let error = counted(error, batch.inside(training).as_ref());
-            let drawn = distance(error, training.loss);
+            let drawn = distance(error, training);
             truth.mul_scalar(1.0 - weight) + drawn.mul_scalar(*weight)
         };
         let (loss, gradients) = self.replicas.gradients(network, device, &make, &measure);

@@ -155,7 +155,7 @@ fn aosa_matches() {
             };
             assert_eq!(choice, expected);
             let output = network.forward(batch.x.clone(), batch.times.clone()).remove(0);
-            let found = losses(output, &batch, &sums, &lambda, choice, Distance::L1);
+            let found = losses(output, &batch, &sums, &lambda, choice, &Training::default());
             let slopes = found.total.backward();
             let scalar = |loss: Option<Tensor<1>>| {
                 loss.map_or(0.0, |loss| f64::from(loss.into_scalar::<f32>()))
@@ -322,8 +322,10 @@ fn the_psnr_of_each_picture_counts_alike() {
         Batch::diffuse(zeros.clone(), input, None, zeros.clone(), &[999; 2], &schedule).unwrap();
     // Off by 0.2 of a range of 2, and by nothing: 20 dB and the most that counts.
     let wrong = Tensor::<4>::from_floats([[[[0.2]]], [[[0.0]]]], &device);
-    let training = Training { loss: Distance::Psnr, ..Training::default() };
-    let found = loss(&[batch.residual.clone() + wrong], &batch, Objective::PredRes, &training);
-    let found = found.into_scalar::<f32>();
-    assert!((found + 40.0).abs() < 1e-3, "{found}");
+    for (psnr_limit, expected) in [(60.0, 40.0), (40.0, 29.98)] {
+        let training = Training { loss: Distance::Psnr, psnr_limit, ..Training::default() };
+        let wrong = batch.residual.clone() + wrong.clone();
+        let found = loss(&[wrong], &batch, Objective::PredRes, &training).into_scalar::<f32>();
+        assert!((found + expected).abs() < 3e-3, "{found} at a limit of {psnr_limit}");
+    }
 }

@@ -40,7 +40,7 @@ pub(crate) struct Work {
     /// The run's folder: log, curve, weights, checkpoint.
     #[arg(long)]
     pub(crate) out: PathBuf,
-    /// What trains: `cpu`, or `cuda` where it was built in.
+    /// What trains: `cpu`, or `libtorch` or `cuda` where it was built in.
     #[arg(long, default_value = "cpu")]
     device: String,
 }
@@ -163,22 +163,29 @@ impl Work {
     pub(crate) fn device(&self) -> Result<Device, Failure> {
         let device = match self.device.as_str() {
             "cpu" => Device::flex(),
+            #[cfg(feature = "libtorch")]
+            #[allow(deprecated)] // docs/decisions/libtorch.md
+            "libtorch" => Device::libtorch(),
+            #[cfg(not(feature = "libtorch"))]
+            "libtorch" => return Err(not_built_in("libtorch")),
             #[cfg(feature = "cuda")]
             "cuda" => cuda()?,
             #[cfg(not(feature = "cuda"))]
-            "cuda" => {
-                return Err(Failure {
-                    code: 2,
-                    text: "--device cuda: not built in; build with --features cuda".into(),
-                });
-            }
+            "cuda" => return Err(not_built_in("cuda")),
             name => {
-                let text = format!("--device {name}: give cpu or cuda");
+                let text = format!("--device {name}: give cpu, libtorch or cuda");
                 return Err(Failure { code: 2, text });
             }
         };
         Ok(device.autodiff())
     }
+}
+
+/// A device that is a feature of the build.
+#[cfg(not(all(feature = "cuda", feature = "libtorch")))]
+fn not_built_in(device: &str) -> Failure {
+    let text = format!("--device {device}: not built in; build with --features {device}");
+    Failure { code: 2, text }
 }
 
 /// The first CUDA device. burn panics where there is none, so it is asked for what there is.
