@@ -69,6 +69,21 @@ def matched(picture, mask):
     return (light / (1 - mask[..., None] * (1 - left))) ** (1 / 2.2)
 
 
+def unsharp(picture, mask):
+    # Not `filters.unsharp_mask`, whose channels scikit-image 0.26.0 gets wrong.
+    return 2 * picture - filters.gaussian(picture, 1.5, channel_axis=-1)
+
+
+def wiener(picture, mask):
+    """Deconvolution of a disc of radius 1.5, the middle of what a lens slightly out of focus makes; the blur is not known."""
+    places = numpy.hypot(*numpy.mgrid[-2:3, -2:3])
+    disc = numpy.clip(2 - places, 0, 1)
+    disc /= disc.sum()
+    light = picture**2.2
+    planes = [restoration.wiener(light[..., plane], disc, balance=0.02, clip=True) for plane in range(3)]
+    return numpy.clip(numpy.stack(planes, -1), 0, 1) ** (1 / 2.2)
+
+
 METHODS = {
     "polyu/input": {"non-local means": nl_means, "wavelets": wavelets},
     "cc15/input": {"non-local means": nl_means, "wavelets": wavelets},
@@ -76,6 +91,7 @@ METHODS = {
     "rain100/input_H": {"median 3×3": median, "non-local means": nl_means},
     "kodak24/lol": {"gamma": gamma, "gamma, CLAHE": clahe},
     "kodak24/lol-derain": {"gamma": gamma, "gamma, CLAHE": clahe},
+    "kodak24/deblur": {"unsharp mask": unsharp, "Wiener, a disc": wiener},
     "kodak24/inpaint": {"biharmonic": biharmonic},
     "kodak24/shadow-mask": {"matched means": matched},
     "kodak24/shadow": {"gamma": gamma, "gamma, CLAHE": clahe},

@@ -278,7 +278,11 @@ fn lambda_chooses_and_the_training_goes_on() {
 fn a_device_that_is_not_there_is_no_silent_fallback() {
     let bench = Bench::new(1);
     let cuda = if cfg!(feature = "cuda") { (8, "driver") } else { (2, "--features cuda") };
-    for (device, (code, next)) in [("cuda", cuda), ("gpu", (2, "cpu or cuda"))] {
+    let mut devices = vec![("cuda", cuda), ("gpu", (2, "cpu, libtorch or cuda"))];
+    if cfg!(not(feature = "libtorch")) {
+        devices.push(("libtorch", (2, "--features libtorch")));
+    }
+    for (device, (code, next)) in devices {
         let mut command = bench.command("run");
         // Hides the GPUs of a machine that has some.
         let output = command.args(["--device", device]).env("CUDA_VISIBLE_DEVICES", "").output();

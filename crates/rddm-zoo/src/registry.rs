@@ -291,11 +291,13 @@ impl Registry {
         let source = self.manifest_source(entry)?;
         let bytes = match &source {
             Source::File(path) => read_small(path, Manifest::MAX_BYTES)?.ok_or_else(|| {
-                Error::not_found(format!(
-                    "the manifest of {} is missing: {}",
-                    entry.id,
-                    path.display()
-                ))
+                let manifest = format!("the manifest of {}", entry.id);
+                crate::carried::lacks(&self.place, &manifest).unwrap_or_else(|| {
+                    let what = format!("{manifest} is missing: {}", path.display());
+                    let next =
+                        "the registry is incomplete; name another with --registry or RDDM_REGISTRY";
+                    Error::not_found(what).with_next(next)
+                })
             })?,
             Source::Url(url) => http.small(url, Manifest::MAX_BYTES, observer)?,
         };

@@ -1,6 +1,7 @@
 //! Trained networks as ONNX files: what `rddm-export` does.
 //!
 //! - [`run`]: the averaged weights of a training run.
+//! - [`half`]: a network with its weights in 16 bits.
 //! - [`official`]: a checkpoint of the official Python code, with a draft of its manifest.
 //! - [`network`]: the border that every file of a network has.
 //!
@@ -10,6 +11,7 @@
 
 mod error;
 mod files;
+pub mod half;
 pub mod network;
 pub mod official;
 pub mod run;

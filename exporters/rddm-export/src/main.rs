@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use rddm_export::{Error, official, run, write};
+use rddm_export::{Error, half, official, run, write};
 use rddm_manifest::{License, ModelId, Objective, TimeEncoding};
 use rddm_networks::checkpoint::Weights;
 
@@ -21,6 +21,8 @@ struct Cli {
 enum Command {
     /// The averaged weights of a training run, as <id>.onnx
     Run(RunArgs),
+    /// A network that this program wrote, with its weights in 16 bits: half of the file
+    Half(HalfArgs),
     /// A checkpoint of the official Python code, as <id>.onnx (or one for each network) with a model.toml
     Official(OfficialArgs),
 }
@@ -35,6 +37,15 @@ struct RunArgs {
     /// The licence of the weights, an SPDX expression
     #[arg(long, default_value = "MIT OR Apache-2.0")]
     license: License,
+}
+
+#[derive(Args)]
+struct HalfArgs {
+    /// The ONNX file
+    network: PathBuf,
+    /// The folder to write to, under the same name; another one than the file's
+    #[arg(short, long)]
+    out: PathBuf,
 }
 
 #[derive(Args)]
@@ -82,6 +93,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let written = match &cli.command {
         Command::Run(args) => export_run(args),
+        Command::Half(args) => export_half(args),
         Command::Official(args) => export_official(args),
     };
     match written {
@@ -100,6 +112,11 @@ fn export_run(args: &RunArgs) -> Result<Vec<PathBuf>, Error> {
     let exported = run::export(&args.run, &args.license)?;
     let path = write(&args.out, &format!("{}.onnx", exported.id.as_str()), &exported.file)?;
     Ok(vec![path])
+}
+
+fn export_half(args: &HalfArgs) -> Result<Vec<PathBuf>, Error> {
+    let (name, file) = half::export(&args.network, &args.out)?;
+    Ok(vec![write(&args.out, &name, &file)?])
 }
 
 fn export_official(args: &OfficialArgs) -> Result<Vec<PathBuf>, Error> {

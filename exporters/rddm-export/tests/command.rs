@@ -66,6 +66,34 @@ fn one_network_asks_what_it_predicts() {
 }
 
 #[test]
+fn half_writes_a_smaller_file_and_replaces_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let (wide, narrow) = (folder.path().join("wide"), folder.path().join("narrow"));
+    let weights = weights(folder.path(), Networks::Two);
+    assert!(command(&["official", &weights, "-o", text(&wide), "--id", "n"]).status.success());
+    let mut files: Vec<_> = std::fs::read_dir(&wide).unwrap().map(|e| e.unwrap().path()).collect();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "onnx"));
+    assert_eq!(files.len(), 2);
+    for file in &files {
+        let size = |path: &Path| std::fs::metadata(path).unwrap().len();
+        let output = command(&["half", text(file), "-o", text(&narrow)]);
+        assert!(output.status.success(), "{output:?}");
+        let half = narrow.join(file.file_name().unwrap());
+        assert!(size(&half) < size(file) * 2 / 3, "{} of {}", size(&half), size(file));
+        // What is there already stays, and what is half already is not halved again.
+        let before = std::fs::read(file).unwrap();
+        assert_eq!(command(&["half", text(file), "-o", text(&wide)]).status.code(), Some(2));
+        assert_eq!(std::fs::read(file).unwrap(), before);
+        assert!(command(&["half", text(&half), "-o", text(folder.path())]).status.success());
+        let again = folder.path().join(file.file_name().unwrap());
+        assert_eq!(std::fs::read(again).unwrap(), std::fs::read(&half).unwrap());
+    }
+    let junk = folder.path().join("junk.onnx");
+    std::fs::write(&junk, b"no network").unwrap();
+    assert_eq!(command(&["half", text(&junk), "-o", text(&narrow)]).status.code(), Some(3));
+}
+
+#[test]
 fn what_is_no_network_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let out = text(folder.path()).to_owned();

@@ -18,6 +18,7 @@ pub(crate) enum Element {
     Int32 = 6,
     Int64 = 7,
     Bool = 9,
+    Half = 10,
     Double = 11,
 }
 

@@ -40,6 +40,7 @@ mod emit;
 mod error;
 mod fold;
 mod graph;
+mod halve;
 mod lower;
 mod passes;
 mod proto;
@@ -50,6 +51,7 @@ mod weights;
 
 pub use capture::Scope;
 pub use error::{Error, ErrorKind};
+pub use halve::halved;
 pub use spec::{Dim, ExportSpec, Input, Metadata};
 pub use weights::weights;
 

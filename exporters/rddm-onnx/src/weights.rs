@@ -1,11 +1,16 @@
 //! The way back: the weights of a file, as the modules that it was exported from have them.
 
+use half::f16;
 use prost::Message as _;
 
 use crate::Error;
+use crate::graph::Element;
 use crate::proto::{ModelProto, TensorProto};
 
-/// The weights of a file that [`export`](crate::export) wrote: values in the order of `wanted`, which are names of
+const FLOAT: i32 = Element::Float as i32;
+const HALF: i32 = Element::Half as i32;
+
+/// The weights of a file that [`export`](crate::export) or [`halved`](crate::halved) wrote: values in the order of `wanted`, which are names of
 /// weights and their shapes in the modules.
 ///
 /// The file may have other shapes: axes of length 1, and kernels that read the picture in place of its pixel-unshuffled
@@ -13,7 +18,7 @@ use crate::proto::{ModelProto, TensorProto};
 ///
 /// # Errors
 /// [`ErrorKind::Weights`](crate::ErrorKind::Weights) when the bytes are no ONNX file, or a weight is missing from it,
-/// is no tensor of 32-bit floats, or has a shape that does not fit.
+/// is no tensor of 32-bit or 16-bit floats, or has a shape that does not fit.
 pub fn weights(file: &[u8], wanted: &[(&str, &[usize])]) -> Result<Vec<Vec<f32>>, Error> {
     let model = ModelProto::decode(file)
         .map_err(|error| Error::weights(format!("this is no ONNX file ({error})")))?;
@@ -28,19 +33,16 @@ pub fn weights(file: &[u8], wanted: &[(&str, &[usize])]) -> Result<Vec<Vec<f32>>
 }
 
 fn read(tensor: &TensorProto, shape: &[usize]) -> Result<Vec<f32>, Error> {
-    const FLOAT: i32 = 1;
-    let values: Vec<f32> = tensor
-        .raw_data
-        .as_chunks()
-        .0
-        .iter()
-        .map(|&bytes: &[u8; 4]| f32::from_le_bytes(bytes))
-        .collect();
+    let raw = &tensor.raw_data;
+    let (size, values): (usize, Vec<f32>) = match tensor.data_type {
+        FLOAT => (4, raw.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect()),
+        HALF => (2, raw.as_chunks().0.iter().map(|&b| f16::from_le_bytes(b).to_f32()).collect()),
+        _ => (1, Vec::new()),
+    };
     let dims: Vec<usize> = tensor.dims.iter().filter_map(|&dim| dim.try_into().ok()).collect();
     let count =
         |dims: &[usize]| dims.iter().try_fold(1_usize, |count, &dim| count.checked_mul(dim));
-    let whole = tensor.data_type == FLOAT
-        && tensor.raw_data.len().is_multiple_of(4)
+    let whole = raw.len() == size * values.len()
         && count(&dims) == Some(values.len())
         && count(shape) == Some(values.len());
     let long = |dims: &[usize]| dims.iter().copied().filter(|&dim| dim != 1).collect::<Vec<_>>();

@@ -14,7 +14,8 @@ use burn::tensor::activation::{gelu, relu, silu, softmax};
 use burn::tensor::module::interpolate;
 use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
 use burn::tensor::{Device, Tensor, TensorData};
-use rddm_onnx::{Dim, ErrorKind, ExportSpec, Input, Metadata, export};
+use half::f16;
+use rddm_onnx::{Dim, ErrorKind, ExportSpec, Input, Metadata, export, halved, weights};
 
 use engines::Plain;
 
@@ -146,6 +147,44 @@ fn plain_u() {
     compare("plain u", &file, 6, true, |x, time| {
         network.forward(x, time).into_iter().map(plain).collect()
     });
+}
+
+/// The convolution with its weights as 16 bits hold them.
+fn rounded(convolution: &mut Conv2d) {
+    convolution.weight = convolution.weight.clone().map(|weight| {
+        let data = weight.to_data().convert::<f16>().convert::<f32>();
+        Tensor::from_data(data, &weight.device())
+    });
+}
+
+#[test]
+fn weights_of_16_bits_are_those_weights_rounded() {
+    let mut network = Plain2::new();
+    let file = export(&spec(&[("x", 6), ("time", 0)], &["residual", "noise"]), |scope| {
+        let network = scope.module(&network)?;
+        let outputs = network.forward(scope.input::<4>("x")?, scope.input::<1>("time")?);
+        let [residual, noise] = <[_; 2]>::try_from(outputs).unwrap();
+        scope.output("residual", residual)?;
+        scope.output("noise", noise)
+    })
+    .unwrap();
+    let half = halved(&file).unwrap();
+    assert!(half.len() < file.len() * 2 / 3, "{} of {}", half.len(), file.len());
+    assert_eq!(halved(&half).unwrap(), half);
+
+    let Plain2 { stem, first, second, down, up, head, .. } = &mut network;
+    for convolution in [stem, first, second, down, up, head] {
+        rounded(convolution);
+    }
+    compare("in 16 bits", &half, 6, true, |x, time| {
+        network.forward(x, time).into_iter().map(plain).collect()
+    });
+    let stem = weights(&half, &[("stem.weight", &[8, 24, 3, 3])]).unwrap().remove(0);
+    assert_eq!(network.stem.weight.to_data().as_slice::<f32>().unwrap(), stem);
+
+    // A field that this crate does not know, as another program may have written, would be lost.
+    let unknown = [half.as_slice(), &[0xa8, 0x06, 1]].concat();
+    assert_eq!(halved(&unknown).unwrap_err().kind(), ErrorKind::Weights);
 }
 
 /// What the official U-Net adds: softmax over pixels, attention over all pixels, norms, standardised weights, resizes.

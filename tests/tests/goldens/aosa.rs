@@ -5,7 +5,7 @@ use rddm_core::{FirstStep, Schedule};
 use rddm_networks::checkpoint::{Weights, gradients};
 use rddm_train::aosa::{Lambda, Sums, losses};
 use rddm_train::loss::Batch;
-use rddm_train::recipe::Distance;
+use rddm_train::recipe::Training;
 use serde::Deserialize;
 
 use crate::compare::{Measured, absolute};
@@ -112,7 +112,7 @@ impl Question<'_> {
         let time = vector(self.time, &device);
         let outputs = network.forward(self.batch.x.clone(), [time.clone(), time]);
         let output = outputs.into_iter().next().ok_or("the network gave nothing")?;
-        let losses = losses(output, self.batch, self.sums, &lambda, choice, Distance::L1);
+        let losses = losses(output, self.batch, self.sums, &lambda, choice, &Training::default());
         let slopes = losses.total.backward();
         let final_conv = values(&gradients(network, &slopes), "unet0.final_conv.weight")?;
         let lambda_slope = lambda.tensor().grad(&slopes);

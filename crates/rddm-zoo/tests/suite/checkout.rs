@@ -68,15 +68,24 @@ fn a_program_that_was_copied_away_lists_the_models_that_it_carries() {
     let folder = tempfile::tempdir().unwrap();
     let program = folder.path().join("rddm-zoo");
     fs::copy(env!("CARGO_BIN_EXE_rddm-zoo"), &program).unwrap();
-    let output = std::process::Command::new(&program)
-        .args(["list", "--home", "store"])
-        .env_remove("RDDM_REGISTRY")
-        .current_dir(folder.path())
-        .output()
-        .unwrap();
+    let run = |arguments: &[&str]| {
+        std::process::Command::new(&program)
+            .args(arguments)
+            .args(["--home", "store"])
+            .env_remove("RDDM_REGISTRY")
+            .current_dir(folder.path())
+            .output()
+            .unwrap()
+    };
+    let output = run(&["list"]);
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     for id in models(&manifests) {
         assert!(text.contains(id.as_str()), "{id} is not in\n{text}");
     }
+    // It has no manifests, and says where they are to be had.
+    let output = run(&["show", "derain"]);
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(4), "{text}");
+    assert!(text.contains("manifest of derain") && text.contains("RDDM_REGISTRY"), "{text}");
 }

@@ -32,7 +32,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
         rate: arguments.rate,
         most_steps: arguments.most_steps,
     };
-    let device = work.device()?;
+    let device = work.device(&recipe)?;
     print::line(&format!("{:>6} {:>8} {:>13} {:>10}", "step", "λ", "residual loss", "noise loss"));
     let mut last = None;
     let show = |point: &Point| {

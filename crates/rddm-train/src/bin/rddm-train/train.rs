@@ -48,7 +48,7 @@ pub(crate) struct Work {
 pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
     let recipe = Recipe::read(&arguments.work.recipe)?;
     let work = &arguments.work;
-    let device = work.device()?;
+    let device = work.device(&recipe)?;
     let start = arguments.start(&recipe)?;
     let teacher = arguments.teacher(&recipe)?;
     let published = Published { start: start.as_deref(), teacher: teacher.as_deref() };
@@ -159,19 +159,12 @@ fn style() -> ProgressStyle {
 }
 
 impl Work {
-    /// The device that was asked for, ready to train.
-    pub(crate) fn device(&self) -> Result<Device, Failure> {
+    /// The device that was asked for, ready to train the recipe.
+    pub(crate) fn device(&self, recipe: &Recipe) -> Result<Device, Failure> {
         let device = match self.device.as_str() {
             "cpu" => Device::flex(),
-            #[cfg(feature = "libtorch")]
-            #[allow(deprecated)] // docs/decisions/libtorch.md
-            "libtorch" => Device::libtorch(),
-            #[cfg(not(feature = "libtorch"))]
-            "libtorch" => return Err(not_built_in("libtorch")),
-            #[cfg(feature = "cuda")]
+            "libtorch" => libtorch(recipe.training.workers)?,
             "cuda" => cuda()?,
-            #[cfg(not(feature = "cuda"))]
-            "cuda" => return Err(not_built_in("cuda")),
             name => {
                 let text = format!("--device {name}: give cpu, libtorch or cuda");
                 return Err(Failure { code: 2, text });
@@ -188,6 +181,19 @@ fn not_built_in(device: &str) -> Failure {
     Failure { code: 2, text }
 }
 
+/// PyTorch's library on the CPU; the recipe's workers share the processor.
+#[cfg(feature = "libtorch")]
+fn libtorch(workers: usize) -> Result<Device, Failure> {
+    tch::set_num_threads((tch::get_num_threads() / workers as i32).max(1));
+    #[allow(deprecated)] // docs/decisions/libtorch.md
+    Ok(Device::libtorch())
+}
+
+#[cfg(not(feature = "libtorch"))]
+fn libtorch(_workers: usize) -> Result<Device, Failure> {
+    Err(not_built_in("libtorch"))
+}
+
 /// The first CUDA device. burn panics where there is none, so it is asked for what there is.
 #[cfg(feature = "cuda")]
 fn cuda() -> Result<Device, Failure> {
@@ -197,4 +203,9 @@ fn cuda() -> Result<Device, Failure> {
         return Err(Failure { code: 8, text: text.into() });
     }
     Ok(Device::cuda(0))
+}
+
+#[cfg(not(feature = "cuda"))]
+fn cuda() -> Result<Device, Failure> {
+    Err(not_built_in("cuda"))
 }
