@@ -4,9 +4,10 @@
     pip install h5py scipy scikit-image
     python3 zoo/otherwise.py DATA OUT
 
-makes the data sets OUT/{dark,shadow,blur,holes} of DATA/test/set14, each a folder for `rddm-train eval --data`. Nothing in
+makes the data sets OUT/{dark,shadow,blur,soft,holes} of DATA/test/set14, each a folder for `rddm-train eval --data`. Nothing in
 it is shared with `rddm-train`: darkness is a gamma curve with Gaussian noise, shadows are ellipses and bars blurred at their
-border, blurs are the eight measured kernels of Levin et al. (CVPR 2009, kernels/Levin09.mat), holes are letters and lines.
+border, blurs are the eight measured kernels of Levin et al. (CVPR 2009, kernels/Levin09.mat), what is soft has a Gaussian blur of
+the stored values, holes are letters and lines.
 """
 
 import pathlib
@@ -45,6 +46,11 @@ def blur(picture, random, number):
     return numpy.stack(planes, -1) + random.normal(0, 0.002, picture.shape), None
 
 
+def soft(picture, random, number):
+    sigma = random.uniform(0.7, 1.4)
+    return ndimage.gaussian_filter(picture, (sigma, sigma, 0)) + random.normal(0, 0.002, picture.shape), None
+
+
 def holes(picture, random, number):
     height, width = picture.shape[:2]
     mask = numpy.zeros((height, width))
@@ -61,7 +67,7 @@ def holes(picture, random, number):
 
 
 KERNELS = []
-WAYS = {"dark": dark, "shadow": shadow, "blur": blur, "holes": holes}
+WAYS = {"dark": dark, "shadow": shadow, "blur": blur, "soft": soft, "holes": holes}
 
 
 def stored(picture):
