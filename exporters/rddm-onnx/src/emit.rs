@@ -123,16 +123,20 @@ impl<'a> Names<'a> {
         self.names.insert(id, name);
     }
 
-    /// `wanted`, or `wanted_2`, `wanted_3`… where it is taken.
     fn free(&mut self, wanted: String) -> String {
-        let mut name = wanted.clone();
-        let mut number = 1;
-        while !self.taken.insert(name.clone()) {
-            number += 1;
-            name = format!("{wanted}_{number}");
-        }
-        name
+        free(&mut self.taken, wanted)
     }
+}
+
+/// `wanted`, or `wanted_2`, `wanted_3`… where it is taken; taken from now on.
+pub(crate) fn free(taken: &mut HashSet<String>, wanted: String) -> String {
+    let mut name = wanted.clone();
+    let mut number = 1;
+    while !taken.insert(name.clone()) {
+        number += 1;
+        name = format!("{wanted}_{number}");
+    }
+    name
 }
 
 fn attribute(name: &str, value: &Attribute) -> AttributeProto {

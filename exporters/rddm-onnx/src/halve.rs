@@ -7,6 +7,7 @@ use prost::Message as _;
 
 use crate::Error;
 use crate::check::check;
+use crate::emit::free;
 use crate::graph::Element;
 use crate::proto::{AttributeProto, ModelProto, NodeProto, TensorProto, attribute_type};
 
@@ -23,8 +24,7 @@ const FEWEST: usize = 512;
 /// [`ErrorKind::Weights`](crate::ErrorKind::Weights) when the bytes are no ONNX file, or one that `export` did not write: it may
 /// have parts that this crate does not know and would lose.
 pub fn halved(file: &[u8]) -> Result<Vec<u8>, Error> {
-    let mut model = ModelProto::decode(file)
-        .map_err(|error| Error::weights(format!("this is no ONNX file ({error})")))?;
+    let mut model = ModelProto::read(file)?;
     if model.encode_to_vec() != file {
         let text = "this file has parts that rddm-export did not write and would lose; export the network again";
         return Err(Error::weights(text));
@@ -35,17 +35,11 @@ pub fn halved(file: &[u8]) -> Result<Vec<u8>, Error> {
         .extend(graph.node.iter().flat_map(|node| node.output.iter().chain([&node.name])).cloned());
     let mut casts = Vec::new();
     let mut wide = HashMap::new();
-    for tensor in graph.initializer.iter_mut().filter(|tensor| fits(tensor)) {
-        let half =
-            tensor.raw_data.as_chunks().0.iter().flat_map(|&bytes: &[u8; 4]| {
-                f16::from_f32(f32::from_le_bytes(bytes)).to_le_bytes()
-            });
-        tensor.raw_data = half.collect();
+    for tensor in &mut graph.initializer {
+        let Some(halves) = halves(tensor) else { continue };
+        tensor.raw_data = halves;
         tensor.data_type = Element::Half as i32;
-        let mut name = format!("{}/Cast", tensor.name);
-        while !taken.insert(name.clone()) {
-            name.push('_');
-        }
+        let name = free(&mut taken, format!("{}/Cast", tensor.name));
         casts.push(cast(&tensor.name, &name));
         wide.insert(tensor.name.clone(), name);
     }
@@ -59,11 +53,16 @@ pub fn halved(file: &[u8]) -> Result<Vec<u8>, Error> {
     Ok(model.encode_to_vec())
 }
 
-/// Whether a tensor is large and of floats that 16 bits can hold.
-fn fits(tensor: &TensorProto) -> bool {
+/// The bytes of a tensor in 16 bits; `None` if it is small, of no floats, or has values that 16 bits cannot hold.
+fn halves(tensor: &TensorProto) -> Option<Vec<u8>> {
     let values = tensor.raw_data.as_chunks().0;
-    let holds = |&bytes: &[u8; 4]| f16::from_f32(f32::from_le_bytes(bytes)).is_finite();
-    tensor.data_type == Element::Float as i32 && values.len() >= FEWEST && values.iter().all(holds)
+    if tensor.data_type != Element::Float as i32 || values.len() < FEWEST {
+        return None;
+    }
+    let half = |&bytes: &[u8; 4]| f16::from_f32(f32::from_le_bytes(bytes));
+    let halves = values.iter().map(half).map(|half| half.is_finite().then_some(half));
+    let halves: Vec<f16> = halves.collect::<Option<_>>()?;
+    Some(halves.into_iter().flat_map(f16::to_le_bytes).collect())
 }
 
 fn cast(from: &str, name: &str) -> NodeProto {

@@ -3,6 +3,10 @@
 //! Fields that no file of ours has (sparse tensors, functions, external data…) are left out;
 //! a reader that skips unknown fields, as every protobuf reader does, sees the same message.
 
+use prost::Message as _;
+
+use crate::Error;
+
 /// The newest file layout that a file may declare and opset 17 readers know.
 pub(crate) const IR_VERSION: i64 = 8;
 
@@ -22,6 +26,15 @@ pub(crate) struct ModelProto {
     pub opset_import: Vec<OperatorSetIdProto>,
     #[prost(message, repeated, tag = "14")]
     pub metadata_props: Vec<StringStringEntryProto>,
+}
+
+impl ModelProto {
+    /// # Errors
+    /// When the bytes are no ONNX file.
+    pub(crate) fn read(file: &[u8]) -> Result<Self, Error> {
+        Self::decode(file)
+            .map_err(|error| Error::weights(format!("this is no ONNX file ({error})")))
+    }
 }
 
 #[derive(Clone, PartialEq, prost::Message)]

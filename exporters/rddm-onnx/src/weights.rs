@@ -1,7 +1,6 @@
 //! The way back: the weights of a file, as the modules that it was exported from have them.
 
 use half::f16;
-use prost::Message as _;
 
 use crate::Error;
 use crate::graph::Element;
@@ -10,8 +9,8 @@ use crate::proto::{ModelProto, TensorProto};
 const FLOAT: i32 = Element::Float as i32;
 const HALF: i32 = Element::Half as i32;
 
-/// The weights of a file that [`export`](crate::export) or [`halved`](crate::halved) wrote: values in the order of `wanted`, which are names of
-/// weights and their shapes in the modules.
+/// The weights of a file that [`export`](crate::export) or [`halved`](crate::halved) wrote: values in the order of `wanted`,
+/// which are names of weights and their shapes in the modules.
 ///
 /// The file may have other shapes: axes of length 1, and kernels that read the picture in place of its pixel-unshuffled
 /// form.
@@ -20,9 +19,7 @@ const HALF: i32 = Element::Half as i32;
 /// [`ErrorKind::Weights`](crate::ErrorKind::Weights) when the bytes are no ONNX file, or a weight is missing from it,
 /// is no tensor of 32-bit or 16-bit floats, or has a shape that does not fit.
 pub fn weights(file: &[u8], wanted: &[(&str, &[usize])]) -> Result<Vec<Vec<f32>>, Error> {
-    let model = ModelProto::decode(file)
-        .map_err(|error| Error::weights(format!("this is no ONNX file ({error})")))?;
-    let tensors = model.graph.unwrap_or_default().initializer;
+    let tensors = ModelProto::read(file)?.graph.unwrap_or_default().initializer;
     let take = |&(name, shape): &(&str, &[usize])| {
         let tensor = tensors.iter().find(|tensor| tensor.name == name).ok_or_else(|| {
             Error::weights(format!("the file has no weight `{name}`: it is of another network"))

@@ -127,20 +127,23 @@ impl Plain2 {
         let x = x.clone() + self.shuffle.forward(self.up.forward(self.down.forward(x)));
         self.shuffle.forward(self.head.forward(x)).chunk(2, 1)
     }
+
+    fn export(&self) -> Vec<u8> {
+        export(&spec(&[("x", 6), ("time", 0)], &["residual", "noise"]), |scope| {
+            let network = scope.module(self)?;
+            let outputs = network.forward(scope.input::<4>("x")?, scope.input::<1>("time")?);
+            let mut outputs = outputs.into_iter();
+            scope.output("residual", outputs.next().unwrap())?;
+            scope.output("noise", outputs.next().unwrap())
+        })
+        .unwrap()
+    }
 }
 
 #[test]
 fn plain_u() {
     let network = Plain2::new();
-    let spec = spec(&[("x", 6), ("time", 0)], &["residual", "noise"]);
-    let file = export(&spec, |scope| {
-        let network = scope.module(&network)?;
-        let outputs = network.forward(scope.input::<4>("x")?, scope.input::<1>("time")?);
-        let mut outputs = outputs.into_iter();
-        scope.output("residual", outputs.next().unwrap())?;
-        scope.output("noise", outputs.next().unwrap())
-    })
-    .unwrap();
+    let file = network.export();
     let text = String::from_utf8_lossy(&file);
     assert!(text.contains("stem.weight") && text.contains("DepthToSpace"));
     assert!(!text.contains("Transpose"), "the pixel shuffles became operators of their own");
@@ -160,14 +163,7 @@ fn rounded(convolution: &mut Conv2d) {
 #[test]
 fn weights_of_16_bits_are_those_weights_rounded() {
     let mut network = Plain2::new();
-    let file = export(&spec(&[("x", 6), ("time", 0)], &["residual", "noise"]), |scope| {
-        let network = scope.module(&network)?;
-        let outputs = network.forward(scope.input::<4>("x")?, scope.input::<1>("time")?);
-        let [residual, noise] = <[_; 2]>::try_from(outputs).unwrap();
-        scope.output("residual", residual)?;
-        scope.output("noise", noise)
-    })
-    .unwrap();
+    let file = network.export();
     let half = halved(&file).unwrap();
     assert!(half.len() < file.len() * 2 / 3, "{} of {}", half.len(), file.len());
     assert_eq!(halved(&half).unwrap(), half);
