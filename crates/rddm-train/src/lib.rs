@@ -4,7 +4,7 @@
 //! - [`data`] and [`degrade`]: examples, from pairs of pictures or made from clean ones.
 //! - [`train`]: the training; [`run`] is the folder that it writes and goes on from, [`log`] what it measured.
 //! - [`select`]: the automatic choice of the objective, before a training.
-//! - [`loss`], [`aosa`], [`rate`], [`ema`], [`replicas`], [`validate`]: its parts.
+//! - [`loss`], [`aosa`], [`rate`], [`ema`], [`validate`]: its parts.
 
 pub mod aosa;
 pub mod data;
@@ -12,12 +12,14 @@ pub mod degrade;
 pub mod ema;
 mod error;
 pub mod evaluate;
+mod examples;
+mod feed;
 pub mod log;
 pub mod loss;
 mod published;
 pub mod rate;
 pub mod recipe;
-pub mod replicas;
+mod replicas;
 pub mod run;
 pub mod select;
 mod text;

@@ -9,7 +9,7 @@ use rddm_networks::NetworkConfig;
 use serde::{Deserialize, Serialize};
 
 use crate::data::{Layout, Split};
-use crate::degrade::DegradationSpec;
+use crate::degrade::{DegradationSpec, Range};
 use crate::error::{Error, Kind};
 use crate::text;
 
@@ -144,6 +144,12 @@ pub enum Source {
         target: PathBuf,
         /// Folder of the clean pictures that get the residuals, below the data folder.
         clean: PathBuf,
+        /// What the residuals are multiplied by, drawn evenly.
+        #[serde(default = "as_it_is", skip_serializing_if = "is_as_it_is")]
+        gain: Range,
+        /// How far, at most, the residuals are made to lean to either side, pixels a row: another wind for the same rain.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        lean: f32,
         /// Share of the examples, against the other sources' weights.
         #[serde(default = "one")]
         weight: f64,
@@ -172,6 +178,18 @@ fn one() -> f64 {
     1.0
 }
 
+fn as_it_is() -> Range {
+    [1.0; 2]
+}
+
+fn is_as_it_is(gain: &Range) -> bool {
+    *gain == as_it_is()
+}
+
+fn is_zero(lean: &f32) -> bool {
+    *lean == 0.0
+}
+
 /// How long and how a network is trained.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -196,6 +214,9 @@ pub struct Training {
     pub ema: f64,
     /// Distance of a prediction from the truth.
     pub loss: Distance,
+    /// Another distance for the last part of the training: [`Distance::Psnr`] is best begun with weights that are good.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finish: Option<Finish>,
     /// The PSNR, dB, beyond which [`Distance::Psnr`] sees nothing more to gain. A low limit keeps a picture that is all but
     /// right, such as a clean one that should be left alone, from outweighing the others.
     pub psnr_limit: f64,
@@ -229,6 +250,16 @@ pub struct Growth {
     pub crop: usize,
     /// Examples a step.
     pub batch: usize,
+}
+
+/// The distance in the last part of a training.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Finish {
+    /// Share of the steps that are done when it begins, within 0 ..= 1.
+    pub after: f64,
+    /// Distance of a prediction from the truth.
+    pub loss: Distance,
 }
 
 /// How examples are mirrored and turned, at random.
@@ -317,6 +348,7 @@ impl Default for Training {
             warmup: 200,
             ema: 0.999,
             loss: Distance::L1,
+            finish: None,
             psnr_limit: 60.0, // Rounding to 8 bits leaves 59.
             noise_weight: 1.0,
             noise_unit: NoiseUnit::Picture,
@@ -392,6 +424,17 @@ impl Recipe {
         if self.data.iter().any(|source| !(source.weight() > 0.0 && source.weight().is_finite())) {
             return wrong("[[data]] weight", "not a positive number".into());
         }
+        for source in &self.data {
+            if let Source::Transferred { gain: [least, most], lean, .. } = source {
+                if !(0.0 <= *least && least <= most && *most <= 10.0) {
+                    let problem = format!("[{least}, {most}] is no range within 0 ..= 10");
+                    return wrong("[[data]] gain", problem);
+                }
+                if !(0.0..=2.0).contains(lean) {
+                    return wrong("[[data]] lean", format!("{lean} is not within 0 ..= 2"));
+                }
+            }
+        }
         let training = &self.training;
         for (key, value) in [
             ("training.steps", training.steps),
@@ -424,7 +467,9 @@ impl Recipe {
             return wrong("training.grow", "after does not rise from one to the next".into());
         }
         let starts = training.grow.iter().map(|growth| ("training.grow.after", growth.after));
+        let finish = training.finish.iter().map(|finish| ("training.finish.after", finish.after));
         for (key, value) in starts
+            .chain(finish)
             .chain([("training.last_time", training.last_time), ("training.ema", training.ema)])
         {
             if !(0.0..=1.0).contains(&value) {
@@ -537,6 +582,13 @@ impl Training {
         let done = step as f64 / self.steps as f64;
         let grown = self.grow.iter().rev().find(|growth| done >= growth.after);
         grown.map_or((self.crop, self.batch), |growth| (growth.crop, growth.batch))
+    }
+
+    /// The same with the loss of step `step`, `0 ..`.
+    pub fn at(&self, step: usize) -> Self {
+        let done = step as f64 / self.steps as f64;
+        let finish = self.finish.filter(|finish| done >= finish.after);
+        Self { loss: finish.map_or(self.loss, |finish| finish.loss), ..self.clone() }
     }
 
     /// Side of the largest example.

@@ -13,10 +13,11 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use rddm_networks::Network;
 
 use crate::error::{Error, Kind};
+use crate::examples::Examples;
 use crate::loss::Batch;
 
 /// The threads that share each batch.
-pub struct Replicas {
+pub(crate) struct Replicas {
     pools: Vec<ThreadPool>,
 }
 
@@ -25,7 +26,7 @@ impl Replicas {
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub fn new(count: usize) -> Result<Self, Error> {
+    pub(crate) fn new(count: usize) -> Result<Self, Error> {
         let pools = (0..count)
             .map(|_| ThreadPoolBuilder::new().num_threads(1).build())
             .collect::<Result<_, _>>()
@@ -33,27 +34,27 @@ impl Replicas {
         Ok(Self { pools })
     }
 
-    /// The mean loss over the parts, and its gradients for `network`. `make` makes part `i`, one for each replica, and
-    /// `measure` its loss, on the replica's own thread.
-    pub fn gradients(
+    /// The mean loss over `parts`, one for each replica, and its gradients for `network`. `measure` measures the loss of one, on
+    /// the replica's own thread.
+    pub(crate) fn gradients(
         &self,
         network: &Network,
         device: &Device,
-        make: &(dyn Fn(usize) -> Batch + Sync),
+        parts: Vec<Examples>,
         measure: &(dyn Fn(&Network, Batch) -> Tensor<1> + Sync),
     ) -> (f64, GradientsParams) {
         let share = 1.0 / self.pools.len() as f64;
-        let one = |part: usize, pool: &ThreadPool, replica: Network| {
+        let one = |part: Examples, pool: &ThreadPool, replica: Network| {
             pool.install(|| {
-                let loss = measure(&replica, make(part)).mul_scalar(share);
+                let loss = measure(&replica, part.on(device)).mul_scalar(share);
                 let gradients = GradientsParams::from_grads(loss.backward(), &replica);
                 (f64::from(loss.into_scalar::<f32>()), gradients)
             })
         };
         let results: Vec<(f64, GradientsParams)> = thread::scope(|scope| {
             let one = &one;
-            let workers: Vec<_> = (self.pools.iter().enumerate())
-                .map(|(part, pool)| {
+            let workers: Vec<_> = (self.pools.iter().zip(parts))
+                .map(|(pool, part)| {
                     // A fork has a graph of its own, so that the threads do not wait for each other.
                     let replica = network.clone().fork(device);
                     scope.spawn(move || one(part, pool, replica))

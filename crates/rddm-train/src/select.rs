@@ -16,11 +16,12 @@ use serde::{Deserialize, Serialize};
 use crate::aosa::{Lambda, Sums, THRESHOLD, losses};
 use crate::data::DataSet;
 use crate::error::{Error, Kind};
+use crate::examples::Examples;
 use crate::log::{self, Line, Panel};
 use crate::rate::learning_rate;
 use crate::recipe::Recipe;
 use crate::run::{self, Checkpoint, Run, State};
-use crate::trainer::{batch, begin, optimizer, schedule};
+use crate::trainer::{begin, optimizer, schedule};
 
 /// How the choice is made.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -147,8 +148,9 @@ impl Stage {
         let Checkpoint { state, network, optimizer, .. } = &mut self.checkpoint;
         let training = &recipe.training;
         let indices = 0..training.examples(state.step).1;
-        let (batch, times) = batch(recipe, data, &self.schedule, state.step, indices, device);
-        let sums = Sums::new(&self.schedule, &times, device)?;
+        let drawn = Examples::draw(recipe, data, &self.schedule, state.step, indices);
+        let sums = Sums::new(&self.schedule, &drawn.steps, device)?;
+        let batch = drawn.on(device);
         let output = network.forward(batch.x.clone(), batch.times.clone()).remove(0);
         let losses = losses(output, &batch, &sums, &self.lambda, Choice::Open, training);
         let mut slopes = losses.total.backward();

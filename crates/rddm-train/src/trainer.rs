@@ -1,20 +1,20 @@
 //! The training itself.
 
 use std::path::Path;
+use std::thread;
 use std::time::Instant;
 
 use burn::module::Module;
 use burn::optim::{AdamConfig, ModuleOptimizer};
-use burn::tensor::{Device, Tensor, TensorData};
-use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
-use rand_distr::StandardNormal;
+use burn::tensor::{Device, Tensor};
 use rddm_core::Schedule;
 use rddm_networks::Network;
 
-use crate::data::{DataSet, example_generator};
+use crate::data::DataSet;
 use crate::ema;
 use crate::error::{Error, Kind};
+use crate::examples::Examples;
+use crate::feed::Feed;
 use crate::log::{self, Entry, LoggedScore};
 use crate::loss::{Batch, counted, distance, loss};
 use crate::published::Published;
@@ -81,40 +81,53 @@ pub fn train(
     }
     let training = &recipe.training;
     let mut losses = Vec::new();
-    while session.checkpoint.state.step < training.steps {
-        let loss = session.step(recipe, &data, device);
-        let step = session.checkpoint.state.step;
-        if !loss.is_finite() {
-            let problem = format!("the loss is {loss} at step {step}; try a lower training.rate");
-            return Err(Error::new(Kind::Diverged, problem));
+    let (workers, schedule) = (training.workers, session.schedule.clone());
+    let make = |step: usize| -> Vec<Examples> {
+        let share = training.examples(step).1 / workers;
+        let parts = (0..workers).map(|part| part * share..(part + 1) * share);
+        parts.map(|indices| Examples::draw(recipe, &data, &schedule, step, indices)).collect()
+    };
+    thread::scope(|scope| {
+        let feed = Feed::start(scope, session.checkpoint.state.step..training.steps, &make);
+        let mut started = Instant::now();
+        for batch in feed {
+            let loss = session.step(recipe, batch, device);
+            session.checkpoint.state.seconds += started.elapsed().as_secs_f64();
+            let step = session.checkpoint.state.step;
+            if !loss.is_finite() {
+                let problem =
+                    format!("the loss is {loss} at step {step}; try a lower training.rate");
+                return Err(Error::new(Kind::Diverged, problem));
+            }
+            losses.push(loss);
+            on_event(Event::Step { step, loss });
+            let last = step == training.steps;
+            if step.is_multiple_of(recipe.validation.every) || last {
+                let average = &session.checkpoint.average;
+                let scores = validate(average, recipe, &data, &device.clone().inner())?;
+                on_event(Event::Validated { step, scores: &scores });
+                let entry = Entry {
+                    step,
+                    seconds: session.checkpoint.state.seconds,
+                    loss: losses.iter().sum::<f64>() / losses.len() as f64,
+                    rate: learning_rate(training, step - 1),
+                    scores: scores.into_iter().map(LoggedScore::from).collect(),
+                };
+                losses.clear();
+                log::append(&log, &entry)?;
+                log::plot(&log::read(&log, usize::MAX)?, &run.path("curve.svg"))?;
+            }
+            let stopped = stop();
+            if step.is_multiple_of(training.checkpoint_every) || last || stopped {
+                run.save(&session.checkpoint)?;
+            }
+            if stopped {
+                break;
+            }
+            started = Instant::now();
         }
-        losses.push(loss);
-        on_event(Event::Step { step, loss });
-        let last = step == training.steps;
-        if step.is_multiple_of(recipe.validation.every) || last {
-            let average = &session.checkpoint.average;
-            let scores = validate(average, recipe, &data, &device.clone().inner())?;
-            on_event(Event::Validated { step, scores: &scores });
-            let entry = Entry {
-                step,
-                seconds: session.checkpoint.state.seconds,
-                loss: losses.iter().sum::<f64>() / losses.len() as f64,
-                rate: learning_rate(training, step - 1),
-                scores: scores.into_iter().map(LoggedScore::from).collect(),
-            };
-            losses.clear();
-            log::append(&log, &entry)?;
-            log::plot(&log::read(&log, usize::MAX)?, &run.path("curve.svg"))?;
-        }
-        let stopped = stop();
-        if step.is_multiple_of(training.checkpoint_every) || last || stopped {
-            run.save(&session.checkpoint)?;
-        }
-        if stopped {
-            break;
-        }
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
 impl From<Score> for LoggedScore {
@@ -153,17 +166,10 @@ impl Session {
         })
     }
 
-    /// One optimiser step; its loss.
-    fn step(&mut self, recipe: &Recipe, data: &DataSet, device: &Device) -> f64 {
-        let started = Instant::now();
+    /// One optimiser step, on one part of the batch for each worker; its loss.
+    fn step(&mut self, recipe: &Recipe, parts: Vec<Examples>, device: &Device) -> f64 {
         let Checkpoint { state, network, average, optimizer } = &mut self.checkpoint;
-        let training = &recipe.training;
-        let share = training.examples(state.step).1 / training.workers;
-        let schedule = &self.schedule;
-        let make = |part: usize| {
-            let indices = part * share..(part + 1) * share;
-            batch(recipe, data, schedule, state.step, indices, device).0
-        };
+        let training = &recipe.training.at(state.step);
         let teacher = &self.teacher;
         let measure = |network: &Network, batch: Batch| {
             let predictions = network.forward(batch.x.clone(), batch.times.clone());
@@ -178,13 +184,12 @@ impl Session {
             let drawn = distance(error, training);
             truth.mul_scalar(1.0 - weight) + drawn.mul_scalar(*weight)
         };
-        let (loss, gradients) = self.replicas.gradients(network, device, &make, &measure);
+        let (loss, gradients) = self.replicas.gradients(network, device, parts, &measure);
         let rate = learning_rate(training, state.step);
         *network = optimizer.step(rate, network.clone(), gradients);
         let decay = ema::decay(training.ema, state.step);
         *average = ema::update(average.clone(), network, decay);
         state.step += 1;
-        state.seconds += started.elapsed().as_secs_f64();
         loss
     }
 }
@@ -220,70 +225,4 @@ pub(crate) fn schedule(recipe: &Recipe) -> Result<Schedule, Error> {
 
 pub(crate) fn optimizer() -> ModuleOptimizer {
     AdamConfig::new().with_epsilon(1e-8).init()
-}
-
-/// The examples `indices` of a step, diffused to times of their own, which stand beside them:
-/// `I_t = I_0 + ᾱ_t I_res + β̄_t ε` (equation 7).
-pub(crate) fn batch(
-    recipe: &Recipe,
-    data: &DataSet,
-    schedule: &Schedule,
-    step: usize,
-    indices: std::ops::Range<usize>,
-    device: &Device,
-) -> (Batch, Vec<usize>) {
-    let n = indices.len();
-    let side = recipe.example_side(step);
-    let (mut x, mut residuals, mut noises) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut steps, mut times) = (Vec::with_capacity(n), [Vec::new(), Vec::new()]);
-    let mut beta_bars = Vec::with_capacity(n);
-    let (diffusion, channels) = (&recipe.diffusion, recipe.network.channels());
-    for index in indices {
-        let pair = data.example(recipe, step, index);
-        // A generator of its own, so that a degradation that draws more changes no time.
-        let random = &mut diffusion_generator(recipe.training.seed, step, index);
-        let t = if random.random::<f64>() < recipe.training.last_time {
-            schedule.timesteps() - 1
-        } else {
-            random.random_range(0..schedule.timesteps())
-        };
-        let (alpha_bar, beta_bar) = (schedule.alpha_bar()[t], schedule.beta_bar()[t]);
-        let mut inputs = Vec::with_capacity(pair.input.len());
-        let mask = pair.mask.iter().flatten().map(|mask| 2.0 * mask - 1.0);
-        for (degraded, clean) in pair.input.iter().zip(&pair.target) {
-            let clean = 2.0 * clean - 1.0;
-            let degraded = if diffusion.conditional { 2.0 * degraded - 1.0 } else { 0.0 };
-            let residual = degraded - clean;
-            let noise: f32 = random.sample(StandardNormal);
-            x.push(clean + alpha_bar * residual + beta_bar * noise);
-            inputs.push(degraded);
-            residuals.push(residual);
-            noises.push(noise);
-        }
-        if diffusion.conditional {
-            x.append(&mut inputs);
-        }
-        x.extend(mask);
-        for (list, time) in times.iter_mut().zip(diffusion.time_encoding.times(schedule, t)) {
-            list.push(time);
-        }
-        beta_bars.push(beta_bar);
-        steps.push(t);
-    }
-    let pictures = |values: Vec<f32>, channels: usize| {
-        Tensor::<4>::from_data(TensorData::new(values, [n, channels, side, side]), device)
-    };
-    let batch = Batch {
-        x: pictures(x, recipe.network.in_channels()),
-        times: times.map(|times| Tensor::from_data(TensorData::new(times, [n]), device)),
-        residual: pictures(residuals, channels),
-        noise: pictures(noises, channels),
-        beta_bar: Tensor::from_data(TensorData::new(beta_bars, [n, 1, 1, 1]), device),
-    };
-    (batch, steps)
-}
-
-fn diffusion_generator(seed: u64, step: usize, index: usize) -> ChaCha8Rng {
-    let mut random = example_generator(seed, step, index);
-    ChaCha8Rng::from_seed(random.random::<[u8; 32]>())
 }

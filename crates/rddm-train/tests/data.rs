@@ -9,6 +9,7 @@ use image::{Rgb, RgbImage};
 use ndarray::Array3;
 use rddm_train::Recipe;
 use rddm_train::data::{DataSet, Pair};
+use rddm_train::recipe::Distance;
 
 /// Writes a picture of 48×40 pixels.
 fn picture(folder: &Path, name: &str, value: impl Fn(u32, u32) -> u8) {
@@ -79,6 +80,16 @@ fn examples_grow_when_the_recipe_says() {
 }
 
 #[test]
+fn the_loss_changes_when_the_recipe_says() {
+    let recipe = recipe(PAIRS, "finish = { after = 0.3, loss = \"psnr\" }");
+    let losses = [0, 2, 3, 9].map(|step| recipe.training.at(step).loss);
+    assert_eq!(losses, [Distance::L1, Distance::L1, Distance::Psnr, Distance::Psnr]);
+    let early = recipe.to_toml().unwrap().replace("after = 0.3", "after = 3.0");
+    let error = Recipe::parse(&early).unwrap_err().to_string();
+    assert!(error.contains("training.finish.after"), "{error}");
+}
+
+#[test]
 fn residuals_move_to_other_pictures() {
     let folder = folder();
     let source =
@@ -90,6 +101,39 @@ fn residuals_move_to_other_pictures() {
         assert!(residual.iter().all(|value| (value - 0.2).abs() < 1e-6));
     }
     assert!(DataSet::load(&recipe, folder.path()).unwrap().held_out().is_empty());
+}
+
+#[test]
+fn residuals_that_move_may_be_weaker_and_lean() {
+    let folder = folder();
+    // A line straight down the middle.
+    for name in ["a.png", "b.png"] {
+        picture(&folder.path().join("dry"), name, |_, _| 0);
+        picture(&folder.path().join("rainy"), name, |x, _| if x == 24 { 100 } else { 0 });
+    }
+    let source = "kind = \"transferred\"\ninput = \"rainy\"\ntarget = \"dry\"\nclean = \"dry\"\n\
+                  gain = [0.5, 0.5]\nlean = 0.9";
+    let recipe = recipe(source, "");
+    let (mut straight, mut leaning) = (0, 0);
+    for pair in (0..8).flat_map(|step| examples(&recipe, folder.path(), step)) {
+        let line = |row: usize| (0..16).find(|&column| pair.input[(0, row, column)] > 0.0);
+        let columns: Vec<usize> = (0..16).filter_map(line).collect();
+        assert!(
+            pair.input.iter().all(|&value| value == 0.0 || (value - 50.0 / 255.0).abs() < 1e-6)
+        );
+        assert!(columns.is_sorted() || columns.is_sorted_by(|a, b| a >= b), "{columns:?}");
+        assert!(columns.windows(2).all(|pair| pair[0].abs_diff(pair[1]) <= 1), "{columns:?}");
+        match columns.first() == columns.last() {
+            true => straight += 1,
+            false => leaning += 1,
+        }
+    }
+    assert!(leaning > straight, "{leaning} lean, {straight} do not");
+    for (right, wrong, key) in [("0.9", "9.0", "lean"), ("[0.5, 0.5]", "[0.5, 0.1]", "gain")] {
+        let text = recipe.to_toml().unwrap().replace(right, wrong);
+        let error = Recipe::parse(&text).unwrap_err().to_string();
+        assert!(error.contains(key), "{error}");
+    }
 }
 
 #[test]

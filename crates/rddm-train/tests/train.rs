@@ -278,9 +278,10 @@ fn lambda_chooses_and_the_training_goes_on() {
 fn a_device_that_is_not_there_is_no_silent_fallback() {
     let bench = Bench::new(1);
     let cuda = if cfg!(feature = "cuda") { (8, "driver") } else { (2, "--features cuda") };
-    let mut devices = vec![("cuda", cuda), ("gpu", (2, "cpu, libtorch or cuda"))];
+    let mut devices = vec![("cuda", cuda), ("gpu", (2, "cpu, libtorch, libtorch-cuda or cuda"))];
     if cfg!(not(feature = "libtorch")) {
         devices.push(("libtorch", (2, "--features libtorch")));
+        devices.push(("libtorch-cuda", (2, "--features libtorch")));
     }
     for (device, (code, next)) in devices {
         let mut command = bench.command("run");

@@ -39,7 +39,26 @@ impl Part {
 
     /// That part of a picture, `[3, side, side]`, values in [0, 1].
     pub fn of(self, picture: &Picture8) -> Array3<f32> {
-        let square = picture.part(self.top, self.left, self.side, self.side);
+        self.turned(&picture.part(self.top, self.left, self.side, self.side))
+    }
+
+    /// The same of a picture whose rows are moved sideways, each by `lean` pixels more than the one above, to whole pixels;
+    /// the middle row stays, and what comes from outside the picture is mirrored.
+    pub fn leaning(self, picture: &Picture8, lean: f32) -> Array3<f32> {
+        let (_, width) = picture.size();
+        let middle = 0.5 * self.side as f32;
+        let column = |row: usize, column: usize| {
+            let moved = (lean * (row as f32 - middle)).round() as isize;
+            let at = (self.left + column) as isize + moved;
+            let last = width as isize - 1;
+            let at = at.rem_euclid(2 * last.max(1));
+            at.min(2 * last - at).max(0) as usize
+        };
+        let square = picture.rows(self.top, self.side, self.side, column);
+        self.turned(&square)
+    }
+
+    fn turned(self, square: &Array3<f32>) -> Array3<f32> {
         let mut view = square.view();
         if self.transpose {
             view.swap_axes(1, 2);

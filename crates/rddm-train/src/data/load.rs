@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use ndarray::{Array3, Axis};
 
 use super::layout::{Files, by_name};
-use super::{Example, Held, Loaded, Pair, Picture8, file_name, files};
+use super::{Example, Held, Loaded, Pair, Picture8, Transfer, file_name, files};
 use crate::degrade::{self, Degraded};
 use crate::error::{Error, Kind};
 use crate::recipe::{Recipe, Source};
@@ -47,10 +47,11 @@ pub(super) fn source(source: &Source, recipe: &Recipe, data: &Path) -> Result<So
             });
             Ok((Loaded::new(*weight, examples), named(held.collect())))
         }
-        Source::Transferred { clean, weight, .. } => {
+        Source::Transferred { clean, gain, lean, weight, .. } => {
             let (clean, _) = reader.examples(&alone(&data.join(clean))?, &name)?;
             let clean = clean.into_iter().map(|example| example.clean).collect();
-            Ok((Loaded { clean, ..Loaded::new(*weight, examples) }, None))
+            let transfer = Some(Transfer { clean, gain: *gain, lean: *lean });
+            Ok((Loaded { transfer, ..Loaded::new(*weight, examples) }, None))
         }
     }
 }

@@ -19,7 +19,7 @@ use ndarray::{Array3, Axis, s};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::degrade::{Degradation, Degraded};
+use crate::degrade::{Degradation, Degraded, Range};
 use crate::error::Error;
 use crate::recipe::Recipe;
 
@@ -60,13 +60,20 @@ struct Loaded {
     weight: f64,
     pictures: Vec<Example>,
     degradation: Option<Box<dyn Degradation>>,
-    /// What the pairs' residuals are added to; empty where they stay.
+    /// What the pairs' residuals are added to; none where they stay.
+    transfer: Option<Transfer>,
+}
+
+/// Other clean pictures for the residuals of pairs, and how far these are changed.
+struct Transfer {
     clean: Vec<Picture8>,
+    gain: Range,
+    lean: f32,
 }
 
 impl Loaded {
     fn new(weight: f64, pictures: Vec<Example>) -> Self {
-        Self { weight, pictures, degradation: None, clean: Vec::new() }
+        Self { weight, pictures, degradation: None, transfer: None }
     }
 }
 
@@ -147,13 +154,21 @@ impl DataSet {
             (None, Some(drawn)) => drawn.insert_axis(Axis(0)),
             (None, None) => Array3::zeros((1, side, side)),
         });
-        if source.clean.is_empty() {
+        let (Some(transfer), Some(degraded)) = (&source.transfer, degraded) else {
             return Pair { input, target, mask };
-        }
-        let other = &source.clean[random.random_range(0..source.clean.len())];
+        };
+        let Transfer { clean: others, gain, lean } = transfer;
+        let other = &others[random.random_range(0..others.len())];
         let other = Part::random(other, side, augment, random).of(other);
+        let residual = if *lean > 0.0 {
+            let lean = random.random_range(-lean..=*lean);
+            part.leaning(degraded, lean) - part.leaning(clean, lean)
+        } else {
+            input - target
+        };
+        let gain = if gain[0] < gain[1] { random.random_range(gain[0]..=gain[1]) } else { gain[0] };
         // A stored picture saturates.
-        let input = (&input - &target + &other).mapv_into(|value| value.clamp(0.0, 1.0));
+        let input = (residual * gain + &other).mapv_into(|value| value.clamp(0.0, 1.0));
         Pair { input, target: other, mask }
     }
 }

@@ -122,6 +122,19 @@ impl Picture8 {
         self.part(0, 0, height, width)
     }
 
+    /// The rows from `top` on, their pixels from where `column` says of a row and a column of the part, values in [0, 1].
+    pub(super) fn rows(
+        &self,
+        top: usize,
+        height: usize,
+        width: usize,
+        column: impl Fn(usize, usize) -> usize,
+    ) -> Array3<f32> {
+        Array3::from_shape_fn((self.0.dim().0, height, width), |(channel, y, x)| {
+            f32::from(self.0[(channel, top + y, column(y, x))]) / 255.0
+        })
+    }
+
     /// A part, values in [0, 1].
     pub(super) fn part(&self, top: usize, left: usize, height: usize, width: usize) -> Array3<f32> {
         self.0

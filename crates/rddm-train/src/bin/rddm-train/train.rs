@@ -40,7 +40,7 @@ pub(crate) struct Work {
     /// The run's folder: log, curve, weights, checkpoint.
     #[arg(long)]
     pub(crate) out: PathBuf,
-    /// What trains: `cpu`, or `libtorch` or `cuda` where it was built in.
+    /// What trains: `cpu`, or `libtorch`, `libtorch-cuda` or `cuda` where it was built in.
     #[arg(long, default_value = "cpu")]
     device: String,
 }
@@ -164,9 +164,10 @@ impl Work {
         let device = match self.device.as_str() {
             "cpu" => Device::flex(),
             "libtorch" => libtorch(recipe.training.workers)?,
+            "libtorch-cuda" => libtorch_cuda()?,
             "cuda" => cuda()?,
             name => {
-                let text = format!("--device {name}: give cpu, libtorch or cuda");
+                let text = format!("--device {name}: give cpu, libtorch, libtorch-cuda or cuda");
                 return Err(Failure { code: 2, text });
             }
         };
@@ -191,6 +192,25 @@ fn libtorch(workers: usize) -> Result<Device, Failure> {
 
 #[cfg(not(feature = "libtorch"))]
 fn libtorch(_workers: usize) -> Result<Device, Failure> {
+    Err(not_built_in("libtorch"))
+}
+
+/// PyTorch's library on the first CUDA device.
+#[cfg(feature = "libtorch")]
+fn libtorch_cuda() -> Result<Device, Failure> {
+    if !tch::Cuda::is_available() {
+        let text = "--device libtorch-cuda: this libtorch finds no GPU; is it one with CUDA, and does nvidia-smi list a GPU?";
+        return Err(Failure { code: 8, text: text.into() });
+    }
+    // Threads of its own would wait for work on the cores that make the examples.
+    tch::set_num_threads(1);
+    tch::Cuda::cudnn_set_benchmark(true);
+    #[allow(deprecated)] // docs/decisions/libtorch.md
+    Ok(Device::libtorch_cuda(0))
+}
+
+#[cfg(not(feature = "libtorch"))]
+fn libtorch_cuda() -> Result<Device, Failure> {
     Err(not_built_in("libtorch"))
 }
 
