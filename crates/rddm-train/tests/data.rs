@@ -113,7 +113,7 @@ fn residuals_that_move_may_be_weaker_and_lean() {
     }
     let source = "kind = \"transferred\"\ninput = \"rainy\"\ntarget = \"dry\"\nclean = \"dry\"\n\
                   gain = [0.5, 0.5]\nlean = 0.9";
-    let recipe = recipe(source, "");
+    let recipe = recipe(source, "augment = \"mirror\"");
     let (mut straight, mut leaning) = (0, 0);
     for pair in (0..8).flat_map(|step| examples(&recipe, folder.path(), step)) {
         let line = |row: usize| (0..16).find(|&column| pair.input[(0, row, column)] > 0.0);

@@ -177,8 +177,8 @@ impl Work {
 
 /// A device that is a feature of the build.
 #[cfg(not(all(feature = "cuda", feature = "libtorch")))]
-fn not_built_in(device: &str) -> Failure {
-    let text = format!("--device {device}: not built in; build with --features {device}");
+fn not_built_in(device: &str, feature: &str) -> Failure {
+    let text = format!("--device {device}: not built in; build with --features {feature}");
     Failure { code: 2, text }
 }
 
@@ -192,7 +192,7 @@ fn libtorch(workers: usize) -> Result<Device, Failure> {
 
 #[cfg(not(feature = "libtorch"))]
 fn libtorch(_workers: usize) -> Result<Device, Failure> {
-    Err(not_built_in("libtorch"))
+    Err(not_built_in("libtorch", "libtorch"))
 }
 
 /// PyTorch's library on the first CUDA device.
@@ -211,7 +211,7 @@ fn libtorch_cuda() -> Result<Device, Failure> {
 
 #[cfg(not(feature = "libtorch"))]
 fn libtorch_cuda() -> Result<Device, Failure> {
-    Err(not_built_in("libtorch"))
+    Err(not_built_in("libtorch-cuda", "libtorch"))
 }
 
 /// The first CUDA device. burn panics where there is none, so it is asked for what there is.
@@ -227,5 +227,5 @@ fn cuda() -> Result<Device, Failure> {
 
 #[cfg(not(feature = "cuda"))]
 fn cuda() -> Result<Device, Failure> {
-    Err(not_built_in("cuda"))
+    Err(not_built_in("cuda", "cuda"))
 }
