@@ -9,7 +9,7 @@ use rddm_networks::NetworkConfig;
 use serde::{Deserialize, Serialize};
 
 use crate::data::{Layout, Split};
-use crate::degrade::{DegradationSpec, Range};
+use crate::degrade::{DegradationSpec, Range, no_range};
 use crate::error::{Error, Kind};
 use crate::text;
 
@@ -144,12 +144,12 @@ pub enum Source {
         target: PathBuf,
         /// Folder of the clean pictures that get the residuals, below the data folder.
         clean: PathBuf,
-        /// What the residuals are multiplied by, drawn evenly.
-        #[serde(default = "as_it_is", skip_serializing_if = "is_as_it_is")]
-        gain: Range,
+        /// What the residuals are multiplied by, drawn evenly; 1 without it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        gain: Option<Range>,
         /// How far, at most, the residuals are made to lean to either side, pixels a row: another wind for the same rain.
-        #[serde(default, skip_serializing_if = "is_zero")]
-        lean: f32,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        lean: Option<f32>,
         /// Share of the examples, against the other sources' weights.
         #[serde(default = "one")]
         weight: f64,
@@ -176,18 +176,6 @@ pub enum Source {
 
 fn one() -> f64 {
     1.0
-}
-
-fn as_it_is() -> Range {
-    [1.0; 2]
-}
-
-fn is_as_it_is(gain: &Range) -> bool {
-    *gain == as_it_is()
-}
-
-fn is_zero(lean: &f32) -> bool {
-    *lean == 0.0
 }
 
 /// How long and how a network is trained.
@@ -425,12 +413,11 @@ impl Recipe {
             return wrong("[[data]] weight", "not a positive number".into());
         }
         for source in &self.data {
-            if let Source::Transferred { gain: [least, most], lean, .. } = source {
-                if !(0.0 <= *least && least <= most && *most <= 10.0) {
-                    let problem = format!("[{least}, {most}] is no range within 0 ..= 10");
+            if let Source::Transferred { gain, lean, .. } = source {
+                if let Some(problem) = gain.and_then(|gain| no_range(gain, 0.0, 10.0)) {
                     return wrong("[[data]] gain", problem);
                 }
-                if !(0.0..=2.0).contains(lean) {
+                if let Some(lean) = lean.filter(|lean| !(0.0..=2.0).contains(lean)) {
                     return wrong("[[data]] lean", format!("{lean} is not within 0 ..= 2"));
                 }
             }

@@ -37,6 +37,11 @@ impl Part {
         Self { top, left, side, transpose, flip_rows, flip_columns }
     }
 
+    /// Its side, pixels.
+    pub(super) fn side(self) -> usize {
+        self.side
+    }
+
     /// That part of a picture, `[3, side, side]`, values in [0, 1].
     pub fn of(self, picture: &Picture8) -> Array3<f32> {
         self.turned(&picture.part(self.top, self.left, self.side, self.side))

@@ -19,9 +19,9 @@ use ndarray::{Array3, Axis, s};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::degrade::{Degradation, Degraded, Range};
+use crate::degrade::{Degradation, Degraded, Range, uniform};
 use crate::error::Error;
-use crate::recipe::Recipe;
+use crate::recipe::{Augment, Recipe};
 
 /// A degraded and a clean picture, `[channel, height, width]`, and the mask that goes with them, values in [0, 1].
 #[derive(Debug, Clone)]
@@ -67,8 +67,31 @@ struct Loaded {
 /// Other clean pictures for the residuals of pairs, and how far these are changed.
 struct Transfer {
     clean: Vec<Picture8>,
-    gain: Range,
-    lean: f32,
+    gain: Option<Range>,
+    lean: Option<f32>,
+}
+
+impl Transfer {
+    /// The residual in `part` of a pair, on a part of another picture; no mask.
+    fn example(
+        &self,
+        part: Part,
+        degraded: &Picture8,
+        clean: &Picture8,
+        augment: Augment,
+        random: &mut ChaCha8Rng,
+    ) -> Pair {
+        let other = &self.clean[random.random_range(0..self.clean.len())];
+        let target = Part::random(other, part.side(), augment, random).of(other);
+        let residual = match self.lean.map(|lean| uniform([-lean, lean], random)) {
+            Some(lean) => part.leaning(degraded, lean) - part.leaning(clean, lean),
+            None => part.of(degraded) - part.of(clean),
+        };
+        let gain = self.gain.map_or(1.0, |gain| uniform(gain, random));
+        // A stored picture saturates.
+        let input = (residual * gain + &target).mapv_into(|value| value.clamp(0.0, 1.0));
+        Pair { input, target, mask: None }
+    }
 }
 
 impl Loaded {
@@ -140,6 +163,9 @@ impl DataSet {
         let (side, _) = recipe.training.examples(step);
         let augment = recipe.training.augment;
         let part = Part::random(clean, side, augment, random);
+        if let (Some(transfer), Some(degraded)) = (&source.transfer, degraded) {
+            return transfer.example(part, degraded, clean, augment, random);
+        }
         let target = part.of(clean);
         let (input, drawn) = match (degraded, &source.degradation) {
             (Some(degraded), _) => (part.of(degraded), None),
@@ -154,22 +180,7 @@ impl DataSet {
             (None, Some(drawn)) => drawn.insert_axis(Axis(0)),
             (None, None) => Array3::zeros((1, side, side)),
         });
-        let (Some(transfer), Some(degraded)) = (&source.transfer, degraded) else {
-            return Pair { input, target, mask };
-        };
-        let Transfer { clean: others, gain, lean } = transfer;
-        let other = &others[random.random_range(0..others.len())];
-        let other = Part::random(other, side, augment, random).of(other);
-        let residual = if *lean > 0.0 {
-            let lean = random.random_range(-lean..=*lean);
-            part.leaning(degraded, lean) - part.leaning(clean, lean)
-        } else {
-            input - target
-        };
-        let gain = if gain[0] < gain[1] { random.random_range(gain[0]..=gain[1]) } else { gain[0] };
-        // A stored picture saturates.
-        let input = (residual * gain + &other).mapv_into(|value| value.clamp(0.0, 1.0));
-        Pair { input, target: other, mask }
+        Pair { input, target, mask }
     }
 }
 

@@ -140,7 +140,7 @@ pub fn once(degradation: &dyn Degradation, clean: &Array3<f32>, seed: u64) -> De
 /// A range that a number is drawn from, `[least, most]`.
 pub type Range = [f32; 2];
 
-fn uniform(range: Range, random: &mut impl Rng) -> f32 {
+pub(crate) fn uniform(range: Range, random: &mut impl Rng) -> f32 {
     random.random_range(range[0]..=range[1])
 }
 
@@ -150,11 +150,13 @@ fn log_uniform(range: Range, random: &mut impl Rng) -> f32 {
 }
 
 fn check_range(key: &str, range: Range, least: f32, most: f32) -> Result<(), Error> {
-    let [from, to] = range;
-    if from >= least && from <= to && to <= most {
-        return Ok(());
-    }
-    let problem =
-        format!("degradation.{key}: [{from}, {to}] is no range within {least} ..= {most}");
-    Err(Error::new(Kind::Recipe, problem))
+    no_range(range, least, most).map_or(Ok(()), |problem| {
+        Err(Error::new(Kind::Recipe, format!("degradation.{key}: {problem}")))
+    })
+}
+
+/// What is wrong with a range that should be within `least ..= most`.
+pub(crate) fn no_range([from, to]: Range, least: f32, most: f32) -> Option<String> {
+    let right = from >= least && from <= to && to <= most;
+    (!right).then(|| format!("[{from}, {to}] is no range within {least} ..= {most}"))
 }
