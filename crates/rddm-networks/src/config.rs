@@ -68,6 +68,25 @@ impl NetworkConfig {
         }
     }
 
+    /// The same network with `blocks` residual blocks at each resolution.
+    ///
+    /// # Errors
+    /// When it is no network of the `edge` family, or has not as many resolutions, or fewer blocks somewhere.
+    pub fn with_fewer_blocks(&self, blocks: &[usize]) -> Result<Self, ConfigError> {
+        let Self::Edge(config) = self else {
+            return Err(ConfigError::new("family", "only a network of the edge family grows"));
+        };
+        let most = &config.blocks;
+        if blocks.len() != most.len() || blocks.iter().zip(most).any(|(fewer, most)| fewer > most) {
+            let problem =
+                format!("{most:?} are not {blocks:?} and more; each is as large or larger");
+            return Err(ConfigError::new("blocks", problem));
+        }
+        let fewer = Self::Edge(EdgeConfig { blocks: blocks.to_vec(), ..config.clone() });
+        fewer.check()?;
+        Ok(fewer)
+    }
+
     /// Whether it can be told the sum of the residual and that of the noise as two times.
     pub fn takes_two_times(&self) -> bool {
         match self {

@@ -54,6 +54,16 @@ impl Network {
         }
     }
 
+    /// The same network with the further blocks of `deeper`, a network of its shape that has more of them. They add nothing
+    /// until they are trained, so that it computes what it did. The official U-Net stays as it is.
+    #[must_use]
+    pub fn deepened(self, deeper: Self) -> Self {
+        match (self, deeper) {
+            (Self::Edge(network), Self::Edge(deeper)) => Self::Edge(network.deepened(deeper)),
+            (network, _) => network,
+        }
+    }
+
     /// The weights as a safetensors file, named by their place in the network.
     ///
     /// # Errors

@@ -9,9 +9,13 @@
 
 mod drawn;
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::module::Module;
+use burn::optim::{GradientsParams, SgdConfig};
+use burn::tensor::{Device, Distribution, Tensor, TensorData};
 use drawn::drawn;
+use rddm_networks::checkpoint::state_dict;
 use rddm_networks::edge::{BlockKind, EdgeConfig, Norm};
+use rddm_networks::{Network, NetworkConfig};
 
 fn small() -> EdgeConfig {
     EdgeConfig { widths: vec![8, 12], blocks: vec![1, 1], time_width: 8, ..EdgeConfig::default() }
@@ -33,6 +37,36 @@ fn keeps_the_size_and_splits_the_head() {
         for output in outputs {
             assert_eq!(output.dims(), [n, 3, h, w]);
         }
+    }
+}
+
+/// Of either kind of block; the further ones learn.
+#[test]
+fn further_blocks_change_nothing_until_they_are_trained() {
+    let device = Device::flex().autodiff();
+    for block in [BlockKind::Plain, BlockKind::Naf] {
+        let few = EdgeConfig { block, ..small() };
+        let more = EdgeConfig { blocks: vec![2, 3], ..few.clone() };
+        let [few, more] = [few, more].map(|config| NetworkConfig::Edge(config).init(&device));
+        let few = drawn(few.unwrap());
+        let deep = few.clone().deepened(more.unwrap());
+        assert!(deep.num_params() > few.num_params());
+        let x = Tensor::<4>::random([1, 6, 16, 16], Distribution::Uniform(-1.0, 1.0), &device);
+        let time = Tensor::<1>::from_floats([999.0], &device);
+        let answer = |network: &Network| network.forward(x.clone(), twice(time.clone())).remove(0);
+        let (before, after) = (answer(&few), answer(&deep));
+        let norm = |x: Tensor<4>| -> f32 { x.abs().max().into_scalar() };
+        assert!(norm(before.clone()) > 0.1, "{}", norm(before));
+        assert!(norm(before.clone() - after.clone()) == 0.0);
+        let gradients = GradientsParams::from_grads(after.sum().backward(), &deep);
+        let trained = SgdConfig::new().init().step(1e-3, deep, gradients);
+        assert!(norm(before - answer(&trained)) > 0.0);
+        let weights = state_dict(&trained);
+        let idle: Vec<_> = (weights.iter())
+            .filter(|(_, data)| data.as_slice::<f32>().unwrap().iter().all(|value| *value == 0.0))
+            .map(|(name, _)| name)
+            .collect();
+        assert!(idle.is_empty(), "{idle:?} learn nothing");
     }
 }
 

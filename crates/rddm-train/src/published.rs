@@ -24,9 +24,23 @@ impl Checkpoint {
     ///
     /// # Errors
     /// When the file is missing, another one than the recipe's, or of a network of another shape.
-    pub(crate) fn started(mut self, recipe: &Recipe, file: Option<&[u8]>) -> Result<Self, Error> {
-        let Some(Start { model, sha256 }) = &recipe.start else { return Ok(self) };
-        self.network = read("start", self.network, model, sha256, file)?;
+    pub(crate) fn started(
+        mut self,
+        recipe: &Recipe,
+        file: Option<&[u8]>,
+        device: &Device,
+    ) -> Result<Self, Error> {
+        let Some(Start { model, sha256, blocks }) = &recipe.start else { return Ok(self) };
+        let begun = |network| read("start", network, model, sha256, file);
+        self.network = match blocks {
+            None => begun(self.network)?,
+            Some(blocks) => {
+                let fewer = recipe.network.with_fewer_blocks(blocks);
+                let fewer = fewer.and_then(|fewer| fewer.init(device));
+                let fewer = fewer.map_err(|error| Error::new(Kind::Recipe, error.to_string()))?;
+                begun(fewer)?.deepened(self.network)
+            }
+        };
         self.average = self.network.clone().valid();
         Ok(self)
     }

@@ -51,6 +51,10 @@ pub struct Start {
     pub model: ModelId,
     /// Digest of its network's file, so that the recipe means the same after a newer version is published.
     pub sha256: Digest,
+    /// The blocks of its network where they are fewer than the recipe's; the further ones add nothing until they are trained,
+    /// so that a training in a larger network begins with what the smaller one has learnt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blocks: Option<Vec<usize>>,
 }
 
 /// A larger model that a smaller one learns from: distillation (Hinton et al., 2015), of pictures.
@@ -118,6 +122,10 @@ pub enum Source {
         /// Folder of the masks, below the data folder: white where the picture is degraded. For networks that take one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         mask: Option<PathBuf>,
+        /// What the residuals `I_in - I_0` are multiplied by, drawn evenly; 1 without it. Of real degradations as of noise
+        /// weaker and stronger ones, as far as a residual that is multiplied is one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        gain: Option<Range>,
         /// Share of the examples, against the other sources' weights.
         #[serde(default = "one")]
         weight: f64,
@@ -131,6 +139,9 @@ pub enum Source {
         /// Which part of it.
         #[serde(default)]
         split: Split,
+        /// What the residuals are multiplied by, as in `pairs`; of pictures without a degraded side there is none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        gain: Option<Range>,
         /// Share of the examples, against the other sources' weights.
         #[serde(default = "one")]
         weight: f64,
@@ -406,6 +417,10 @@ impl Recipe {
             return wrong("schema", format!("{} is unknown; this program reads 1", self.schema));
         }
         self.network.check().map_err(|error| Error::new(Kind::Recipe, error.to_string()))?;
+        if let Some(Start { blocks: Some(blocks), .. }) = &self.start {
+            let fewer = self.network.with_fewer_blocks(blocks);
+            fewer.map_err(|error| Error::new(Kind::Recipe, format!("start.blocks: {error}")))?;
+        }
         if self.data.is_empty() {
             return wrong("[[data]]", "no source; give at least one".into());
         }
@@ -413,13 +428,13 @@ impl Recipe {
             return wrong("[[data]] weight", "not a positive number".into());
         }
         for source in &self.data {
-            if let Source::Transferred { gain, lean, .. } = source {
-                if let Some(problem) = gain.and_then(|gain| no_range(gain, 0.0, 10.0)) {
-                    return wrong("[[data]] gain", problem);
-                }
-                if let Some(lean) = lean.filter(|lean| !(0.0..=2.0).contains(lean)) {
-                    return wrong("[[data]] lean", format!("{lean} is not within 0 ..= 2"));
-                }
+            if let Some(problem) = source.gain().and_then(|gain| no_range(gain, 0.0, 10.0)) {
+                return wrong("[[data]] gain", problem);
+            }
+            if let Source::Transferred { lean: Some(lean), .. } = source
+                && !(0.0..=2.0).contains(lean)
+            {
+                return wrong("[[data]] lean", format!("{lean} is not within 0 ..= 2"));
             }
         }
         let training = &self.training;
@@ -605,6 +620,16 @@ impl Source {
         }
         .display()
         .to_string()
+    }
+
+    /// What the residuals of its pairs are multiplied by.
+    pub(crate) fn gain(&self) -> Option<Range> {
+        match self {
+            Self::Pairs { gain, .. }
+            | Self::Layout { gain, .. }
+            | Self::Transferred { gain, .. } => *gain,
+            Self::Clean { .. } | Self::Degraded { .. } => None,
+        }
     }
 
     /// Share of the examples, against the other sources' weights.

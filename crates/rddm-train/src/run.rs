@@ -119,18 +119,14 @@ impl Run {
         write(&self.path("weights.safetensors"), &weights)
     }
 
-    /// The checkpoint in the networks and the optimiser that are given, or, where there is none, `begin` of them.
+    /// The checkpoint in the networks and the optimiser that are given, or, where there is none, these.
     ///
     /// # Errors
-    /// When it is damaged, or of another recipe, or as `begin`.
-    pub fn load_or(
-        &self,
-        new: Checkpoint,
-        begin: impl FnOnce(Checkpoint) -> Result<Checkpoint, Error>,
-    ) -> Result<Checkpoint, Error> {
+    /// When it is damaged, or of another recipe.
+    pub fn load_or(&self, new: Checkpoint) -> Result<Checkpoint, Error> {
         let places = PLACES.map(|place| self.path(place));
         let Some(place) = places.into_iter().find(|place| place.exists()) else {
-            return begin(new);
+            return Ok(new);
         };
         let failed = |error: &dyn std::fmt::Display| {
             Error::run(&place, format!("{error}; remove the folder to begin again"))

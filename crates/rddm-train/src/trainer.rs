@@ -65,8 +65,7 @@ pub fn train(
     stop: &dyn Fn() -> bool,
 ) -> Result<(), Error> {
     let data = DataSet::load(recipe, data)?;
-    let run = Run::open(out, recipe)?;
-    let mut session = Session::open(recipe, &run, published, device)?;
+    let (run, mut session) = Session::open(recipe, out, published, device)?;
     let log = run.path("log.jsonl");
     if session.checkpoint.state.step > 0 {
         on_event(Event::Resumed { step: session.checkpoint.state.step });
@@ -146,24 +145,24 @@ struct Session {
 }
 
 impl Session {
+    /// The beginning, or what follows the checkpoint in the folder `out`, which is written to after all else is well.
     fn open(
         recipe: &Recipe,
-        run: &Run,
+        out: &Path,
         published: Published<'_>,
         device: &Device,
-    ) -> Result<Self, Error> {
+    ) -> Result<(Run, Self), Error> {
         let schedule = schedule(recipe)?;
-        let new = begin(recipe, device)?;
-        let checkpoint = run.load_or(new, |new| new.started(recipe, published.start))?;
-        let checkpoint = checkpoint.at_examples(recipe);
+        let mut new = begin(recipe, device)?;
+        if !Run::begun(out) {
+            new = new.started(recipe, published.start, device)?;
+        }
         let teacher = recipe.teacher.as_ref();
         let teacher = teacher.map(|teacher| teacher.load(published.teacher, device)).transpose()?;
-        Ok(Self {
-            checkpoint,
-            schedule,
-            teacher,
-            replicas: Replicas::new(recipe.training.workers)?,
-        })
+        let replicas = Replicas::new(recipe.training.workers)?;
+        let run = Run::open(out, recipe)?;
+        let checkpoint = run.load_or(new)?.at_examples(recipe);
+        Ok((run, Self { checkpoint, schedule, teacher, replicas }))
     }
 
     /// One optimiser step, on one part of the batch for each worker; its loss.

@@ -90,6 +90,34 @@ fn the_loss_changes_when_the_recipe_says() {
 }
 
 #[test]
+fn residuals_of_pairs_may_be_weaker_and_stronger() {
+    let folder = folder();
+    let recipe = recipe(&format!("{PAIRS}\ngain = [0.5, 3.0]"), "");
+    let gain = |pair: &Pair| (pair.input[(0, 8, 8)] - pair.target[(0, 8, 8)]) / 0.2;
+    let pairs = examples(&recipe, folder.path(), 0);
+    let gains: Vec<f32> = pairs.iter().map(gain).collect();
+    assert!(gains.iter().all(|gain| (0.499..3.001).contains(gain)), "{gains:?}");
+    assert!(gains.iter().any(|gain| *gain < 1.0) && gains.iter().any(|gain| *gain > 2.5));
+    for pair in &pairs {
+        let residual = &pair.input - &pair.target;
+        assert!(residual.iter().all(|value| (value - 0.2 * gain(pair)).abs() < 1e-5));
+    }
+    // What is validated stays as it was taken.
+    let data = DataSet::load(&recipe, folder.path()).unwrap();
+    let (_, held) = &data.held_out()[0];
+    assert!((gain(&held[0].pair) - 1.0).abs() < 1e-4);
+
+    let with_gain = |gain: &str| recipe.to_toml().unwrap().replace("[0.5, 3.0]", gain);
+    // A stored picture saturates.
+    let strong = Recipe::parse(&with_gain("[9.0, 9.0]")).unwrap();
+    for pair in examples(&strong, folder.path(), 0) {
+        assert!(pair.input.iter().all(|value| *value == 1.0));
+    }
+    let error = Recipe::parse(&with_gain("[0.5, 11.0]")).unwrap_err().to_string();
+    assert!(error.contains("gain"), "{error}");
+}
+
+#[test]
 fn residuals_move_to_other_pictures() {
     let folder = folder();
     let source =

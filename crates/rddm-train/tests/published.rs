@@ -128,6 +128,28 @@ fn a_training_begins_with_the_weights_of_a_published_model() {
 }
 
 #[test]
+fn a_training_begins_deeper_than_the_published_model() {
+    let bench = Bench::new();
+    let shallow = Bench::recipe(&published());
+    assert!(bench.train(&shallow, &[]).status.success());
+    let loss = bench.loss();
+    let mut recipe = shallow;
+    let blocks = recipe["network"]["blocks"].clone();
+    let deeper: Vec<i64> = vec![2, 1, 4];
+    recipe["network"].as_table_mut().unwrap().insert("blocks".into(), deeper.into());
+    let bench = Bench::new();
+    refused(&bench.train(&recipe, &[]), 2, "its network here must be that of denoise");
+    recipe["start"].as_table_mut().unwrap().insert("blocks".into(), blocks);
+    let output = bench.train(&recipe, &[]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!((bench.loss() - loss).abs() < 1e-6 * loss.abs(), "{} and {loss}", bench.loss());
+    for wrong in [vec![1, 1], vec![1, 1, 5]] {
+        recipe["start"].as_table_mut().unwrap().insert("blocks".into(), wrong.into());
+        refused(&Bench::new().train(&recipe, &[]), 2, "start.blocks");
+    }
+}
+
+#[test]
 fn another_network_than_the_recipe_says_is_refused() {
     let other = Digest::of(b"another").hex();
     let (file, option) = (network(), Path::new("--start"));

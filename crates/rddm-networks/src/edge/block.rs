@@ -36,6 +36,20 @@ impl Block {
             Self::Naf(block) => block.forward(x, time),
         }
     }
+
+    /// The same with zeros in the convolutions that add to `x`: until they are trained, `x` leaves it as it came.
+    pub(super) fn idle(self) -> Self {
+        match self {
+            Self::Plain(block) => {
+                Self::Plain(PlainBlock { second: zeros_of(block.second), ..block })
+            }
+            Self::Naf(block) => Self::Naf(NafBlock {
+                narrow: zeros_of(block.narrow),
+                second_narrow: zeros_of(block.second_narrow),
+                ..block
+            }),
+        }
+    }
 }
 
 /// `x + conv(relu(conv(norm(x)) + linear(time)))`, both convolutions 3×3; `norm` where the network has one.
@@ -120,4 +134,16 @@ pub(super) fn convolution(channels_in: usize, channels_out: usize, device: &Devi
     Conv2dConfig::new([channels_in, channels_out], [3, 3])
         .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
         .init(device)
+}
+
+/// A convolution of the same shape whose weights and bias are zero, and are trained if they were.
+fn zeros_of(mut convolution: Conv2d) -> Conv2d {
+    convolution.weight = convolution.weight.map(zeros);
+    convolution.bias = convolution.bias.map(|bias| bias.map(zeros));
+    convolution
+}
+
+fn zeros<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
+    let trained = tensor.is_require_grad();
+    tensor.zeros_like().set_require_grad(trained)
 }

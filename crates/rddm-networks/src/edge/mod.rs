@@ -116,6 +116,21 @@ impl Edge {
         outputs
     }
 
+    /// The same network with the further blocks of `deeper`, which add nothing until they are trained.
+    pub(crate) fn deepened(mut self, deeper: Self) -> Self {
+        let further = |blocks: &mut Vec<Block>, deeper: Vec<Block>| {
+            blocks.extend(deeper.into_iter().skip(blocks.len()).map(Block::idle));
+        };
+        for (level, deeper) in self.encoder.iter_mut().zip(deeper.encoder) {
+            further(&mut level.blocks, deeper.blocks);
+        }
+        further(&mut self.bottom, deeper.bottom);
+        for (level, deeper) in self.decoder.iter_mut().zip(deeper.decoder) {
+            further(&mut level.blocks, deeper.blocks);
+        }
+        self
+    }
+
     /// The same network for pictures that are shrunk already.
     pub(crate) fn unshrinking(self) -> Self {
         Self { shrink: 1, ..self }

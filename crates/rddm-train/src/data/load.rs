@@ -45,13 +45,14 @@ pub(super) fn source(source: &Source, recipe: &Recipe, data: &Path) -> Result<So
                 };
                 Some(Held { name, pair })
             });
-            Ok((Loaded::new(*weight, examples), named(held.collect())))
+            let loaded = Loaded { gain: source.gain(), ..Loaded::new(*weight, examples) };
+            Ok((loaded, named(held.collect())))
         }
-        Source::Transferred { clean, gain, lean, weight, .. } => {
+        Source::Transferred { clean, lean, weight, .. } => {
             let (clean, _) = reader.examples(&alone(&data.join(clean))?, &name)?;
             let clean = clean.into_iter().map(|example| example.clean).collect();
-            let transfer = Some(Transfer { clean, gain: *gain, lean: *lean });
-            Ok((Loaded { transfer, ..Loaded::new(*weight, examples) }, None))
+            let transfer = Some(Transfer { clean, lean: *lean });
+            Ok((Loaded { gain: source.gain(), transfer, ..Loaded::new(*weight, examples) }, None))
         }
     }
 }

@@ -60,43 +60,46 @@ struct Loaded {
     weight: f64,
     pictures: Vec<Example>,
     degradation: Option<Box<dyn Degradation>>,
+    /// What the pairs' residuals are multiplied by; none where they keep their strength.
+    gain: Option<Range>,
     /// What the pairs' residuals are added to; none where they stay.
     transfer: Option<Transfer>,
 }
 
-/// Other clean pictures for the residuals of pairs, and how far these are changed.
+/// Other clean pictures for the residuals of pairs.
 struct Transfer {
     clean: Vec<Picture8>,
-    gain: Option<Range>,
     lean: Option<f32>,
 }
 
 impl Transfer {
-    /// The residual in `part` of a pair, on a part of another picture; no mask.
-    fn example(
+    /// The residual in `part` of a pair, and a part of another picture to have it.
+    fn residual(
         &self,
         part: Part,
         degraded: &Picture8,
         clean: &Picture8,
         augment: Augment,
         random: &mut ChaCha8Rng,
-    ) -> Pair {
+    ) -> (Array3<f32>, Array3<f32>) {
         let other = &self.clean[random.random_range(0..self.clean.len())];
         let target = Part::random(other, part.side(), augment, random).of(other);
         let residual = match self.lean.map(|lean| uniform([-lean, lean], random)) {
             Some(lean) => part.leaning(degraded, lean) - part.leaning(clean, lean),
             None => part.of(degraded) - part.of(clean),
         };
-        let gain = self.gain.map_or(1.0, |gain| uniform(gain, random));
-        // A stored picture saturates.
-        let input = (residual * gain + &target).mapv_into(|value| value.clamp(0.0, 1.0));
-        Pair { input, target, mask: None }
+        (residual, target)
     }
+}
+
+/// `target` with `gain` times the residual, as a stored picture has it, which saturates.
+fn degraded_by(residual: Array3<f32>, gain: f32, target: &Array3<f32>) -> Array3<f32> {
+    (residual * gain + target).mapv_into(|value| value.clamp(0.0, 1.0))
 }
 
 impl Loaded {
     fn new(weight: f64, pictures: Vec<Example>) -> Self {
-        Self { weight, pictures, degradation: None, transfer: None }
+        Self { weight, pictures, degradation: None, gain: None, transfer: None }
     }
 }
 
@@ -163,12 +166,21 @@ impl DataSet {
         let (side, _) = recipe.training.examples(step);
         let augment = recipe.training.augment;
         let part = Part::random(clean, side, augment, random);
+        let gain = |random: &mut _| source.gain.map(|gain| uniform(gain, random));
         if let (Some(transfer), Some(degraded)) = (&source.transfer, degraded) {
-            return transfer.example(part, degraded, clean, augment, random);
+            let (residual, target) = transfer.residual(part, degraded, clean, augment, random);
+            let input = degraded_by(residual, gain(random).unwrap_or(1.0), &target);
+            return Pair { input, target, mask: None };
         }
         let target = part.of(clean);
         let (input, drawn) = match (degraded, &source.degradation) {
-            (Some(degraded), _) => (part.of(degraded), None),
+            (Some(degraded), _) => {
+                let input = part.of(degraded);
+                match gain(random) {
+                    Some(gain) => (degraded_by(input - &target, gain, &target), None),
+                    None => (input, None),
+                }
+            }
             (None, Some(degradation)) => {
                 let Degraded { picture, mask } = degradation.degrade(&target, random);
                 (picture, mask)

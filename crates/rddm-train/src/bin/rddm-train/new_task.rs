@@ -87,9 +87,13 @@ fn recipe(arguments: &Arguments) -> Result<Recipe, Failure> {
         (Some(clean), Some(degradation), _) => {
             Source::Degraded { clean: clean.clone(), degradation: parse(degradation)?, weight: 1.0 }
         }
-        (_, _, [input, target]) => {
-            Source::Pairs { input: input.clone(), target: target.clone(), mask: None, weight: 1.0 }
-        }
+        (_, _, [input, target]) => Source::Pairs {
+            input: input.clone(),
+            target: target.clone(),
+            mask: None,
+            gain: None,
+            weight: 1.0,
+        },
         _ => return Err(Failure { code: 2, text: "give --pairs, or --clean".into() }),
     };
     let (widths, blocks) = match arguments.size {

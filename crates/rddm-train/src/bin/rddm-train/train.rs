@@ -97,7 +97,9 @@ impl Arguments {
         let file = self.start.as_deref();
         match &recipe.start {
             Some(_) if Run::begun(&self.work.out) => Ok(None),
-            Some(Start { model, sha256 }) => self.network("start", file, model, sha256).map(Some),
+            Some(Start { model, sha256, .. }) => {
+                self.network("start", file, model, sha256).map(Some)
+            }
             None => unasked("start", file),
         }
     }
