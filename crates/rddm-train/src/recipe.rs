@@ -203,6 +203,10 @@ pub struct Training {
     pub crop: usize,
     /// How examples are mirrored and turned.
     pub augment: Augment,
+    /// How many times examples are enlarged, drawn evenly, degraded and clean side alike; not at all without it. What is
+    /// degraded anew is enlarged before, and of what is transferred the residual is. Noise gets coarser by it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zoom: Option<Range>,
     /// Larger examples later in the training, in the order of their beginnings; fewer make a batch that costs the same.
     pub grow: Vec<Growth>,
     /// Highest learning rate of Adam; it rises over `warmup` steps, then falls to zero along a cosine.
@@ -342,6 +346,7 @@ impl Default for Training {
             batch: 8,
             crop: 64,
             augment: Augment::Turn,
+            zoom: None,
             grow: Vec::new(),
             rate: 1e-3,
             warmup: 200,
@@ -438,6 +443,9 @@ impl Recipe {
             }
         }
         let training = &self.training;
+        if let Some(problem) = training.zoom.and_then(|zoom| no_range(zoom, 1.0, 4.0)) {
+            return wrong("training.zoom", problem);
+        }
         for (key, value) in [
             ("training.steps", training.steps),
             ("training.batch", training.batch),

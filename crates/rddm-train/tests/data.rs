@@ -66,6 +66,25 @@ fn mirrored_examples_keep_their_up_and_down_and_turned_ones_do_not() {
     assert!((1..=25).contains(&upright("turn")));
 }
 
+/// Ramps of 2 a row become flatter, on both sides of a pair alike.
+#[test]
+fn examples_are_enlarged_when_the_recipe_says() {
+    let folder = folder();
+    let recipe = recipe(PAIRS, "augment = \"none\"\nzoom = [1.0, 2.0]");
+    let slope = |picture: &Array3<f32>| (picture[(0, 12, 7)] - picture[(0, 4, 7)]) * 255.0 / 16.0;
+    let pairs = examples(&recipe, folder.path(), 0);
+    let slopes: Vec<f32> = pairs.iter().map(|pair| slope(&pair.target)).collect();
+    assert!(slopes.iter().all(|slope| (0.45..1.01).contains(slope)), "{slopes:?}");
+    assert!(slopes.iter().any(|slope| *slope < 0.6) && slopes.iter().any(|slope| *slope > 0.85));
+    for pair in &pairs {
+        assert_eq!(pair.input.dim(), (3, 16, 16));
+        assert!((&pair.input - &pair.target).iter().all(|value| (value - 0.2).abs() < 1e-3));
+    }
+    let wrong = recipe.to_toml().unwrap().replace("[1.0, 2.0]", "[0.5, 2.0]");
+    let error = Recipe::parse(&wrong).unwrap_err().to_string();
+    assert!(error.contains("training.zoom"), "{error}");
+}
+
 #[test]
 fn examples_grow_when_the_recipe_says() {
     let folder = folder();

@@ -1,16 +1,21 @@
-//! Mirrored and turned crops.
+//! Mirrored, turned and enlarged crops.
 
-use ndarray::{Array3, Axis};
+use image::imageops::{FilterType, resize};
+use image::{ImageBuffer, Luma};
+use ndarray::{Array2, Array3, ArrayView2, Axis};
 use rand::{Rng, RngExt};
 
 use super::Picture8;
+use crate::degrade::{Range, uniform};
 use crate::recipe::Augment;
 
-/// A square of a picture, mirrored and turned.
+/// A square of a picture, mirrored, turned and enlarged.
 #[derive(Debug, Clone, Copy)]
 pub struct Part {
     top: usize,
     left: usize,
+    /// In pixels of the picture, and of the part.
+    cut: usize,
     side: usize,
     transpose: bool,
     flip_rows: bool,
@@ -19,22 +24,26 @@ pub struct Part {
 
 impl Part {
     /// A square of `side` pixels somewhere in `picture`, whose sides are at least `side`, in one of the forms that
-    /// `augment` names, all as likely.
+    /// `augment` names, all as likely, and of fewer pixels of the picture that are enlarged as `zoom` says.
     pub fn random(
         picture: &Picture8,
         side: usize,
         augment: Augment,
+        zoom: Option<Range>,
         random: &mut impl Rng,
     ) -> Self {
+        let cut = zoom.map_or(side, |zoom| {
+            ((side as f32 / uniform(zoom, random)).round() as usize).clamp(1, side)
+        });
         let (height, width) = picture.size();
-        let top = random.random_range(0..=height - side);
-        let left = random.random_range(0..=width - side);
+        let top = random.random_range(0..=height - cut);
+        let left = random.random_range(0..=width - cut);
         let [transpose, flip_rows, flip_columns] = match augment {
             Augment::None => [false; 3],
             Augment::Mirror => [false, false, random.random()],
             Augment::Turn => random.random(),
         };
-        Self { top, left, side, transpose, flip_rows, flip_columns }
+        Self { top, left, cut, side, transpose, flip_rows, flip_columns }
     }
 
     /// Its side, pixels.
@@ -44,14 +53,14 @@ impl Part {
 
     /// That part of a picture, `[3, side, side]`, values in [0, 1].
     pub fn of(self, picture: &Picture8) -> Array3<f32> {
-        self.turned(&picture.part(self.top, self.left, self.side, self.side))
+        self.formed(&picture.part(self.top, self.left, self.cut, self.cut))
     }
 
     /// The same of a picture whose rows are moved sideways, each by `lean` pixels more than the one above, to whole pixels;
     /// the middle row stays, and what comes from outside the picture is mirrored.
     pub fn leaning(self, picture: &Picture8, lean: f32) -> Array3<f32> {
         let (_, width) = picture.size();
-        let middle = 0.5 * self.side as f32;
+        let middle = 0.5 * self.cut as f32;
         let column = |row: usize, column: usize| {
             let moved = (lean * (row as f32 - middle)).round() as isize;
             let at = (self.left + column) as isize + moved;
@@ -59,11 +68,11 @@ impl Part {
             let at = at.rem_euclid(2 * last.max(1));
             at.min(2 * last - at).max(0) as usize
         };
-        let square = picture.rows(self.top, self.side, self.side, column);
-        self.turned(&square)
+        let square = picture.rows(self.top, self.cut, self.cut, column);
+        self.formed(&square)
     }
 
-    fn turned(self, square: &Array3<f32>) -> Array3<f32> {
+    fn formed(self, square: &Array3<f32>) -> Array3<f32> {
         let mut view = square.view();
         if self.transpose {
             view.swap_axes(1, 2);
@@ -74,6 +83,24 @@ impl Part {
         if self.flip_columns {
             view.invert_axis(Axis(2));
         }
-        view.as_standard_layout().into_owned()
+        if self.cut == self.side {
+            return view.as_standard_layout().into_owned();
+        }
+        let mut enlarged = Array3::zeros((view.len_of(Axis(0)), self.side, self.side));
+        for (mut plane, small) in enlarged.outer_iter_mut().zip(view.outer_iter()) {
+            plane.assign(&enlarge(small, self.side));
+        }
+        enlarged
     }
+}
+
+/// A square with `side` pixels a side (Catmull-Rom), values in [0, 1].
+fn enlarge(square: ArrayView2<'_, f32>, side: usize) -> Array2<f32> {
+    let small = ImageBuffer::from_fn(square.ncols() as u32, square.nrows() as u32, |x, y| {
+        Luma([square[(y as usize, x as usize)]])
+    });
+    let large = resize(&small, side as u32, side as u32, FilterType::CatmullRom);
+    Array2::from_shape_fn((side, side), |(y, x)| {
+        large.get_pixel(x as u32, y as u32).0[0].clamp(0.0, 1.0)
+    })
 }

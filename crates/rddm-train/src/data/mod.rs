@@ -21,7 +21,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::degrade::{Degradation, Degraded, Range, uniform};
 use crate::error::Error;
-use crate::recipe::{Augment, Recipe};
+use crate::recipe::{Augment, Recipe, Training};
 
 /// A degraded and a clean picture, `[channel, height, width]`, and the mask that goes with them, values in [0, 1].
 #[derive(Debug, Clone)]
@@ -83,7 +83,7 @@ impl Transfer {
         random: &mut ChaCha8Rng,
     ) -> (Array3<f32>, Array3<f32>) {
         let other = &self.clean[random.random_range(0..self.clean.len())];
-        let target = Part::random(other, part.side(), augment, random).of(other);
+        let target = Part::random(other, part.side(), augment, None, random).of(other);
         let residual = match self.lean.map(|lean| uniform([-lean, lean], random)) {
             Some(lean) => part.leaning(degraded, lean) - part.leaning(clean, lean),
             None => part.of(degraded) - part.of(clean),
@@ -164,8 +164,8 @@ impl DataSet {
         let Example { clean, degraded, mask } =
             &source.pictures[random.random_range(0..source.pictures.len())];
         let (side, _) = recipe.training.examples(step);
-        let augment = recipe.training.augment;
-        let part = Part::random(clean, side, augment, random);
+        let Training { augment, zoom, .. } = recipe.training;
+        let part = Part::random(clean, side, augment, zoom, random);
         let gain = |random: &mut _| source.gain.map(|gain| uniform(gain, random));
         if let (Some(transfer), Some(degraded)) = (&source.transfer, degraded) {
             let (residual, target) = transfer.residual(part, degraded, clean, augment, random);
