@@ -122,8 +122,8 @@ pub enum Source {
         /// Folder of the masks, below the data folder: white where the picture is degraded. For networks that take one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         mask: Option<PathBuf>,
-        /// What the residuals `I_in - I_0` are multiplied by, drawn evenly; 1 without it. Of real degradations as of noise
-        /// weaker and stronger ones, as far as a residual that is multiplied is one.
+        /// What the residuals `I_in - I_0` are multiplied by, drawn evenly; 1 without it. For degradations of which a multiple
+        /// is one too, as noise is at another sensitivity.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         gain: Option<Range>,
         /// Share of the examples, against the other sources' weights.

@@ -14,8 +14,9 @@ use crate::recipe::Augment;
 pub struct Part {
     top: usize,
     left: usize,
-    /// In pixels of the picture, and of the part.
+    /// Its side in the picture, pixels.
     cut: usize,
+    /// Its side once it is enlarged.
     side: usize,
     transpose: bool,
     flip_rows: bool,
@@ -24,7 +25,7 @@ pub struct Part {
 
 impl Part {
     /// A square of `side` pixels somewhere in `picture`, whose sides are at least `side`, in one of the forms that
-    /// `augment` names, all as likely, and of fewer pixels of the picture that are enlarged as `zoom` says.
+    /// `augment` names, all as likely; with `zoom` a smaller square, enlarged so many times.
     pub fn random(
         picture: &Picture8,
         side: usize,
