@@ -71,7 +71,7 @@ impl NetworkConfig {
     /// The same network with `blocks` residual blocks at each resolution.
     ///
     /// # Errors
-    /// When it is no network of the `edge` family, or has not as many resolutions, or fewer blocks somewhere.
+    /// When it is no network of the `edge` family, has another number of resolutions, or has fewer blocks at one of them.
     pub fn with_fewer_blocks(&self, blocks: &[usize]) -> Result<Self, ConfigError> {
         let Self::Edge(config) = self else {
             return Err(ConfigError::new("family", "only a network of the edge family grows"));
@@ -79,7 +79,7 @@ impl NetworkConfig {
         let most = &config.blocks;
         if blocks.len() != most.len() || blocks.iter().zip(most).any(|(fewer, most)| fewer > most) {
             let problem =
-                format!("{most:?} are not {blocks:?} and more; each is as large or larger");
+                format!("{blocks:?} where the recipe has {most:?}; give as many, none larger");
             return Err(ConfigError::new("blocks", problem));
         }
         let fewer = Self::Edge(EdgeConfig { blocks: blocks.to_vec(), ..config.clone() });
