@@ -15,7 +15,9 @@ use ndarray::Array3;
 use rddm_metrics::{psnr_rgb, quantise};
 use rddm_runtime::{Control, Restorer, RestorerBuilder};
 use rddm_tests::{published, root};
+use rddm_train::Recipe;
 use rddm_train::data::Picture8;
+use rddm_train::recipe::Augment;
 use rddm_zoo::ResolvedModel;
 use serde_json::Value;
 
@@ -77,6 +79,20 @@ fn the_examples_come_nearer_to_their_clean_pictures() {
         let psnr = |picture: &Array3<f32>| psnr_rgb(picture.view(), clean.view()).unwrap();
         let gain = psnr(&restored) - psnr(&degraded);
         assert!(gain > 1.5, "{name}: {gain:.2} dB");
+    }
+}
+
+/// What was never turned in training is not turned to restore, and what was is.
+#[test]
+fn models_stand_upright_that_learnt_upright_pictures() {
+    for recipe in root().join("zoo").read_dir().unwrap() {
+        let recipe = recipe.unwrap().path().join("recipe.toml");
+        if recipe.is_file() {
+            let recipe = Recipe::read(&recipe).unwrap();
+            let manifest = published(&recipe.id).manifest;
+            let upright = recipe.training.augment != Augment::Turn && manifest.sampler.conditional;
+            assert_eq!(manifest.picture.upright, upright, "{}", recipe.id);
+        }
     }
 }
 

@@ -102,7 +102,8 @@ pub(crate) struct Sampling {
     /// How much of the restoration is applied: 0 nothing, 1 all of it, at most 4.
     #[arg(long, value_name = "X", default_value_t = 1.0)]
     pub(crate) strength: f32,
-    /// Takes the mean over the eight mirrored and turned forms of the picture: better, and eight times slower.
+    /// Takes the mean over the mirrored and turned forms of the picture: better, and eight times slower; twice, and two
+    /// forms, for models of what has an up and a down, such as rain.
     #[arg(long, conflicts_with_all = ["max_memory", "preview"])]
     pub(crate) ensemble: bool,
     /// A picture that marks what to restore (white), for models that take a mask; what is black is kept.

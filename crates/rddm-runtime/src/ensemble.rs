@@ -6,15 +6,18 @@ use crate::Error;
 use crate::progress::Progress;
 use crate::restorer::{OnProgress, Restorer};
 
-/// Mirrored and turned forms of a picture.
-const FORMS: usize = 8;
+/// Mirrored and turned forms of a picture: bit 0 is top and bottom exchanged, 1 left and right, 2 rows and columns.
+const FORMS: [usize; 8] = [0, 1, 2, 3, 4, 5, 6, 7];
+/// Those in which up stays up.
+const UPRIGHT: [usize; 2] = [0, 2];
 
 impl Restorer {
     /// Restores a picture in its eight mirrored and turned forms, and gives the mean of what they become, turned back: the
     /// self-ensemble of Timofte et al., "Seven Ways to Improve Example-Based Single Image Super Resolution" (CVPR 2016),
     /// section 2.6. It takes eight times the time of [`Restorer::restore`], and the memory of two pictures more.
     ///
-    /// For models of what has no up and down: falling rain, turned on its side, is not what a network was trained on.
+    /// Models that know upright pictures alone ([`Picture::upright`](rddm_manifest::Picture::upright)), such as those of falling
+    /// rain, get two forms in place of eight: the picture and its mirror image.
     ///
     /// # Errors
     /// As [`Restorer::restore`].
@@ -24,21 +27,23 @@ impl Restorer {
         mask: Option<ArrayView2<'_, f32>>,
         progress: OnProgress<'_>,
     ) -> Result<Array3<f32>, Error> {
+        let forms: &[usize] = if self.picture().upright { &UPRIGHT } else { &FORMS };
         let mut sum = Array3::zeros(picture.raw_dim());
-        for form in 0..FORMS {
+        for (before, &form) in forms.iter().enumerate() {
             let on_progress = &mut |of_form: Progress| {
                 let Progress { step, steps, done, tiles } = of_form;
-                progress(Progress { step, steps, done: form * tiles + done, tiles: FORMS * tiles })
+                let (done, tiles) = (before * tiles + done, forms.len() * tiles);
+                progress(Progress { step, steps, done, tiles })
             };
             let mask = mask.map(|mask| turned(mask, form));
             let restored = self.restore(turned(picture, form), mask, on_progress)?;
             sum += &turned_back(restored.view(), form);
         }
-        Ok(sum / FORMS as f32)
+        Ok(sum / forms.len() as f32)
     }
 }
 
-/// The form `0 .. 8` of a picture or mask whose last two axes are rows and columns.
+/// A form of a picture or mask whose last two axes are rows and columns.
 fn turned<D: Dimension>(mut view: ArrayView<'_, f32, D>, form: usize) -> ArrayView<'_, f32, D> {
     let (rows, columns) = (view.ndim() - 2, view.ndim() - 1);
     if form & 1 != 0 {

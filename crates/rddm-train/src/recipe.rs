@@ -161,6 +161,10 @@ pub enum Source {
         /// How far, at most, the residuals are made to lean to either side, pixels a row: another wind for the same rain.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         lean: Option<f32>,
+        /// Whether the residuals are the same in all channels, as light that white streaks add: then the channel that
+        /// saturates least tells those of the others, and parts where all are saturated are left out.
+        #[serde(default, skip_serializing_if = "is_false")]
+        grey: bool,
         /// Share of the examples, against the other sources' weights.
         #[serde(default = "one")]
         weight: f64,
@@ -189,6 +193,11 @@ fn one() -> f64 {
     1.0
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's form")]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
 /// How long and how a network is trained.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -207,6 +216,10 @@ pub struct Training {
     /// degraded anew is enlarged before, and of what is transferred the residual is. Noise gets coarser by it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub zoom: Option<Range>,
+    /// Other light on clean pictures that are degraded anew, get residuals or stay as they are, so that few pictures are
+    /// less easily learnt by heart; the light that they were taken in without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub relight: Option<Relight>,
     /// Larger examples later in the training, in the order of their beginnings; fewer make a batch that costs the same.
     pub grow: Vec<Growth>,
     /// Highest learning rate of Adam; it rises over `warmup` steps, then falls to zero along a cosine.
@@ -239,6 +252,17 @@ pub struct Training {
     pub workers: usize,
     /// Steps between two checkpoints.
     pub checkpoint_every: usize,
+}
+
+/// Other light on a picture: its linear light is multiplied.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Relight {
+    /// By how much in all channels, drawn evenly in its logarithm.
+    pub exposure: Range,
+    /// By how much, at most, red and blue are multiplied or divided besides, less 1: the white balance.
+    #[serde(default)]
+    pub balance: f32,
 }
 
 /// Examples of another size from a part of the training on.
@@ -347,6 +371,7 @@ impl Default for Training {
             crop: 64,
             augment: Augment::Turn,
             zoom: None,
+            relight: None,
             grow: Vec::new(),
             rate: 1e-3,
             warmup: 200,
@@ -445,6 +470,15 @@ impl Recipe {
         let training = &self.training;
         if let Some(problem) = training.zoom.and_then(|zoom| no_range(zoom, 1.0, 4.0)) {
             return wrong("training.zoom", problem);
+        }
+        if let Some(Relight { exposure, balance }) = training.relight {
+            if let Some(problem) = no_range(exposure, 0.01, 100.0) {
+                return wrong("training.relight.exposure", problem);
+            }
+            if !(0.0..=10.0).contains(&balance) {
+                let problem = format!("{balance} is not within 0 ..= 10");
+                return wrong("training.relight.balance", problem);
+            }
         }
         for (key, value) in [
             ("training.steps", training.steps),

@@ -80,6 +80,13 @@ fn examples_are_enlarged_when_the_recipe_says() {
         assert_eq!(pair.input.dim(), (3, 16, 16));
         assert!((&pair.input - &pair.target).iter().all(|value| (value - 0.2).abs() < 1e-3));
     }
+    // Pictures of 48×40 pixels are large enough for crops of 64 where all are enlarged enough.
+    let large = recipe.to_toml().unwrap().replace("crop = 16", "crop = 64");
+    assert!(DataSet::load(&Recipe::parse(&large).unwrap(), folder.path()).is_err());
+    let large = Recipe::parse(&large.replace("[1.0, 2.0]", "[1.6, 2.0]")).unwrap();
+    for pair in examples(&large, folder.path(), 0) {
+        assert_eq!(pair.input.dim(), (3, 64, 64));
+    }
     let wrong = recipe.to_toml().unwrap().replace("[1.0, 2.0]", "[0.5, 2.0]");
     let error = Recipe::parse(&wrong).unwrap_err().to_string();
     assert!(error.contains("training.zoom"), "{error}");
@@ -179,6 +186,70 @@ fn residuals_that_move_may_be_weaker_and_lean() {
     for (right, wrong, key) in [("0.9", "9.0", "lean"), ("[0.5, 0.5]", "[0.5, 0.1]", "gain")] {
         let text = recipe.to_toml().unwrap().replace(right, wrong);
         let error = Recipe::parse(&text).unwrap_err().to_string();
+        assert!(error.contains(key), "{error}");
+    }
+}
+
+/// A scene darkens downwards into white rain that saturates its red: the other channels tell what red hides.
+#[test]
+fn grey_residuals_are_told_by_the_channel_that_saturates_least() {
+    let folder = folder();
+    let write = |part: &str, rain: [u8; 3]| {
+        fs::create_dir_all(folder.path().join(part)).unwrap();
+        for name in ["a.png", "b.png"] {
+            // All channels are saturated in the lower half.
+            let pixel =
+                |_, y| Rgb([220 + rain[0], 100 + rain[1], if y < 20 { rain[2] } else { 255 }]);
+            let pixel = |x, y| if y < 20 || part == "dry" { pixel(x, y) } else { Rgb([255; 3]) };
+            RgbImage::from_fn(48, 40, pixel).save(folder.path().join(part).join(name)).unwrap();
+        }
+    };
+    write("dry", [0, 0, 0]);
+    write("rainy", [35, 80, 80]);
+    let source = "kind = \"transferred\"\ninput = \"rainy\"\ntarget = \"dry\"\nclean = \"other\"";
+    let told = |grey: &str| {
+        let recipe = recipe(&format!("{source}{grey}"), "augment = \"none\"");
+        let pairs = examples(&recipe, folder.path(), 0);
+        let share = |pair: &Pair| {
+            let residual = &pair.input - &pair.target;
+            let right = residual.iter().filter(|value| (*value * 255.0 - 80.0).abs() < 1e-3);
+            right.count() as f32 / residual.len() as f32
+        };
+        pairs.iter().map(share).sum::<f32>() / pairs.len() as f32
+    };
+    assert!(told("") < 0.5, "{}", told(""));
+    assert!(told("\ngrey = true") > 0.85, "{}", told("\ngrey = true"));
+}
+
+#[test]
+fn clean_pictures_are_lit_anew_when_the_recipe_says_and_pairs_are_not() {
+    let folder = folder();
+    let light = "relight = { exposure = [0.5, 2.0], balance = 0.2 }";
+    let linear = |stored: f32| ((stored + 0.055) / 1.055).powf(2.4);
+    picture(&folder.path().join("grey"), "e.png", |_, _| 100);
+    let recipe = recipe("kind = \"clean\"\nclean = \"grey\"", light);
+    let pairs = examples(&recipe, folder.path(), 0);
+    let gain =
+        |pair: &Pair, channel: usize| linear(pair.target[(channel, 5, 5)]) / linear(100.0 / 255.0);
+    for pair in &pairs {
+        assert_eq!(pair.input, pair.target);
+        assert!((0.49..2.02).contains(&gain(pair, 1)));
+        for channel in [0, 2] {
+            let colour = gain(pair, channel) / gain(pair, 1);
+            assert!((0.82..1.22).contains(&colour), "{colour}");
+        }
+    }
+    assert!(pairs.iter().any(|pair| gain(pair, 1) < 0.7) && pairs.iter().any(|p| gain(p, 1) > 1.4));
+    let stored = self::recipe(PAIRS, light);
+    for pair in examples(&stored, folder.path(), 0) {
+        assert!((&pair.input - &pair.target).iter().all(|value| (value - 0.2).abs() < 1e-6));
+    }
+    for (right, wrong, key) in
+        [("0.5", "0.0", "relight.exposure"), ("0.2", "-1.0", "relight.balance")]
+    {
+        let text = recipe.to_toml().unwrap();
+        assert!(text.contains(right), "{text}");
+        let error = Recipe::parse(&text.replace(right, wrong)).unwrap_err().to_string();
         assert!(error.contains(key), "{error}");
     }
 }

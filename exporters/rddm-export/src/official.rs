@@ -92,6 +92,7 @@ pub fn export(path: &Path, options: &Options) -> Result<Exported, Error> {
             // Attention sees the whole picture: no overlap makes tiles exact, this one hides their borders.
             overlap: 64,
             size: None,
+            upright: false,
         },
         training_data: Vec::new(),
     };

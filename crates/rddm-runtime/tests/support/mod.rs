@@ -123,6 +123,7 @@ pub(crate) struct Model {
     pub(crate) tile: usize,
     pub(crate) overlap: usize,
     pub(crate) padding: &'static str,
+    pub(crate) upright: bool,
     pub(crate) opset: i64,
 }
 
@@ -142,6 +143,7 @@ impl Model {
             tile: 32,
             overlap: 8,
             padding: "reflect",
+            upright: false,
             opset: OPSET,
         }
     }
@@ -223,6 +225,7 @@ channels = {}
 mask = {}
 multiple = {}
 padding = "{}"
+upright = {}
 tile = {}
 overlap = {}
 [provenance]
@@ -237,6 +240,7 @@ recipe_sha256 = "{}"
             self.mask,
             self.multiple,
             self.padding,
+            self.upright,
             self.tile,
             self.overlap,
             Digest::of(b"recipe").hex(),

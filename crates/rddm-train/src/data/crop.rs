@@ -24,8 +24,8 @@ pub struct Part {
 }
 
 impl Part {
-    /// A square of `side` pixels somewhere in `picture`, whose sides are at least `side`, in one of the forms that
-    /// `augment` names, all as likely; with `zoom` a smaller square, enlarged so many times.
+    /// A square of `side` pixels somewhere in `picture`, in one of the forms that `augment` names, all as likely; with `zoom`
+    /// a smaller square, enlarged so many times. The picture's sides are at least those of the square.
     pub fn random(
         picture: &Picture8,
         side: usize,

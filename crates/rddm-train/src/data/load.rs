@@ -8,7 +8,7 @@ use super::layout::{Files, by_name};
 use super::{Example, Held, Loaded, Pair, Picture8, Transfer, file_name, files};
 use crate::degrade::{self, Degraded};
 use crate::error::{Error, Kind};
-use crate::recipe::{Recipe, Source};
+use crate::recipe::{Recipe, Source, Training};
 
 type SourceParts = (Loaded, Option<(String, Vec<Held>)>);
 
@@ -17,7 +17,11 @@ pub(super) fn source(source: &Source, recipe: &Recipe, data: &Path) -> Result<So
     let reader = Reader { recipe };
     let name = source.name();
     let named = |held: Vec<Held>| (!held.is_empty()).then_some((name.clone(), held));
-    let (examples, kept) = reader.examples(&source.files(data)?, &name)?;
+    let Training { zoom, .. } = recipe.training;
+    let largest = recipe.training.largest_crop();
+    // What is enlarged may be smaller.
+    let side = zoom.map_or(largest, |[least, _]| (largest as f32 / least).ceil() as usize);
+    let (examples, kept) = reader.examples(&source.files(data)?, &name, side)?;
     match source {
         Source::Clean { weight, .. } => Ok((Loaded::new(*weight, examples), None)),
         Source::Degraded { degradation, weight, .. } => {
@@ -48,10 +52,10 @@ pub(super) fn source(source: &Source, recipe: &Recipe, data: &Path) -> Result<So
             let loaded = Loaded { gain: source.gain(), ..Loaded::new(*weight, examples) };
             Ok((loaded, named(held.collect())))
         }
-        Source::Transferred { clean, lean, weight, .. } => {
-            let (clean, _) = reader.examples(&alone(&data.join(clean))?, &name)?;
+        Source::Transferred { clean, lean, grey, weight, .. } => {
+            let (clean, _) = reader.examples(&alone(&data.join(clean))?, &name, largest)?;
             let clean = clean.into_iter().map(|example| example.clean).collect();
-            let transfer = Some(Transfer { clean, lean: *lean });
+            let transfer = Some(Transfer { clean, lean: *lean, grey: *grey });
             Ok((Loaded { gain: source.gain(), transfer, ..Loaded::new(*weight, examples) }, None))
         }
     }
@@ -91,16 +95,20 @@ struct Reader<'a> {
 type Named = (String, Example);
 
 impl Reader<'_> {
-    /// The examples to train on, and at most as many of those kept out as are validated.
-    fn examples(&self, files: &[Files], name: &str) -> Result<(Vec<Example>, Vec<Named>), Error> {
+    /// The examples to train on, of `side` pixels a side at least, and at most as many of those kept out as are validated.
+    fn examples(
+        &self,
+        files: &[Files],
+        name: &str,
+        side: usize,
+    ) -> Result<(Vec<Example>, Vec<Named>), Error> {
         let (mut examples, mut kept) = (Vec::new(), Vec::new());
         for files in files {
             let held = self.keeps_out(&files.name);
             if held && kept.len() == self.recipe.validation.pictures {
                 continue;
             }
-            let Recipe { training, network, .. } = self.recipe;
-            let (side, channels) = (training.largest_crop(), network.channels());
+            let channels = self.recipe.network.channels();
             let example = Example::read(files, side, channels, self.recipe.masked())?;
             if held {
                 kept.push((files.name.clone(), example));

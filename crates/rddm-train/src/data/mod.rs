@@ -7,6 +7,7 @@ mod crop;
 mod layout;
 mod load;
 mod picture;
+mod relight;
 
 pub use crop::Part;
 pub(crate) use layout::by_name;
@@ -21,7 +22,8 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::degrade::{Degradation, Degraded, Range, uniform};
 use crate::error::Error;
-use crate::recipe::{Augment, Recipe, Training};
+use crate::recipe::{Recipe, Training};
+use relight::relit;
 
 /// A degraded and a clean picture, `[channel, height, width]`, and the mask that goes with them, values in [0, 1].
 #[derive(Debug, Clone)]
@@ -70,25 +72,77 @@ struct Loaded {
 struct Transfer {
     clean: Vec<Picture8>,
     lean: Option<f32>,
+    grey: bool,
 }
 
 impl Transfer {
+    /// Draws of a part whose degraded side is not saturated.
+    const DRAWS: usize = 8;
+    /// Share of saturated pixels that a part may have.
+    const SATURATED: f32 = 0.02;
+
+    /// A part of a pair: of grey residuals one where they can be told, which they cannot where all channels are saturated.
+    fn part(&self, degraded: &Picture8, mut draw: impl FnMut() -> Part) -> Part {
+        let mut part = draw();
+        if !self.grey {
+            return part;
+        }
+        let mut least = saturated(&part.of(degraded));
+        for _ in 1..Self::DRAWS {
+            if least <= Self::SATURATED {
+                break;
+            }
+            let other = draw();
+            let share = saturated(&other.of(degraded));
+            if share < least {
+                (part, least) = (other, share);
+            }
+        }
+        part
+    }
+
     /// The residual in `part` of a pair, and a part of another picture to have it.
     fn residual(
         &self,
         part: Part,
         degraded: &Picture8,
         clean: &Picture8,
-        augment: Augment,
+        training: &Training,
         random: &mut ChaCha8Rng,
     ) -> (Array3<f32>, Array3<f32>) {
         let other = &self.clean[random.random_range(0..self.clean.len())];
-        let target = Part::random(other, part.side(), augment, None, random).of(other);
+        let target = Part::random(other, part.side(), training.augment, None, random).of(other);
+        let target = training.relit(target, random);
         let residual = match self.lean.map(|lean| uniform([-lean, lean], random)) {
             Some(lean) => part.leaning(degraded, lean) - part.leaning(clean, lean),
             None => part.of(degraded) - part.of(clean),
         };
+        let residual = if self.grey { greatest(residual) } else { residual };
         (residual, target)
+    }
+}
+
+/// Share of the pixels of `[channels, height, width]` that are saturated in all channels.
+fn saturated(picture: &Array3<f32>) -> f32 {
+    let darkest = picture.fold_axis(Axis(0), 1.0f32, |least, value| least.min(*value));
+    darkest.iter().filter(|value| **value > 254.5 / 255.0).count() as f32 / darkest.len() as f32
+}
+
+/// The greatest of the channels, in all of them.
+fn greatest(residual: Array3<f32>) -> Array3<f32> {
+    let most = residual.fold_axis(Axis(0), f32::MIN, |most, value| most.max(*value));
+    let mut grey = residual;
+    grey.outer_iter_mut().for_each(|mut channel| channel.assign(&most));
+    grey
+}
+
+impl Training {
+    /// A clean picture in the light that the recipe draws.
+    fn relit(&self, clean: Array3<f32>, random: &mut ChaCha8Rng) -> Array3<f32> {
+        match self.relight {
+            Some(relight) => relit(clean, relight, random),
+            None => clean,
+        }
     }
 }
 
@@ -164,15 +218,21 @@ impl DataSet {
         let Example { clean, degraded, mask } =
             &source.pictures[random.random_range(0..source.pictures.len())];
         let (side, _) = recipe.training.examples(step);
-        let Training { augment, zoom, .. } = recipe.training;
-        let part = Part::random(clean, side, augment, zoom, random);
+        let training = &recipe.training;
+        let draw =
+            |random: &mut _| Part::random(clean, side, training.augment, training.zoom, random);
         let gain = |random: &mut _| source.gain.map(|gain| uniform(gain, random));
         if let (Some(transfer), Some(degraded)) = (&source.transfer, degraded) {
-            let (residual, target) = transfer.residual(part, degraded, clean, augment, random);
+            let part = transfer.part(degraded, || draw(random));
+            let (residual, target) = transfer.residual(part, degraded, clean, training, random);
             let input = degraded_by(residual, gain(random).unwrap_or(1.0), &target);
             return Pair { input, target, mask: None };
         }
-        let target = part.of(clean);
+        let part = draw(random);
+        let target = match degraded {
+            Some(_) => part.of(clean),
+            None => training.relit(part.of(clean), random),
+        };
         let (input, drawn) = match (degraded, &source.degradation) {
             (Some(degraded), _) => {
                 let input = part.of(degraded);

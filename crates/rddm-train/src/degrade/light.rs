@@ -1,12 +1,12 @@
 //! Between stored values and light (IEC 61966-2-1, sRGB).
 
 /// Light of a stored value, both in [0, 1].
-pub(super) fn to_linear(stored: f32) -> f32 {
+pub(crate) fn to_linear(stored: f32) -> f32 {
     if stored <= 0.04045 { stored / 12.92 } else { ((stored + 0.055) / 1.055).powf(2.4) }
 }
 
 /// Stored value of a light, which is first brought into [0, 1].
-pub(super) fn to_stored(light: f32) -> f32 {
+pub(crate) fn to_stored(light: f32) -> f32 {
     let light = light.clamp(0.0, 1.0);
     if light <= 0.003_130_8 { light * 12.92 } else { 1.055 * light.powf(1.0 / 2.4) - 0.055 }
 }

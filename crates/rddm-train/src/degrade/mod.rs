@@ -7,7 +7,7 @@ mod blur;
 mod camera_noise;
 mod exposure;
 mod holes;
-mod light;
+pub(crate) mod light;
 mod rain;
 mod shadow;
 
@@ -145,7 +145,7 @@ pub(crate) fn uniform(range: Range, random: &mut impl Rng) -> f32 {
 }
 
 /// Evenly in the logarithm.
-fn log_uniform(range: Range, random: &mut impl Rng) -> f32 {
+pub(crate) fn log_uniform(range: Range, random: &mut impl Rng) -> f32 {
     uniform(range.map(f32::ln), random).exp()
 }
 

@@ -141,6 +141,7 @@ fn held_out(source: &Source, data: &Path) -> Result<String, Failure> {
 
 fn model(arguments: &Arguments, recipe: &Recipe) -> String {
     let Arguments { name, summary, terms, .. } = arguments;
+    let upright = if arguments.upright { "upright = true\n" } else { "" };
     let (multiple, overlap) = match &recipe.network {
         NetworkConfig::Edge(config) => (config.multiple(), config.receptive_radius()),
         network => (network.multiple(), 0),
@@ -182,7 +183,7 @@ multiple = {multiple}
 padding = "reflect"
 tile = 256
 overlap = {overlap}
-
+{upright}
 [[training_data]]
 name = "{data}"
 terms = {terms:?}

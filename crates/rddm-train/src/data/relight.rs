@@ -1,0 +1,35 @@
+//! Other light on clean pictures.
+
+use ndarray::Array3;
+use rand::Rng;
+
+use crate::degrade::light::{to_linear, to_stored};
+use crate::degrade::log_uniform;
+use crate::recipe::Relight;
+
+/// Intervals of the curve between stored values, which is straight within each.
+const INTERVALS: usize = 256;
+
+/// The picture `[channels, height, width]`, values in [0, 1], as it would be in more or less light of another colour.
+pub(super) fn relit(
+    mut picture: Array3<f32>,
+    relight: Relight,
+    random: &mut impl Rng,
+) -> Array3<f32> {
+    let exposure = log_uniform(relight.exposure, random);
+    let most = 1.0 + relight.balance;
+    let coloured = picture.dim().0 == 3;
+    for (channel, mut plane) in picture.outer_iter_mut().enumerate() {
+        let colour =
+            if coloured && channel != 1 { log_uniform([1.0 / most, most], random) } else { 1.0 };
+        let curve: Vec<f32> = (0..=INTERVALS)
+            .map(|at| to_stored(to_linear(at as f32 / INTERVALS as f32) * exposure * colour))
+            .collect();
+        plane.mapv_inplace(|value| {
+            let at = value.clamp(0.0, 1.0) * INTERVALS as f32;
+            let below = (at as usize).min(INTERVALS - 1);
+            curve[below] + (at - below as f32) * (curve[below + 1] - curve[below])
+        });
+    }
+    picture
+}
