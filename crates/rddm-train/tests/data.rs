@@ -190,7 +190,7 @@ fn residuals_that_move_may_be_weaker_and_lean() {
     }
 }
 
-/// A scene darkens downwards into white rain that saturates its red: the other channels tell what red hides.
+/// Rain of 80 levels saturates the red of a scene, whose other channels tell it, and all channels of its lower half.
 #[test]
 fn grey_residuals_are_told_by_the_channel_that_saturates_least() {
     let folder = folder();
