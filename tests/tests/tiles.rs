@@ -35,7 +35,7 @@ fn real(file: &str) -> Array3<f32> {
         0 => at % length,
         _ => length - 1 - at % length,
     };
-    Array3::from_shape_fn((3, 2 * height, 2 * width), |(c, y, x)| {
+    Array3::from_shape_fn((3, 3 * height, 3 * width), |(c, y, x)| {
         one[(c, mirror(y, height), mirror(x, width))]
     })
 }
@@ -68,7 +68,7 @@ fn every_tile_size_gives_the_picture_of_one_pass() {
         let whole = restore(&restorer(&model, |builder| builder.tile(4096)), &degraded);
         let levels = quantise(whole.view());
         let (_, height, width) = degraded.dim();
-        for tile in [128, 256, 384] {
+        for tile in [128, 256, 512] {
             let tiled = restorer(&model, |builder| builder.tile(tile));
             let borders = tiled.tile_borders([height, width]).unwrap();
             assert!(borders.iter().any(|borders| !borders.is_empty()), "{tile} is one tile");
