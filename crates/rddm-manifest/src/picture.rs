@@ -23,13 +23,8 @@ pub struct Picture {
     pub size: Option<[u32; 2]>,
     /// Whether the networks know pictures that stand upright, and their mirror images, alone: falling rain turned on its
     /// side is another thing. The mean over mirrored and turned forms leaves the others out.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub upright: bool,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's form")]
-fn is_false(value: &bool) -> bool {
-    !value
 }
 
 /// How a picture is continued past its borders.

@@ -7,7 +7,7 @@
 //!   manifest before anything parses them.
 //! - [`Restorer::restore`] restores an array, [`Restorer::restore_rows`] a picture that never is in
 //!   memory as a whole ([`RowSource`], [`RowSink`]), [`Restorer::restore_with_steps`] shows every
-//!   step ([`StepView`]), [`Restorer::restore_ensemble`] takes the mean over eight turned forms, and
+//!   step ([`StepView`]), [`Restorer::restore_ensemble`] takes the mean over mirrored and turned forms, and
 //!   [`Restorer::generate`] draws with a model that takes no picture.
 //! - [`Restorer::memory_estimate`] says beforehand what a picture takes, and
 //!   [`RestorerBuilder::max_memory`] keeps it.

@@ -163,7 +163,7 @@ pub enum Source {
         lean: Option<f32>,
         /// Whether the residuals are the same in all channels, as light that white streaks add: then the channel that
         /// saturates least tells those of the others, and parts where all are saturated are left out.
-        #[serde(default, skip_serializing_if = "is_false")]
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         grey: bool,
         /// Share of the examples, against the other sources' weights.
         #[serde(default = "one")]
@@ -191,11 +191,6 @@ pub enum Source {
 
 fn one() -> f64 {
     1.0
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's form")]
-fn is_false(value: &bool) -> bool {
-    !value
 }
 
 /// How long and how a network is trained.
@@ -638,6 +633,12 @@ impl Training {
     /// Side of the largest example.
     pub fn largest_crop(&self) -> usize {
         self.grow.iter().map(|growth| growth.crop).fold(self.crop, usize::max)
+    }
+
+    /// Side of the largest square that is cut from a picture: less than that of an example where all are enlarged.
+    pub fn largest_cut(&self) -> usize {
+        let largest = self.largest_crop();
+        self.zoom.map_or(largest, |[least, _]| (largest as f32 / least).ceil() as usize)
     }
 }
 

@@ -8,7 +8,7 @@ use super::layout::{Files, by_name};
 use super::{Example, Held, Loaded, Pair, Picture8, Transfer, file_name, files};
 use crate::degrade::{self, Degraded};
 use crate::error::{Error, Kind};
-use crate::recipe::{Recipe, Source, Training};
+use crate::recipe::{Recipe, Source};
 
 type SourceParts = (Loaded, Option<(String, Vec<Held>)>);
 
@@ -17,11 +17,8 @@ pub(super) fn source(source: &Source, recipe: &Recipe, data: &Path) -> Result<So
     let reader = Reader { recipe };
     let name = source.name();
     let named = |held: Vec<Held>| (!held.is_empty()).then_some((name.clone(), held));
-    let Training { zoom, .. } = recipe.training;
-    let largest = recipe.training.largest_crop();
-    // What is enlarged may be smaller.
-    let side = zoom.map_or(largest, |[least, _]| (largest as f32 / least).ceil() as usize);
-    let (examples, kept) = reader.examples(&source.files(data)?, &name, side)?;
+    let training = &recipe.training;
+    let (examples, kept) = reader.examples(&source.files(data)?, &name, training.largest_cut())?;
     match source {
         Source::Clean { weight, .. } => Ok((Loaded::new(*weight, examples), None)),
         Source::Degraded { degradation, weight, .. } => {
@@ -53,7 +50,8 @@ pub(super) fn source(source: &Source, recipe: &Recipe, data: &Path) -> Result<So
             Ok((loaded, named(held.collect())))
         }
         Source::Transferred { clean, lean, grey, weight, .. } => {
-            let (clean, _) = reader.examples(&alone(&data.join(clean))?, &name, largest)?;
+            let (clean, _) =
+                reader.examples(&alone(&data.join(clean))?, &name, training.largest_crop())?;
             let clean = clean.into_iter().map(|example| example.clean).collect();
             let transfer = Some(Transfer { clean, lean: *lean, grey: *grey });
             Ok((Loaded { gain: source.gain(), transfer, ..Loaded::new(*weight, examples) }, None))

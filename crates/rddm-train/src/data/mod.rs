@@ -112,7 +112,7 @@ impl Transfer {
     ) -> (Array3<f32>, Array3<f32>) {
         let other = &self.clean[random.random_range(0..self.clean.len())];
         let target = Part::random(other, part.side(), training.augment, None, random).of(other);
-        let target = training.relit(target, random);
+        let target = relit(target, training.relight, random);
         let residual = match self.lean.map(|lean| uniform([-lean, lean], random)) {
             Some(lean) => part.leaning(degraded, lean) - part.leaning(clean, lean),
             None => part.of(degraded) - part.of(clean),
@@ -134,16 +134,6 @@ fn greatest(residual: Array3<f32>) -> Array3<f32> {
     let mut grey = residual;
     grey.outer_iter_mut().for_each(|mut channel| channel.assign(&most));
     grey
-}
-
-impl Training {
-    /// A clean picture in the light that the recipe draws.
-    fn relit(&self, clean: Array3<f32>, random: &mut ChaCha8Rng) -> Array3<f32> {
-        match self.relight {
-            Some(relight) => relit(clean, relight, random),
-            None => clean,
-        }
-    }
 }
 
 /// `target` with `gain` times the residual, as a stored picture has it, which saturates.
@@ -231,7 +221,7 @@ impl DataSet {
         let part = draw(random);
         let target = match degraded {
             Some(_) => part.of(clean),
-            None => training.relit(part.of(clean), random),
+            None => relit(part.of(clean), training.relight, random),
         };
         let (input, drawn) = match (degraded, &source.degradation) {
             (Some(degraded), _) => {

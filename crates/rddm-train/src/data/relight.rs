@@ -10,14 +10,16 @@ use crate::recipe::Relight;
 /// Intervals of the curve between stored values, which is straight within each.
 const INTERVALS: usize = 256;
 
-/// The picture `[channels, height, width]`, values in [0, 1], as it would be in more or less light of another colour.
+/// The picture `[channels, height, width]`, values in [0, 1], as it would be in more or less light of another colour, where a
+/// recipe says so.
 pub(super) fn relit(
     mut picture: Array3<f32>,
-    relight: Relight,
+    relight: Option<Relight>,
     random: &mut impl Rng,
 ) -> Array3<f32> {
-    let exposure = log_uniform(relight.exposure, random);
-    let most = 1.0 + relight.balance;
+    let Some(Relight { exposure, balance }) = relight else { return picture };
+    let exposure = log_uniform(exposure, random);
+    let most = 1.0 + balance;
     let coloured = picture.dim().0 == 3;
     for (channel, mut plane) in picture.outer_iter_mut().enumerate() {
         let colour =
