@@ -36,9 +36,10 @@ impl NetworkConfig {
         }
     }
 
-    /// How many times smaller it makes its input, on each side, before it looks at it.
+    /// How many times smaller it makes its input, on each side, before it looks at it; where it does so twice, the finer time.
     pub fn shrink(&self) -> usize {
         match self {
+            Self::Edge(EdgeConfig { shrink, refine: Some(_), .. }) => shrink / 2,
             Self::Edge(config) => config.shrink,
             Self::Unet(_) => 1,
         }
@@ -65,6 +66,14 @@ impl NetworkConfig {
         match self {
             Self::Edge(config) => config.outputs,
             Self::Unet(config) => config.outputs(),
+        }
+    }
+
+    /// The same network without the level that [refines](EdgeConfig::refine) its answer.
+    pub fn unrefined(self) -> Self {
+        match self {
+            Self::Edge(config) => Self::Edge(EdgeConfig { refine: None, ..config }),
+            unet => unet,
         }
     }
 

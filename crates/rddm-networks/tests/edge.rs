@@ -14,8 +14,10 @@ use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::{Device, Distribution, Tensor, TensorData};
 use drawn::drawn;
 use rddm_networks::checkpoint::state_dict;
-use rddm_networks::edge::{BlockKind, EdgeConfig, Norm};
+use rddm_networks::edge::{BlockKind, EdgeConfig, Norm, Refine};
 use rddm_networks::{Network, NetworkConfig};
+
+const REFINE: Refine = Refine { width: 8, blocks: 1 };
 
 fn small() -> EdgeConfig {
     EdgeConfig { widths: vec![8, 12], blocks: vec![1, 1], time_width: 8, ..EdgeConfig::default() }
@@ -40,13 +42,21 @@ fn keeps_the_size_and_splits_the_head() {
     }
 }
 
-/// Of either kind of block; the further ones learn.
+/// Of either kind of block; what is further learns.
 #[test]
-fn further_blocks_change_nothing_until_they_are_trained() {
+fn further_blocks_and_levels_change_nothing_until_they_are_trained() {
     let device = Device::flex().autodiff();
-    for block in [BlockKind::Plain, BlockKind::Naf] {
-        let few = EdgeConfig { block, ..small() };
-        let more = EdgeConfig { blocks: vec![2, 3], ..few.clone() };
+    let deeper = |config: EdgeConfig| EdgeConfig { blocks: vec![2, 3], ..config };
+    let refined = |config: EdgeConfig| EdgeConfig { refine: Some(REFINE), ..config };
+    let shrunk = EdgeConfig { shrink: 2, light: true, ..small() };
+    let naf = EdgeConfig { block: BlockKind::Naf, ..small() };
+    let grown = [
+        (small(), deeper(small())),
+        (naf.clone(), deeper(naf)),
+        (shrunk.clone(), refined(shrunk.clone())),
+        (shrunk.clone(), refined(deeper(shrunk))),
+    ];
+    for (few, more) in grown {
         let [few, more] = [few, more].map(|config| NetworkConfig::Edge(config).init(&device));
         let few = drawn(few.unwrap());
         let deep = few.clone().deepened(more.unwrap());
@@ -90,7 +100,9 @@ fn the_receptive_radius_bounds_the_reach() {
     let flat = EdgeConfig { widths: vec![8], blocks: vec![3], light: true, ..small() };
     let three = EdgeConfig { widths: vec![8, 8, 8], ..EdgeConfig::default() };
     let shrunk = EdgeConfig { shrink: 3, unshuffle: 1, light: true, ..small() };
-    for config in [small(), naf, flat, three, shrunk] {
+    let refined =
+        EdgeConfig { shrink: 2, unshuffle: 1, light: true, refine: Some(REFINE), ..small() };
+    for config in [small(), naf, flat, three, shrunk, refined] {
         let network = drawn(config.init(&device));
         let radius = config.receptive_radius();
         let side = 2 * (radius + 2 * config.multiple());
@@ -118,6 +130,31 @@ fn the_receptive_radius_bounds_the_reach() {
     }
 }
 
+/// What is lost below a mask comes back in the residual, whatever it is, so that the restored picture has nothing of it.
+#[test]
+fn what_a_mask_marks_is_not_seen() {
+    let device = Device::flex();
+    let config = EdgeConfig { in_channels: 7, unseen: true, outputs: 1, ..small() };
+    let network = drawn(config.init(&device));
+    let random = |channels| {
+        let values = Distribution::Uniform(-1.0, 1.0);
+        Tensor::<4>::random([1, channels, 16, 16], values, &device)
+    };
+    let (clean, mask) = (random(3), random(1).sign());
+    let restored = |below: Tensor<4>| {
+        let marked = (mask.clone() + 1.0) * 0.5;
+        let degraded = clean.clone() + marked * (below - clean.clone());
+        let x = Tensor::cat(vec![degraded.clone(), degraded.clone(), mask.clone()], 1);
+        let time = twice(Tensor::from_floats([999.0], &device));
+        degraded - network.forward(x, time).remove(0)
+    };
+    let (one, other) = (restored(random(3)), restored(random(3)));
+    let difference: f32 = (one.clone() - other).abs().max().into_scalar();
+    assert!(difference < 1e-5, "{difference}");
+    let found: f32 = (one - clean).abs().max().into_scalar();
+    assert!(found > 0.1, "{found}");
+}
+
 #[test]
 fn a_config_that_makes_no_network_names_its_key() {
     let wrong = EdgeConfig { blocks: vec![1], ..EdgeConfig::default() };
@@ -126,6 +163,10 @@ fn a_config_that_makes_no_network_names_its_key() {
     assert_eq!(wrong.check().unwrap_err().key(), "time_width");
     let wrong = EdgeConfig { in_channels: 3, light: true, ..EdgeConfig::default() };
     assert_eq!(wrong.check().unwrap_err().key(), "light");
+    let wrong = EdgeConfig { shrink: 3, refine: Some(REFINE), ..EdgeConfig::default() };
+    assert_eq!(wrong.check().unwrap_err().key(), "refine");
+    let wrong = EdgeConfig { unseen: true, ..EdgeConfig::default() };
+    assert_eq!(wrong.check().unwrap_err().key(), "unseen");
     assert!(EdgeConfig::default().check().is_ok());
 }
 

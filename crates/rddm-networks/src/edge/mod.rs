@@ -23,7 +23,7 @@
 mod block;
 mod config;
 
-pub use config::{BlockKind, EdgeConfig, Norm};
+pub use config::{BlockKind, EdgeConfig, Norm, Refine};
 
 use block::Block;
 
@@ -49,6 +49,7 @@ pub struct Edge {
     decoder: Vec<DecoderLevel>,
     head: Conv2d,
     factors: Option<Conv2d>,
+    refine: Option<RefineLevel>,
     skip: Conv2d,
     gain: Linear,
     shuffle: PixelShuffle,
@@ -56,6 +57,7 @@ pub struct Edge {
     shrink: usize,
     channels: usize,
     outputs: usize,
+    unseen: bool,
 }
 
 /// Blocks at one resolution, then half of it.
@@ -73,6 +75,17 @@ struct DecoderLevel {
     blocks: Vec<Block>,
 }
 
+/// Twice the resolution of the finest level, where what the U answers is corrected.
+#[derive(Module, Debug)]
+struct RefineLevel {
+    stem: Conv2d,
+    up: Conv2d,
+    double: PixelShuffle,
+    blocks: Vec<Block>,
+    head: Conv2d,
+    factors: Option<Conv2d>,
+}
+
 impl Edge {
     /// What the network predicts at `times`.
     ///
@@ -85,6 +98,7 @@ impl Edge {
             time = time + linear.forward(second);
         }
         let time = silu(time);
+        let (x, lost) = if self.unseen { self.without_the_lost(x) } else { (x, None) };
         let degraded = self.factors.as_ref().map(|_| {
             // From 0, black, to 2.
             x.clone().narrow(1, self.channels, self.channels) + 1.0
@@ -93,7 +107,7 @@ impl Edge {
             Some(degraded) => Tensor::cat(vec![x, logarithm(degraded.clone())], 1),
             None => x,
         };
-        let folded = self.unshuffle.forward(shrunk(seen, self.shrink));
+        let folded = self.unshuffle.forward(shrunk(seen.clone(), self.shrink));
         let mut x = self.stem.forward(folded.clone());
         let mut skips = Vec::with_capacity(self.encoder.len());
         for level in &self.encoder {
@@ -106,17 +120,40 @@ impl Edge {
             x = level.shuffle.forward(level.up.forward(x)) + skip;
             x = run(&level.blocks, x, &time);
         }
-        let gain = self.gain.forward(time).unsqueeze_dims::<4>(&[2, 3]);
+        let gain = self.gain.forward(time.clone()).unsqueeze_dims::<4>(&[2, 3]);
         let added = self.head.forward(x.clone()) + self.skip.forward(folded) * gain;
-        let whole = |folded| enlarged(self.shuffle.forward(folded), self.shrink);
-        let mut outputs = whole(added).chunk(self.outputs, 1);
-        if let Some((factors, degraded)) = self.factors.as_ref().zip(degraded) {
-            outputs[0] = outputs[0].clone() + whole(factors.forward(x)) * degraded;
+        let whole = |folded, shrink| enlarged(self.shuffle.forward(folded), shrink);
+        let mut added = whole(added, self.shrink);
+        let mut factor =
+            self.factors.as_ref().map(|factors| whole(factors.forward(x.clone()), self.shrink));
+        if let Some(level) = &self.refine {
+            let shrink = self.shrink / 2;
+            let fine = level.stem.forward(self.unshuffle.forward(shrunk(seen, shrink)));
+            let fine = run(&level.blocks, fine + level.double.forward(level.up.forward(x)), &time);
+            added = added + whole(level.head.forward(fine.clone()), shrink);
+            let finer = level.factors.as_ref().map(|factors| whole(factors.forward(fine), shrink));
+            factor = factor.zip(finer).map(|(factor, finer)| factor + finer);
+        }
+        let mut outputs = added.chunk(self.outputs, 1);
+        for part in [factor.zip(degraded).map(|(factor, degraded)| factor * degraded), lost] {
+            if let Some(part) = part {
+                outputs[0] = outputs[0].clone() + part;
+            }
         }
         outputs
     }
 
-    /// The same network with the further blocks of `deeper`, which add nothing until they are trained.
+    /// The input with grey where its mask marks something, and what of the degraded picture was there.
+    fn without_the_lost(&self, x: Tensor<4>) -> (Tensor<4>, Option<Tensor<4>>) {
+        let pictures = x.clone().narrow(1, 0, 2 * self.channels);
+        let mask = x.narrow(1, 2 * self.channels, 1);
+        let marked = (mask.clone() + 1.0) * 0.5;
+        let lost = pictures.clone() * marked;
+        let degraded = lost.clone().narrow(1, self.channels, self.channels);
+        (Tensor::cat(vec![pictures - lost, mask], 1), Some(degraded))
+    }
+
+    /// The same network with the further blocks of `deeper` and its finest level, which add nothing until they are trained.
     pub(crate) fn deepened(mut self, deeper: Self) -> Self {
         let further = |blocks: &mut Vec<Block>, deeper: Vec<Block>| {
             blocks.extend(deeper.into_iter().skip(blocks.len()).map(Block::idle));
@@ -128,12 +165,13 @@ impl Edge {
         for (level, deeper) in self.decoder.iter_mut().zip(deeper.decoder) {
             further(&mut level.blocks, deeper.blocks);
         }
+        self.refine = self.refine.or(deeper.refine);
         self
     }
 
-    /// The same network for pictures that are shrunk already.
+    /// The same network for pictures that are shrunk already, as far as its finest level shrinks them.
     pub(crate) fn unshrinking(self) -> Self {
-        Self { shrink: 1, ..self }
+        Self { shrink: if self.refine.is_some() { 2 } else { 1 }, ..self }
     }
 }
 
