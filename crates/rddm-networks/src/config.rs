@@ -36,10 +36,9 @@ impl NetworkConfig {
         }
     }
 
-    /// How many times smaller it makes its input, on each side, before it looks at it; where it does so twice, the finer time.
+    /// How many times smaller it makes its input, on each side, before it looks at it.
     pub fn shrink(&self) -> usize {
         match self {
-            Self::Edge(EdgeConfig { shrink, refine: Some(_), .. }) => shrink / 2,
             Self::Edge(config) => config.shrink,
             Self::Unet(_) => 1,
         }
@@ -66,14 +65,6 @@ impl NetworkConfig {
         match self {
             Self::Edge(config) => config.outputs,
             Self::Unet(config) => config.outputs(),
-        }
-    }
-
-    /// The same network without the level that [refines](EdgeConfig::refine) its answer.
-    pub fn unrefined(self) -> Self {
-        match self {
-            Self::Edge(config) => Self::Edge(EdgeConfig { refine: None, ..config }),
-            unet => unet,
         }
     }
 

@@ -54,8 +54,8 @@ impl Network {
         }
     }
 
-    /// The same network with the further blocks of `deeper`, a network of its shape that has more of them, and with the level
-    /// that refines the answer. They add nothing until they are trained, so that it computes what it did. The official U-Net stays as it is.
+    /// The same network with the further blocks of `deeper`, a network of its shape that has more of them. They add nothing
+    /// until they are trained, so that it computes what it did. The official U-Net stays as it is.
     #[must_use]
     pub fn deepened(self, deeper: Self) -> Self {
         match (self, deeper) {

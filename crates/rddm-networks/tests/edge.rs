@@ -14,10 +14,8 @@ use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::{Device, Distribution, Tensor, TensorData};
 use drawn::drawn;
 use rddm_networks::checkpoint::state_dict;
-use rddm_networks::edge::{BlockKind, EdgeConfig, Norm, Refine};
+use rddm_networks::edge::{BlockKind, EdgeConfig, Norm};
 use rddm_networks::{Network, NetworkConfig};
-
-const REFINE: Refine = Refine { width: 8, blocks: 1 };
 
 fn small() -> EdgeConfig {
     EdgeConfig { widths: vec![8, 12], blocks: vec![1, 1], time_width: 8, ..EdgeConfig::default() }
@@ -42,21 +40,13 @@ fn keeps_the_size_and_splits_the_head() {
     }
 }
 
-/// Of either kind of block; what is further learns.
+/// Of either kind of block; the further ones learn.
 #[test]
-fn further_blocks_and_levels_change_nothing_until_they_are_trained() {
+fn further_blocks_change_nothing_until_they_are_trained() {
     let device = Device::flex().autodiff();
-    let deeper = |config: EdgeConfig| EdgeConfig { blocks: vec![2, 3], ..config };
-    let refined = |config: EdgeConfig| EdgeConfig { refine: Some(REFINE), ..config };
-    let shrunk = EdgeConfig { shrink: 2, light: true, ..small() };
-    let naf = EdgeConfig { block: BlockKind::Naf, ..small() };
-    let grown = [
-        (small(), deeper(small())),
-        (naf.clone(), deeper(naf)),
-        (shrunk.clone(), refined(shrunk.clone())),
-        (shrunk.clone(), refined(deeper(shrunk))),
-    ];
-    for (few, more) in grown {
+    for block in [BlockKind::Plain, BlockKind::Naf] {
+        let few = EdgeConfig { block, ..small() };
+        let more = EdgeConfig { blocks: vec![2, 3], ..few.clone() };
         let [few, more] = [few, more].map(|config| NetworkConfig::Edge(config).init(&device));
         let few = drawn(few.unwrap());
         let deep = few.clone().deepened(more.unwrap());
@@ -100,9 +90,7 @@ fn the_receptive_radius_bounds_the_reach() {
     let flat = EdgeConfig { widths: vec![8], blocks: vec![3], light: true, ..small() };
     let three = EdgeConfig { widths: vec![8, 8, 8], ..EdgeConfig::default() };
     let shrunk = EdgeConfig { shrink: 3, unshuffle: 1, light: true, ..small() };
-    let refined =
-        EdgeConfig { shrink: 2, unshuffle: 1, light: true, refine: Some(REFINE), ..small() };
-    for config in [small(), naf, flat, three, shrunk, refined] {
+    for config in [small(), naf, flat, three, shrunk] {
         let network = drawn(config.init(&device));
         let radius = config.receptive_radius();
         let side = 2 * (radius + 2 * config.multiple());
@@ -163,8 +151,6 @@ fn a_config_that_makes_no_network_names_its_key() {
     assert_eq!(wrong.check().unwrap_err().key(), "time_width");
     let wrong = EdgeConfig { in_channels: 3, light: true, ..EdgeConfig::default() };
     assert_eq!(wrong.check().unwrap_err().key(), "light");
-    let wrong = EdgeConfig { shrink: 3, refine: Some(REFINE), ..EdgeConfig::default() };
-    assert_eq!(wrong.check().unwrap_err().key(), "refine");
     let wrong = EdgeConfig { unseen: true, ..EdgeConfig::default() };
     assert_eq!(wrong.check().unwrap_err().key(), "unseen");
     assert!(EdgeConfig::default().check().is_ok());

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rddm_core::{Coefficients, Objective, ScheduleSpec, Shape, TimeEncoding};
 use rddm_manifest::{Digest, ModelId};
-use rddm_networks::{ConfigError, NetworkConfig};
+use rddm_networks::NetworkConfig;
 use serde::{Deserialize, Serialize};
 
 use crate::data::{Layout, Split};
@@ -55,23 +55,6 @@ pub struct Start {
     /// so that a training in a larger network begins with what the smaller one has learnt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blocks: Option<Vec<usize>>,
-    /// Whether its network lacks the level that refines the answer in the recipe's, which likewise adds nothing at first.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub unrefined: bool,
-}
-
-impl Start {
-    /// The network that it begins with, for a recipe of `network`.
-    ///
-    /// # Errors
-    /// When `network` has no such part.
-    pub(crate) fn network(&self, network: &NetworkConfig) -> Result<NetworkConfig, ConfigError> {
-        let network = if self.unrefined { network.clone().unrefined() } else { network.clone() };
-        match &self.blocks {
-            None => Ok(network),
-            Some(blocks) => network.with_fewer_blocks(blocks),
-        }
-    }
 }
 
 /// A larger model that a smaller one learns from: distillation (Hinton et al., 2015), of pictures.
@@ -459,9 +442,9 @@ impl Recipe {
             return wrong("schema", format!("{} is unknown; this program reads 1", self.schema));
         }
         self.network.check().map_err(|error| Error::new(Kind::Recipe, error.to_string()))?;
-        if let Some(start) = &self.start {
-            let smaller = start.network(&self.network);
-            smaller.map_err(|error| Error::new(Kind::Recipe, format!("start.blocks: {error}")))?;
+        if let Some(Start { blocks: Some(blocks), .. }) = &self.start {
+            let fewer = self.network.with_fewer_blocks(blocks);
+            fewer.map_err(|error| Error::new(Kind::Recipe, format!("start.blocks: {error}")))?;
         }
         if self.data.is_empty() {
             return wrong("[[data]]", "no source; give at least one".into());

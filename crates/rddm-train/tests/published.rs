@@ -151,26 +151,6 @@ fn a_training_begins_deeper_than_the_published_model() {
 }
 
 #[test]
-fn a_training_begins_with_a_level_that_the_published_model_lacks() {
-    let losses = [false, true].map(|refined| {
-        let mut recipe = Bench::recipe(&published());
-        recipe["network"].as_table_mut().unwrap().insert("shrink".into(), 2.into());
-        if refined {
-            let level: toml::Table = "width = 8\nblocks = 1".parse().unwrap();
-            recipe["network"].as_table_mut().unwrap().insert("refine".into(), level.into());
-            let says = "its network here must be that of denoise";
-            refused(&Bench::new().train(&recipe, &[]), 2, says);
-            recipe["start"].as_table_mut().unwrap().insert("unrefined".into(), true.into());
-        }
-        let bench = Bench::new();
-        let output = bench.train(&recipe, &[]);
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        bench.loss()
-    });
-    assert!((losses[0] - losses[1]).abs() < 1e-6 * losses[0].abs(), "{losses:?}");
-}
-
-#[test]
 fn another_network_than_the_recipe_says_is_refused() {
     let other = Digest::of(b"another").hex();
     let (file, option) = (network(), Path::new("--start"));

@@ -8,7 +8,7 @@ use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 use super::block::{Block, convolution};
-use super::{DecoderLevel, Edge, EncoderLevel, RefineLevel};
+use super::{DecoderLevel, Edge, EncoderLevel};
 use crate::{ChannelLayerNorm, ConfigError};
 
 /// The shape of an [`Edge`] network. The defaults are a network of about half a million weights.
@@ -39,9 +39,6 @@ pub struct EdgeConfig {
     /// shadow is the same step on every texture, and its first output gets a part `factors · (I_in + 1)`, without which a
     /// network that only adds has to draw the picture's texture to give it back.
     pub light: bool,
-    /// A last level at twice the resolution of the finest, for a network that shrinks its input: it sees the picture shrunk
-    /// half as much and what the U found, and corrects the answer, above all at borders. None without it.
-    pub refine: Option<Refine>,
     /// For what is lost below a mask: the network sees grey there, whatever the picture has, and its first output gets what
     /// the picture had. Without it the network has to find out what is below the mask to take it away.
     pub unseen: bool,
@@ -50,16 +47,6 @@ pub struct EdgeConfig {
     /// How many times the network is told: 1, the index, or 2, the sums `ᾱ_t T` and `β̄_t T`, for generation that is
     /// independent of the path.
     pub times: usize,
-}
-
-/// The level that corrects the answer of a U.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Refine {
-    /// Its channels.
-    pub width: usize,
-    /// Its residual blocks.
-    pub blocks: usize,
 }
 
 /// What a block is made of.
@@ -112,7 +99,6 @@ impl Default for EdgeConfig {
             block: BlockKind::Plain,
             norm: Norm::None,
             light: false,
-            refine: None,
             unseen: false,
             time_width: 64,
             times: 1,
@@ -143,14 +129,6 @@ impl EdgeConfig {
         if self.unseen && self.in_channels != 2 * self.channels + 1 {
             let problem = "the network has no mask that tells what is lost; leave it out";
             return Err(ConfigError::new("unseen", problem));
-        }
-        if let Some(Refine { width, blocks }) = self.refine {
-            if !self.shrink.is_multiple_of(2) {
-                let problem = format!("a shrink of {} cannot be halved; leave it out", self.shrink);
-                return Err(ConfigError::new("refine", problem));
-            }
-            at_most("refine.width", width, 1024)?;
-            at_most("refine.blocks", blocks, 64)?;
         }
         at_most("outputs", self.outputs, 2)?;
         at_most("times", self.times, 2)?;
@@ -200,13 +178,10 @@ impl EdgeConfig {
             })
             .sum();
         let stem_and_head = 2 * self.pixel();
-        let refining = self.refine.map_or(0, |Refine { blocks, .. }| {
-            (self.block.reach() * blocks + 2) * self.pixel() / 2
-        });
         let enlarging = if self.shrink > 1 { self.shrink } else { 0 };
         // Folding, and the 2×2 convolutions between the levels, mix within a cell of the coarsest grid.
         let cell = self.multiple() - 1;
-        (blocks + stem_and_head + refining + enlarging + cell).next_multiple_of(self.multiple())
+        (blocks + stem_and_head + enlarging + cell).next_multiple_of(self.multiple())
     }
 
     /// A network with new weights, drawn from the device's generator.
@@ -217,8 +192,8 @@ impl EdgeConfig {
             (0..count).map(block).collect()
         };
         // What begins at zero predicts nothing: the restored picture is the degraded one.
-        let from_zero = |width: usize, channels_out: usize| {
-            Conv2dConfig::new([width, channels_out], [3, 3])
+        let from_zero = |channels_out: usize| {
+            Conv2dConfig::new([self.widths[0], channels_out], [3, 3])
                 .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
                 .with_initializer(Initializer::Zeros)
                 .init(device)
@@ -252,16 +227,8 @@ impl EdgeConfig {
                     blocks: stack(self.widths[level], self.blocks[level]),
                 })
                 .collect(),
-            head: from_zero(self.widths[0], channels_out),
-            factors: self.light.then(|| from_zero(self.widths[0], self.channels * folded)),
-            refine: self.refine.map(|Refine { width, blocks }| RefineLevel {
-                stem: convolution(channels_in, width, device),
-                up: Conv2dConfig::new([self.widths[0], 4 * width], [1, 1]).init(device),
-                double: PixelShuffleConfig::new(2).init(),
-                blocks: stack(width, blocks),
-                head: from_zero(width, channels_out),
-                factors: self.light.then(|| from_zero(width, self.channels * folded)),
-            }),
+            head: from_zero(channels_out),
+            factors: self.light.then(|| from_zero(self.channels * folded)),
             skip: Conv2dConfig::new([channels_in, channels_out], [1, 1])
                 .with_bias(false)
                 .init(device),

@@ -23,7 +23,7 @@
 mod block;
 mod config;
 
-pub use config::{BlockKind, EdgeConfig, Norm, Refine};
+pub use config::{BlockKind, EdgeConfig, Norm};
 
 use block::Block;
 
@@ -49,7 +49,6 @@ pub struct Edge {
     decoder: Vec<DecoderLevel>,
     head: Conv2d,
     factors: Option<Conv2d>,
-    refine: Option<RefineLevel>,
     skip: Conv2d,
     gain: Linear,
     shuffle: PixelShuffle,
@@ -75,17 +74,6 @@ struct DecoderLevel {
     blocks: Vec<Block>,
 }
 
-/// Twice the resolution of the finest level, where what the U answers is corrected.
-#[derive(Module, Debug)]
-struct RefineLevel {
-    stem: Conv2d,
-    up: Conv2d,
-    double: PixelShuffle,
-    blocks: Vec<Block>,
-    head: Conv2d,
-    factors: Option<Conv2d>,
-}
-
 impl Edge {
     /// What the network predicts at `times`.
     ///
@@ -107,7 +95,7 @@ impl Edge {
             Some(degraded) => Tensor::cat(vec![x, logarithm(degraded.clone())], 1),
             None => x,
         };
-        let folded = self.unshuffle.forward(shrunk(seen.clone(), self.shrink));
+        let folded = self.unshuffle.forward(shrunk(seen, self.shrink));
         let mut x = self.stem.forward(folded.clone());
         let mut skips = Vec::with_capacity(self.encoder.len());
         for level in &self.encoder {
@@ -120,25 +108,15 @@ impl Edge {
             x = level.shuffle.forward(level.up.forward(x)) + skip;
             x = run(&level.blocks, x, &time);
         }
-        let gain = self.gain.forward(time.clone()).unsqueeze_dims::<4>(&[2, 3]);
+        let gain = self.gain.forward(time).unsqueeze_dims::<4>(&[2, 3]);
         let added = self.head.forward(x.clone()) + self.skip.forward(folded) * gain;
-        let whole = |folded, shrink| enlarged(self.shuffle.forward(folded), shrink);
-        let mut added = whole(added, self.shrink);
-        let mut factor =
-            self.factors.as_ref().map(|factors| whole(factors.forward(x.clone()), self.shrink));
-        if let Some(level) = &self.refine {
-            let shrink = self.shrink / 2;
-            let fine = level.stem.forward(self.unshuffle.forward(shrunk(seen, shrink)));
-            let fine = run(&level.blocks, fine + level.double.forward(level.up.forward(x)), &time);
-            added = added + whole(level.head.forward(fine.clone()), shrink);
-            let finer = level.factors.as_ref().map(|factors| whole(factors.forward(fine), shrink));
-            factor = factor.zip(finer).map(|(factor, finer)| factor + finer);
+        let whole = |folded| enlarged(self.shuffle.forward(folded), self.shrink);
+        let mut outputs = whole(added).chunk(self.outputs, 1);
+        if let Some((factors, degraded)) = self.factors.as_ref().zip(degraded) {
+            outputs[0] = outputs[0].clone() + whole(factors.forward(x)) * degraded;
         }
-        let mut outputs = added.chunk(self.outputs, 1);
-        for part in [factor.zip(degraded).map(|(factor, degraded)| factor * degraded), lost] {
-            if let Some(part) = part {
-                outputs[0] = outputs[0].clone() + part;
-            }
+        if let Some(lost) = lost {
+            outputs[0] = outputs[0].clone() + lost;
         }
         outputs
     }
@@ -153,7 +131,7 @@ impl Edge {
         (Tensor::cat(vec![pictures - lost, mask], 1), Some(degraded))
     }
 
-    /// The same network with the further blocks of `deeper` and its finest level, which add nothing until they are trained.
+    /// The same network with the further blocks of `deeper`, which add nothing until they are trained.
     pub(crate) fn deepened(mut self, deeper: Self) -> Self {
         let further = |blocks: &mut Vec<Block>, deeper: Vec<Block>| {
             blocks.extend(deeper.into_iter().skip(blocks.len()).map(Block::idle));
@@ -165,13 +143,12 @@ impl Edge {
         for (level, deeper) in self.decoder.iter_mut().zip(deeper.decoder) {
             further(&mut level.blocks, deeper.blocks);
         }
-        self.refine = self.refine.or(deeper.refine);
         self
     }
 
-    /// The same network for pictures that are shrunk already, as far as its finest level shrinks them.
+    /// The same network for pictures that are shrunk already.
     pub(crate) fn unshrinking(self) -> Self {
-        Self { shrink: if self.refine.is_some() { 2 } else { 1 }, ..self }
+        Self { shrink: 1, ..self }
     }
 }
 
