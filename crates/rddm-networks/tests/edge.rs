@@ -122,7 +122,7 @@ fn the_receptive_radius_bounds_the_reach() {
 #[test]
 fn what_a_mask_marks_is_not_seen() {
     let device = Device::flex();
-    let config = EdgeConfig { in_channels: 7, unseen: true, outputs: 1, ..small() };
+    let config = EdgeConfig { in_channels: 7, fill: 3, outputs: 1, ..small() };
     let network = drawn(config.init(&device));
     let random = |channels| {
         let values = Distribution::Uniform(-1.0, 1.0);
@@ -151,8 +151,8 @@ fn a_config_that_makes_no_network_names_its_key() {
     assert_eq!(wrong.check().unwrap_err().key(), "time_width");
     let wrong = EdgeConfig { in_channels: 3, light: true, ..EdgeConfig::default() };
     assert_eq!(wrong.check().unwrap_err().key(), "light");
-    let wrong = EdgeConfig { unseen: true, ..EdgeConfig::default() };
-    assert_eq!(wrong.check().unwrap_err().key(), "unseen");
+    let wrong = EdgeConfig { fill: 2, ..EdgeConfig::default() };
+    assert_eq!(wrong.check().unwrap_err().key(), "fill");
     assert!(EdgeConfig::default().check().is_ok());
 }
 

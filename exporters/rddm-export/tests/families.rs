@@ -55,7 +55,7 @@ fn training_runs_of_the_edge_family() {
     edge("norm = \"channel\"", 1);
     edge("block = \"naf\"\nnorm = \"channel\"", 1);
     edge("shrink = 2\nunshuffle = 1\nlight = true", 1);
-    edge("in_channels = 7\nunseen = true", 1);
+    edge("in_channels = 7\nfill = 3", 1);
     edge("times = 2\nchannels = 1\nin_channels = 1", 2);
 }
 

@@ -8,6 +8,7 @@ use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 use super::block::{Block, convolution};
+use super::fill::STEPS;
 use super::{DecoderLevel, Edge, EncoderLevel};
 use crate::{ChannelLayerNorm, ConfigError};
 
@@ -39,9 +40,10 @@ pub struct EdgeConfig {
     /// shadow is the same step on every texture, and its first output gets a part `factors · (I_in + 1)`, without which a
     /// network that only adds has to draw the picture's texture to give it back.
     pub light: bool,
-    /// For what is lost below a mask: the network sees grey there, whatever the picture has, and its first output gets what
-    /// the picture had. Without it the network has to find out what is below the mask to take it away.
-    pub unseen: bool,
+    /// For what is lost below a mask: how many times the picture is halved to fill that from around it, so that the network
+    /// sees what may be there in place of what is. Its first output gets the difference. Not at all, 0, without it, and the
+    /// network has to find out what is below the mask to take it away.
+    pub fill: usize,
     /// Width of the time embedding: even, at least 4.
     pub time_width: usize,
     /// How many times the network is told: 1, the index, or 2, the sums `ᾱ_t T` and `β̄_t T`, for generation that is
@@ -99,7 +101,7 @@ impl Default for EdgeConfig {
             block: BlockKind::Plain,
             norm: Norm::None,
             light: false,
-            unseen: false,
+            fill: 0,
             time_width: 64,
             times: 1,
         }
@@ -126,9 +128,10 @@ impl EdgeConfig {
                 "the network has no degraded picture whose light could change; leave it out";
             return Err(ConfigError::new("light", problem));
         }
-        if self.unseen && self.in_channels != 2 * self.channels + 1 {
+        at_most("fill", self.fill.max(1), 8)?;
+        if self.fill > 0 && self.in_channels != 2 * self.channels + 1 {
             let problem = "the network has no mask that tells what is lost; leave it out";
-            return Err(ConfigError::new("unseen", problem));
+            return Err(ConfigError::new("fill", problem));
         }
         at_most("outputs", self.outputs, 2)?;
         at_most("times", self.times, 2)?;
@@ -158,7 +161,8 @@ impl EdgeConfig {
 
     /// What height and width of the input must be multiples of.
     pub fn multiple(&self) -> usize {
-        self.pixel() << (self.widths.len() - 1)
+        let cell = self.pixel() << (self.widths.len() - 1);
+        cell * (1 << self.fill) / common(cell, 1 << self.fill)
     }
 
     /// Side, in pixels of the picture, of one at the finest resolution of the U.
@@ -178,10 +182,12 @@ impl EdgeConfig {
             })
             .sum();
         let stem_and_head = 2 * self.pixel();
+        // A filled pixel is a mean of neighbours at each resolution, and then of those that the steps reach.
+        let filling = if self.fill > 0 { (2 << self.fill) + 2 * STEPS } else { 0 };
         let enlarging = if self.shrink > 1 { self.shrink } else { 0 };
         // Folding, and the 2×2 convolutions between the levels, mix within a cell of the coarsest grid.
         let cell = self.multiple() - 1;
-        (blocks + stem_and_head + enlarging + cell).next_multiple_of(self.multiple())
+        (blocks + stem_and_head + filling + enlarging + cell).next_multiple_of(self.multiple())
     }
 
     /// A network with new weights, drawn from the device's generator.
@@ -240,7 +246,12 @@ impl EdgeConfig {
             shrink: self.shrink,
             channels: self.channels,
             outputs: self.outputs,
-            unseen: self.unseen,
+            fill: self.fill,
         }
     }
+}
+
+/// The greatest common divisor.
+fn common(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { common(b, a % b) }
 }

@@ -22,10 +22,12 @@
 
 mod block;
 mod config;
+mod fill;
 
 pub use config::{BlockKind, EdgeConfig, Norm};
 
 use block::Block;
+use fill::filled;
 
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
@@ -56,7 +58,7 @@ pub struct Edge {
     shrink: usize,
     channels: usize,
     outputs: usize,
-    unseen: bool,
+    fill: usize,
 }
 
 /// Blocks at one resolution, then half of it.
@@ -86,7 +88,13 @@ impl Edge {
             time = time + linear.forward(second);
         }
         let time = silu(time);
-        let (x, lost) = if self.unseen { self.without_the_lost(x) } else { (x, None) };
+        let (x, lost) = match self.fill {
+            0 => (x, None),
+            levels => {
+                let (x, lost) = self.without_the_lost(x, levels);
+                (x, Some(lost))
+            }
+        };
         let degraded = self.factors.as_ref().map(|_| {
             // From 0, black, to 2.
             x.clone().narrow(1, self.channels, self.channels) + 1.0
@@ -121,14 +129,15 @@ impl Edge {
         outputs
     }
 
-    /// The input with grey where its mask marks something, and what of the degraded picture was there.
-    fn without_the_lost(&self, x: Tensor<4>) -> (Tensor<4>, Option<Tensor<4>>) {
-        let pictures = x.clone().narrow(1, 0, 2 * self.channels);
-        let mask = x.narrow(1, 2 * self.channels, 1);
+    /// The input with both pictures filled where the mask marks something, and what that took from the degraded one.
+    fn without_the_lost(&self, x: Tensor<4>, levels: usize) -> (Tensor<4>, Tensor<4>) {
+        let part = |first, channels| x.clone().narrow(1, first * self.channels, channels);
+        let (noisy, degraded, mask) = (part(0, self.channels), part(1, self.channels), part(2, 1));
         let marked = (mask.clone() + 1.0) * 0.5;
-        let lost = pictures.clone() * marked;
-        let degraded = lost.clone().narrow(1, self.channels, self.channels);
-        (Tensor::cat(vec![pictures - lost, mask], 1), Some(degraded))
+        let filled = filled(degraded.clone(), marked.clone(), levels);
+        let noisy = noisy.clone() + (filled.clone() - noisy) * marked;
+        let lost = degraded - filled.clone();
+        (Tensor::cat(vec![noisy, filled, mask], 1), lost)
     }
 
     /// The same network with the further blocks of `deeper`, which add nothing until they are trained.

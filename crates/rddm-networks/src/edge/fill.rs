@@ -1,0 +1,57 @@
+//! What is lost below a mask, filled from around it before a network looks.
+//!
+//! First by a pull and a push (Gortler et al., "The Lumigraph", SIGGRAPH 1996, section 3.4): means of what is known are made at
+//! ever coarser resolutions, and from the coarsest to the finest what is not known is taken from the coarser. Then steps
+//! towards the biharmonic surface, `Δ²u = 0`, that continues values and slopes. It fills thin holes almost as well as anything
+//! can, and a network has the rest to find alone.
+
+use burn::tensor::Tensor;
+use burn::tensor::module::avg_pool2d;
+use burn::tensor::ops::AvgPoolOptions;
+
+use super::{enlarged, shrunk};
+
+/// How much of a cell of 2×2 pixels has to be known for its mean to count in full.
+const ENOUGH: f32 = 0.25;
+
+/// Keeps an empty cell from being divided by 0; at the coarsest of 8 levels one known pixel weighs more.
+const LEAST: f32 = 1e-6;
+
+/// Steps towards the biharmonic surface; each reaches two pixels further.
+pub(super) const STEPS: usize = 8;
+
+/// `picture`, `[n, any, h, w]`, with what `marked`, `[n, 1, h, w]` from 0 to 1, marks filled from as far as about `2^levels`
+/// pixels; 0, grey, where nothing is known as far. `h` and `w` are multiples of `2^levels`.
+pub(super) fn filled(picture: Tensor<4>, marked: Tensor<4>, levels: usize) -> Tensor<4> {
+    let known = rest_of(marked.clone());
+    let (mut sum, mut weight) = (picture * known.clone(), known);
+    let seen = sum.clone();
+    let mut means = Vec::with_capacity(levels);
+    for _ in 0..levels {
+        (sum, weight) = (shrunk(sum, 2), shrunk(weight, 2));
+        let mean = sum.clone() / weight.clone().clamp_min(LEAST);
+        means.push((mean, (weight.clone() / ENOUGH).clamp_max(1.0)));
+    }
+    let pushed = means.into_iter().rev().fold(None, |coarser: Option<Tensor<4>>, (mean, sure)| {
+        Some(match coarser {
+            Some(coarser) => mean * sure.clone() + enlarged(coarser, 2) * rest_of(sure),
+            None => mean * sure,
+        })
+    });
+    let Some(pushed) = pushed else { return seen };
+    (0..STEPS).fold(seen + enlarged(pushed, 2) * marked.clone(), |filled, _| {
+        let curvature = mean(filled.clone()) - filled.clone();
+        filled - (mean(curvature.clone()) - curvature) * marked.clone()
+    })
+}
+
+fn rest_of(share: Tensor<4>) -> Tensor<4> {
+    -share + 1.0
+}
+
+/// Of the 3×3 pixels around each, of those that are within the picture. Less the pixel itself it is a Laplacian whose square has
+/// no eigenvalue above 16/9, so that whole steps converge.
+fn mean(x: Tensor<4>) -> Tensor<4> {
+    let options = AvgPoolOptions::new([3, 3]).with_stride([1, 1]).with_padding([1, 1]);
+    avg_pool2d(x, options.with_count_include_pad(false))
+}
