@@ -90,19 +90,22 @@ fn the_receptive_radius_bounds_the_reach() {
     let flat = EdgeConfig { widths: vec![8], blocks: vec![3], light: true, ..small() };
     let three = EdgeConfig { widths: vec![8, 8, 8], ..EdgeConfig::default() };
     let shrunk = EdgeConfig { shrink: 3, unshuffle: 1, light: true, ..small() };
-    for config in [small(), naf, flat, three, shrunk] {
+    let filled = EdgeConfig { in_channels: 7, fill: 3, ..small() };
+    for config in [small(), naf, flat, three, shrunk, filled] {
+        let channels = config.in_channels;
         let network = drawn(config.init(&device));
         let radius = config.receptive_radius();
         let side = 2 * (radius + 2 * config.multiple());
         let time = Tensor::<1>::from_floats([300.0], &device);
         let at = side / 2;
         let answer = |values: Vec<f32>| -> Vec<f32> {
-            let x = Tensor::<4>::from_data(TensorData::new(values, [1, 6, side, side]), &device);
+            let x =
+                Tensor::<4>::from_data(TensorData::new(values, [1, channels, side, side]), &device);
             network.forward(x, twice(time.clone())).remove(0).into_data().try_to_vec().unwrap()
         };
-        let flat = vec![0.1_f32; 6 * side * side];
+        let flat = vec![0.1_f32; channels * side * side];
         let mut touched = flat.clone();
-        for channel in 0..6 {
+        for channel in 0..channels {
             touched[(channel * side + at) * side + at] = 5.0;
         }
         let (flat, touched) = (answer(flat), answer(touched));
