@@ -161,8 +161,8 @@ impl EdgeConfig {
 
     /// What height and width of the input must be multiples of.
     pub fn multiple(&self) -> usize {
-        let cell = self.pixel() << (self.widths.len() - 1);
-        cell * (1 << self.fill) / common(cell, 1 << self.fill)
+        let (coarsest, halved) = (self.pixel() << (self.widths.len() - 1), 1 << self.fill);
+        coarsest / common(coarsest, halved) * halved
     }
 
     /// Side, in pixels of the picture, of one at the finest resolution of the U.
