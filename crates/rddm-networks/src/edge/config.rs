@@ -128,10 +128,12 @@ impl EdgeConfig {
                 "the network has no degraded picture whose light could change; leave it out";
             return Err(ConfigError::new("light", problem));
         }
-        at_most("fill", self.fill.max(1), 8)?;
-        if self.fill > 0 && self.in_channels != 2 * self.channels + 1 {
-            let problem = "the network has no mask that tells what is lost; leave it out";
-            return Err(ConfigError::new("fill", problem));
+        if self.fill > 0 {
+            at_most("fill", self.fill, 8)?;
+            if self.in_channels != 2 * self.channels + 1 {
+                let problem = "the network has no mask that tells what is lost; leave it out";
+                return Err(ConfigError::new("fill", problem));
+            }
         }
         at_most("outputs", self.outputs, 2)?;
         at_most("times", self.times, 2)?;
@@ -161,8 +163,8 @@ impl EdgeConfig {
 
     /// What height and width of the input must be multiples of.
     pub fn multiple(&self) -> usize {
-        let (coarsest, halved) = (self.pixel() << (self.widths.len() - 1), 1 << self.fill);
-        coarsest / common(coarsest, halved) * halved
+        let coarsest = self.pixel() << (self.widths.len() - 1);
+        coarsest << self.fill.saturating_sub(coarsest.trailing_zeros() as usize)
     }
 
     /// Side, in pixels of the picture, of one at the finest resolution of the U.
@@ -249,9 +251,4 @@ impl EdgeConfig {
             fill: self.fill,
         }
     }
-}
-
-/// The greatest common divisor.
-fn common(a: usize, b: usize) -> usize {
-    if b == 0 { a } else { common(b, a % b) }
 }

@@ -21,28 +21,26 @@ const LEAST: f32 = 1e-6;
 pub(super) const STEPS: usize = 8;
 
 /// `picture`, `[n, any, h, w]`, with what `marked`, `[n, 1, h, w]` from 0 to 1, marks filled from as far as about `2^levels`
-/// pixels; 0, grey, where nothing is known as far. `h` and `w` are multiples of `2^levels`.
+/// pixels; 0, grey, where nothing is known as far. `h` and `w` are multiples of `2^levels`, `levels` is at least 1.
 pub(super) fn filled(picture: Tensor<4>, marked: Tensor<4>, levels: usize) -> Tensor<4> {
     let known = rest_of(marked.clone());
-    let (mut sum, mut weight) = (picture * known.clone(), known);
-    let seen = sum.clone();
-    let mut means = Vec::with_capacity(levels);
-    for _ in 0..levels {
-        (sum, weight) = (shrunk(sum, 2), shrunk(weight, 2));
-        let mean = sum.clone() / weight.clone().clamp_min(LEAST);
-        means.push((mean, (weight.clone() / ENOUGH).clamp_max(1.0)));
-    }
-    let pushed = means.into_iter().rev().fold(None, |coarser: Option<Tensor<4>>, (mean, sure)| {
-        Some(match coarser {
-            Some(coarser) => mean * sure.clone() + enlarged(coarser, 2) * rest_of(sure),
-            None => mean * sure,
-        })
-    });
-    let Some(pushed) = pushed else { return seen };
-    (0..STEPS).fold(seen + enlarged(pushed, 2) * marked.clone(), |filled, _| {
+    let seen = picture * known.clone();
+    let pushed = enlarged(pushed(seen.clone(), known, levels), 2);
+    (0..STEPS).fold(seen + pushed * marked.clone(), |filled, _| {
         let curvature = mean(filled.clone()) - filled.clone();
         filled - (mean(curvature.clone()) - curvature) * marked.clone()
     })
+}
+
+/// At half the size: means of the known pixels, whose sums and weights are given, and of what is known half as finely beyond.
+fn pushed(sum: Tensor<4>, weight: Tensor<4>, levels: usize) -> Tensor<4> {
+    let (sum, weight) = (shrunk(sum, 2), shrunk(weight, 2));
+    let sure = (weight.clone() / ENOUGH).clamp_max(1.0);
+    let known = sum.clone() / weight.clone().clamp_min(LEAST) * sure.clone();
+    if levels == 1 {
+        return known;
+    }
+    known + enlarged(pushed(sum, weight, levels - 1), 2) * rest_of(sure)
 }
 
 fn rest_of(share: Tensor<4>) -> Tensor<4> {
