@@ -87,6 +87,24 @@ impl NetworkConfig {
         Ok(fewer)
     }
 
+    /// The same network with `outputs` outputs.
+    ///
+    /// # Errors
+    /// When it is no network of the `edge` family, or has more outputs.
+    pub fn with_more_outputs(&self, outputs: usize) -> Result<Self, ConfigError> {
+        let Self::Edge(config) = self else {
+            let problem = "only a network of the edge family leaves outputs out";
+            return Err(ConfigError::new("family", problem));
+        };
+        if outputs < config.outputs {
+            let problem = format!("{outputs} where the recipe has {}; give more", config.outputs);
+            return Err(ConfigError::new("outputs", problem));
+        }
+        let more = Self::Edge(EdgeConfig { outputs, ..config.clone() });
+        more.check()?;
+        Ok(more)
+    }
+
     /// Whether it can be told the sum of the residual and that of the noise as two times.
     pub fn takes_two_times(&self) -> bool {
         match self {

@@ -64,6 +64,15 @@ impl Network {
         }
     }
 
+    /// The same network with the first `outputs` of its outputs alone. The official U-Net stays as it is.
+    #[must_use]
+    pub fn with_first_outputs(self, outputs: usize) -> Self {
+        match self {
+            Self::Edge(network) => Self::Edge(network.with_first_outputs(outputs)),
+            Self::Unet(network) => Self::Unet(network),
+        }
+    }
+
     /// The weights as a safetensors file, named by their place in the network.
     ///
     /// # Errors

@@ -70,6 +70,32 @@ fn further_blocks_change_nothing_until_they_are_trained() {
     }
 }
 
+/// Of a network with and without a part that multiplies; what is left learns.
+#[test]
+fn the_first_outputs_stay_as_they_are() {
+    let device = Device::flex().autodiff();
+    for light in [false, true] {
+        let two = NetworkConfig::Edge(EdgeConfig { light, ..small() });
+        let two = drawn(two.init(&device).unwrap());
+        let one = two.clone().with_first_outputs(1);
+        let shape = NetworkConfig::Edge(EdgeConfig { light, outputs: 1, ..small() });
+        assert_eq!(one.num_params(), shape.init(&device).unwrap().num_params());
+        let x = Tensor::<4>::random([1, 6, 16, 16], Distribution::Uniform(-1.0, 1.0), &device);
+        let time = Tensor::<1>::from_floats([999.0], &device);
+        let answer = |network: &Network| network.forward(x.clone(), twice(time.clone()));
+        let (before, after) = (answer(&two), answer(&one));
+        assert_eq!((before.len(), after.len()), (2, 1));
+        let far: f32 = (before[0].clone() - after[0].clone()).abs().max().into_scalar();
+        assert!(far < 1e-5, "{far}");
+        let gradients = GradientsParams::from_grads(after[0].clone().sum().backward(), &one);
+        let trained = SgdConfig::new().init().step(1e-3, one.clone(), gradients);
+        for ((name, before), (_, after)) in state_dict(&one).iter().zip(state_dict(&trained).iter())
+        {
+            assert_ne!(before, after, "{name} learns nothing");
+        }
+    }
+}
+
 #[test]
 fn the_time_changes_the_answer() {
     let device = Device::flex();

@@ -7,7 +7,7 @@ use rddm_networks::Network;
 use rddm_networks::checkpoint::StateDict;
 
 use crate::error::{Error, Kind};
-use crate::recipe::{Recipe, Start, Teacher};
+use crate::recipe::{Recipe, Teacher};
 use crate::run::Checkpoint;
 
 /// The files of the networks that a recipe names; none where it names none.
@@ -30,17 +30,11 @@ impl Checkpoint {
         file: Option<&[u8]>,
         device: &Device,
     ) -> Result<Self, Error> {
-        let Some(Start { model, sha256, blocks }) = &recipe.start else { return Ok(self) };
-        let begun = |network| read("start", network, model, sha256, file);
-        self.network = match blocks {
-            None => begun(self.network)?,
-            Some(blocks) => {
-                let fewer = recipe.network.with_fewer_blocks(blocks);
-                let fewer = fewer.and_then(|fewer| fewer.init(device));
-                let fewer = fewer.map_err(|error| Error::new(Kind::Recipe, error.to_string()))?;
-                begun(fewer)?.deepened(self.network)
-            }
-        };
+        let Some(start) = &recipe.start else { return Ok(self) };
+        let begun = start.network(&recipe.network)?.init(device);
+        let begun = begun.map_err(|error| Error::new(Kind::Recipe, error.to_string()))?;
+        let begun = read("start", begun, &start.model, &start.sha256, file)?;
+        self.network = begun.with_first_outputs(recipe.network.outputs()).deepened(self.network);
         self.average = self.network.clone().valid();
         Ok(self)
     }

@@ -55,6 +55,25 @@ pub struct Start {
     /// so that a training in a larger network begins with what the smaller one has learnt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blocks: Option<Vec<usize>>,
+    /// How many outputs its network has where they are more than the recipe's; the first ones are kept, so that a network of
+    /// the residual alone begins with one of residual and noise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outputs: Option<usize>,
+}
+
+impl Start {
+    /// The network of its model, of which the recipe's is `network`.
+    pub(crate) fn network(&self, network: &NetworkConfig) -> Result<NetworkConfig, Error> {
+        let wrong = |key| move |error| Error::new(Kind::Recipe, format!("start.{key}: {error}"));
+        let mut begun = network.clone();
+        if let Some(blocks) = &self.blocks {
+            begun = begun.with_fewer_blocks(blocks).map_err(wrong("blocks"))?;
+        }
+        if let Some(outputs) = self.outputs {
+            begun = begun.with_more_outputs(outputs).map_err(wrong("outputs"))?;
+        }
+        Ok(begun)
+    }
 }
 
 /// A larger model that a smaller one learns from: distillation (Hinton et al., 2015), of pictures.
@@ -165,6 +184,10 @@ pub enum Source {
         /// saturates least tells those of the others, and parts where all are saturated are left out.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         grey: bool,
+        /// How many times the clean pictures are enlarged, drawn evenly; not at all without it. Small pictures are sharper
+        /// than what a camera takes.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        zoom: Option<Range>,
         /// Share of the examples, against the other sources' weights.
         #[serde(default = "one")]
         weight: f64,
@@ -249,15 +272,22 @@ pub struct Training {
     pub checkpoint_every: usize,
 }
 
-/// Other light on a picture: its linear light is multiplied.
+/// Other light on a picture: its linear light is multiplied, and falls less hard.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct Relight {
     /// By how much in all channels, drawn evenly in its logarithm.
     pub exposure: Range,
     /// By how much, at most, red and blue are multiplied or divided besides, less 1: the white balance.
-    #[serde(default)]
     pub balance: f32,
+    /// By how much what a stored value differs from its channel's mean is multiplied, drawn evenly.
+    pub contrast: Range,
+}
+
+impl Default for Relight {
+    fn default() -> Self {
+        Self { exposure: [1.0; 2], balance: 0.0, contrast: [1.0; 2] }
+    }
 }
 
 /// Examples of another size from a part of the training on.
@@ -442,9 +472,8 @@ impl Recipe {
             return wrong("schema", format!("{} is unknown; this program reads 1", self.schema));
         }
         self.network.check().map_err(|error| Error::new(Kind::Recipe, error.to_string()))?;
-        if let Some(Start { blocks: Some(blocks), .. }) = &self.start {
-            let fewer = self.network.with_fewer_blocks(blocks);
-            fewer.map_err(|error| Error::new(Kind::Recipe, format!("start.blocks: {error}")))?;
+        if let Some(start) = &self.start {
+            start.network(&self.network)?;
         }
         if self.data.is_empty() {
             return wrong("[[data]]", "no source; give at least one".into());
@@ -456,6 +485,11 @@ impl Recipe {
             if let Some(problem) = source.gain().and_then(|gain| no_range(gain, 0.0, 10.0)) {
                 return wrong("[[data]] gain", problem);
             }
+            if let Source::Transferred { zoom: Some(zoom), .. } = source
+                && let Some(problem) = no_range(*zoom, 1.0, 4.0)
+            {
+                return wrong("[[data]] zoom", problem);
+            }
             if let Source::Transferred { lean: Some(lean), .. } = source
                 && !(0.0..=2.0).contains(lean)
             {
@@ -466,9 +500,12 @@ impl Recipe {
         if let Some(problem) = training.zoom.and_then(|zoom| no_range(zoom, 1.0, 4.0)) {
             return wrong("training.zoom", problem);
         }
-        if let Some(Relight { exposure, balance }) = training.relight {
+        if let Some(Relight { exposure, balance, contrast }) = training.relight {
             if let Some(problem) = no_range(exposure, 0.01, 100.0) {
                 return wrong("training.relight.exposure", problem);
+            }
+            if let Some(problem) = no_range(contrast, 0.0, 1.0) {
+                return wrong("training.relight.contrast", problem);
             }
             if !(0.0..=10.0).contains(&balance) {
                 let problem = format!("{balance} is not within 0 ..= 10");
@@ -536,9 +573,13 @@ impl Recipe {
                 return wrong("training.crop", problem);
             }
         }
-        if training.afar && (self.network.shrink() == 1 || self.teacher.is_some()) {
-            let problem = "it needs a network that shrinks and no teacher";
-            return wrong("training.afar", problem.into());
+        if training.afar {
+            // A network that fills does so before it shrinks.
+            let fills = matches!(&self.network, NetworkConfig::Edge(edge) if edge.fill > 0);
+            if fills || self.network.shrink() == 1 || self.teacher.is_some() {
+                let problem = "it needs a network that shrinks and does not fill, and no teacher";
+                return wrong("training.afar", problem.into());
+            }
         }
         if !(10.0..=100.0).contains(&training.psnr_limit) {
             let problem = format!("{} is not within 10 ..= 100 dB", training.psnr_limit);

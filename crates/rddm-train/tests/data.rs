@@ -157,6 +157,39 @@ fn residuals_move_to_other_pictures() {
     assert!(DataSet::load(&recipe, folder.path()).unwrap().held_out().is_empty());
 }
 
+/// Other pictures that get darker to the right by a level a column: enlarged they do by less, and so with less contrast.
+#[test]
+fn pictures_that_get_residuals_may_be_enlarged_and_fainter() {
+    let folder = folder();
+    for name in ["e.png", "f.png"] {
+        picture(&folder.path().join("ramp"), name, |x, _| 200 - 4 * x as u8);
+    }
+    let of = |source: &str, training: &str| {
+        let source = format!(
+            "kind = \"transferred\"\ninput = \"input\"\ntarget = \"gt\"\nclean = \"ramp\"\n{source}"
+        );
+        recipe(&source, &format!("augment = \"none\"\n{training}"))
+    };
+    let slope = |picture: &Array3<f32>| (picture[(0, 7, 4)] - picture[(0, 7, 12)]) * 255.0 / 8.0;
+    let zoomed = of("zoom = [2.0, 2.0]", "");
+    let fainter = of("", "relight = { contrast = [0.5, 0.5] }");
+    for (recipe, wanted) in [(of("", ""), 4.0), (zoomed.clone(), 2.0), (fainter.clone(), 2.0)] {
+        for pair in examples(&recipe, folder.path(), 0) {
+            assert!((slope(&pair.target) - wanted).abs() < 0.05, "{}", slope(&pair.target));
+            let residual = &pair.input - &pair.target;
+            assert!(residual.iter().all(|value| (value - 0.2).abs() < 1e-6), "{residual}");
+        }
+    }
+    for (recipe, wrong, key) in
+        [(zoomed, "[2.0, 0.5]", "[[data]] zoom"), (fainter, "[0.5, 1.5]", "relight.contrast")]
+    {
+        let text = recipe.to_toml().unwrap();
+        let text = text.replace("[2.0, 2.0]", wrong).replace("[0.5, 0.5]", wrong);
+        let error = Recipe::parse(&text).unwrap_err().to_string();
+        assert!(error.contains(key), "{error}");
+    }
+}
+
 #[test]
 fn residuals_that_move_may_be_weaker_and_lean() {
     let folder = folder();
@@ -285,6 +318,10 @@ fn examples_are_shrunk_as_the_network_would_shrink_them() {
         assert!(pair.target.iter().all(|value| (value - 10.0 / 255.0).abs() < 1e-6));
     }
     let near = recipe.replace("shrink = 2", "shrink = 1");
-    let error = Recipe::parse(&near).unwrap_err().to_string();
-    assert!(error.contains("training.afar"), "{error}");
+    let filled =
+        recipe.replace("fill = 0", "fill = 2").replace("in_channels = 6", "in_channels = 7");
+    for wrong in [near, filled] {
+        let error = Recipe::parse(&wrong).unwrap_err().to_string();
+        assert!(error.contains("training.afar"), "{error}");
+    }
 }

@@ -42,10 +42,14 @@ impl Bench {
 
     /// One step of a rate that changes nothing, from the weights that `sha256` names, with the network of the model.
     fn recipe(sha256: &str) -> toml::Table {
-        let published = root().join("zoo").join(MODEL).join("recipe.toml");
+        Self::recipe_of(MODEL, sha256)
+    }
+
+    fn recipe_of(model: &str, sha256: &str) -> toml::Table {
+        let published = root().join("zoo").join(model).join("recipe.toml");
         let published: toml::Table = fs::read_to_string(published).unwrap().parse().unwrap();
         let mut recipe: toml::Table = format!(
-            "schema = 1\nid = \"more\"\n[start]\nmodel = \"{MODEL}\"\nsha256 = \"{sha256}\"\n[network]\n[diffusion]\n\
+            "schema = 1\nid = \"more\"\n[start]\nmodel = \"{model}\"\nsha256 = \"{sha256}\"\n[network]\n[diffusion]\n\
              [[data]]\nkind = \"degraded\"\nclean = \"clean\"\ndegradation = {{ kind = \"camera_noise\" }}\n\
              [training]\nsteps = 1\nbatch = 1\ncrop = 16\nrate = 1e-9\n\
              [validation]\nevery = 1\nhold_out = [\"b\"]\ncrop = 32\n"
@@ -93,7 +97,11 @@ fn teacher(recipe: &toml::Table, sha256: &str, weight: f64) -> toml::Value {
 }
 
 fn published() -> String {
-    let manifest = root().join("manifests").join(format!("{MODEL}.toml"));
+    digest(MODEL)
+}
+
+fn digest(model: &str) -> String {
+    let manifest = root().join("manifests").join(format!("{model}.toml"));
     let manifest = Manifest::parse(&fs::read_to_string(manifest).unwrap()).unwrap();
     manifest.networks[0].sha256.hex()
 }
@@ -147,6 +155,28 @@ fn a_training_begins_deeper_than_the_published_model() {
     for wrong in [vec![1, 1], vec![1, 1, 64]] {
         recipe["start"].as_table_mut().unwrap().insert("blocks".into(), wrong.into());
         refused(&Bench::new().train(&recipe, &[]), 2, "start.blocks");
+    }
+}
+
+#[test]
+fn a_training_begins_with_the_first_outputs_of_the_published_model() {
+    let (model, sha256) = ("lol-derain", digest("lol-derain"));
+    let mut recipe = Bench::recipe_of(model, &sha256);
+    let mut set = |part: &str, key: &str, value: toml::Value| {
+        recipe[part].as_table_mut().unwrap().insert(key.into(), value);
+        recipe.clone()
+    };
+    set("diffusion", "objective", "pred_res".into());
+    set("network", "outputs", 1.into());
+    let one = set("start", "outputs", 1.into());
+    refused(&Bench::new().train(&one, &[]), 2, "its network here must be that of lol-derain");
+    let two = set("start", "outputs", 2.into());
+    let bench = Bench::new();
+    let output = bench.train(&two, &[]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    for wrong in [0, 3] {
+        let wrong = set("start", "outputs", wrong.into());
+        refused(&Bench::new().train(&wrong, &[]), 2, "start.outputs");
     }
 }
 

@@ -143,6 +143,19 @@ fn zeros_of(mut convolution: Conv2d) -> Conv2d {
     convolution
 }
 
+/// The first `channels` channels of what a convolution answers.
+pub(super) fn first_outputs_of(mut convolution: Conv2d, channels: usize) -> Conv2d {
+    convolution.weight = convolution.weight.map(|weight| first(weight, 0, channels));
+    convolution.bias = convolution.bias.map(|bias| bias.map(|bias| first(bias, 0, channels)));
+    convolution
+}
+
+/// The first `count` of the dimension `of`, trained if the whole was.
+pub(super) fn first<const D: usize>(tensor: Tensor<D>, of: usize, count: usize) -> Tensor<D> {
+    let trained = tensor.is_require_grad();
+    tensor.narrow(of, 0, count).detach().set_require_grad(trained)
+}
+
 fn zeros<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
     let trained = tensor.is_require_grad();
     tensor.zeros_like().set_require_grad(trained)

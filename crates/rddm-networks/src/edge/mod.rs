@@ -26,7 +26,7 @@ mod fill;
 
 pub use config::{BlockKind, EdgeConfig, Norm};
 
-use block::Block;
+use block::{Block, first, first_outputs_of};
 use fill::filled;
 
 use burn::module::Module;
@@ -153,6 +153,17 @@ impl Edge {
             further(&mut level.blocks, deeper.blocks);
         }
         self
+    }
+
+    /// The same network with the first `outputs` of its outputs alone.
+    pub(crate) fn with_first_outputs(mut self, outputs: usize) -> Self {
+        let square = self.shuffle.upscale_factor * self.shuffle.upscale_factor;
+        let channels = outputs * self.channels * square;
+        self.head = first_outputs_of(self.head, channels);
+        self.skip = first_outputs_of(self.skip, channels);
+        self.gain.weight = self.gain.weight.map(|weight| first(weight, 1, channels));
+        self.gain.bias = self.gain.bias.map(|bias| bias.map(|bias| first(bias, 0, channels)));
+        Self { outputs, ..self }
     }
 
     /// The same network for pictures that are shrunk already.

@@ -49,11 +49,11 @@ pub(super) fn source(source: &Source, recipe: &Recipe, data: &Path) -> Result<So
             let loaded = Loaded { gain: source.gain(), ..Loaded::new(*weight, examples) };
             Ok((loaded, named(held.collect())))
         }
-        Source::Transferred { clean, lean, grey, weight, .. } => {
+        Source::Transferred { clean, lean, grey, zoom, weight, .. } => {
             let (clean, _) =
                 reader.examples(&alone(&data.join(clean))?, &name, training.largest_crop())?;
             let clean = clean.into_iter().map(|example| example.clean).collect();
-            let transfer = Some(Transfer { clean, lean: *lean, grey: *grey });
+            let transfer = Some(Transfer { clean, lean: *lean, grey: *grey, zoom: *zoom });
             Ok((Loaded { gain: source.gain(), transfer, ..Loaded::new(*weight, examples) }, None))
         }
     }

@@ -73,6 +73,8 @@ struct Transfer {
     clean: Vec<Picture8>,
     lean: Option<f32>,
     grey: bool,
+    /// How many times they are enlarged.
+    zoom: Option<Range>,
 }
 
 impl Transfer {
@@ -111,7 +113,8 @@ impl Transfer {
         random: &mut ChaCha8Rng,
     ) -> (Array3<f32>, Array3<f32>) {
         let other = &self.clean[random.random_range(0..self.clean.len())];
-        let target = Part::random(other, part.side(), training.augment, None, random).of(other);
+        let target =
+            Part::random(other, part.side(), training.augment, self.zoom, random).of(other);
         let target = relit(target, training.relight, random);
         let residual = match self.lean.map(|lean| uniform([-lean, lean], random)) {
             Some(lean) => part.leaning(degraded, lean) - part.leaning(clean, lean),
