@@ -44,7 +44,7 @@ pub(super) fn filled(picture: Tensor<4>, marked: Tensor<4>, levels: usize) -> Te
 /// of any error whose eigenvalue lies within (Golub and Varga, Numerische Mathematik 3, 1961). Long and short ones take
 /// turns, which keeps the rounding small.
 fn length(step: usize) -> f64 {
-    const { assert!(STEPS % 3 != 0, "every third root visits all of them") };
+    const { assert!(!STEPS.is_multiple_of(3), "every third root visits all of them") };
     let root = 3 * step % STEPS;
     let root = ((2 * root + 1) as f64 * PI / (2 * STEPS) as f64).cos();
     2.0 / (FASTEST + SLOWEST + (FASTEST - SLOWEST) * root)
