@@ -141,8 +141,8 @@ fn page(lines: &[Line]) -> String {
         "# Leaderboard\n\n\
          Made by `rddm-train leaderboard` from `zoo/*/eval.json`, `zoo/classical.json` (measured by `zoo/classical.py` on the same\n\
          pictures) and `zoo/published.json` (figures of papers, on the test sets that are named). Best first. Least: the gain of the\n\
-         picture that gained least, dB RGB. Time: processor seconds a megapixel, one thread; times of models and of classical methods\n\
-         are of one kind of machine, not of one run.\n",
+         picture that gained least, dB RGB. Time: processor seconds a megapixel, one thread, on whichever machine measured the row; they\n\
+         differ by up to three times, so that only greater differences between rows say anything.\n",
     );
     let mut datasets: Vec<&str> = lines.iter().map(|line| line.dataset.as_str()).collect();
     datasets.sort_unstable();
