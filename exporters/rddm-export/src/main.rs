@@ -29,8 +29,9 @@ enum Command {
 
 #[derive(Args)]
 struct RunArgs {
-    /// The run's folder, with recipe.toml and weights.safetensors
-    run: PathBuf,
+    /// The run's folder, with recipe.toml and weights.safetensors; of several, the mean of their weights
+    #[arg(value_name = "RUN", required = true)]
+    runs: Vec<PathBuf>,
     /// The folder to write to
     #[arg(short, long)]
     out: PathBuf,
@@ -109,7 +110,7 @@ fn main() -> ExitCode {
 }
 
 fn export_run(args: &RunArgs) -> Result<Vec<PathBuf>, Error> {
-    let exported = run::export(&args.run, &args.license)?;
+    let exported = run::export(&args.runs, &args.license)?;
     let path = write(&args.out, &format!("{}.onnx", exported.id.as_str()), &exported.file)?;
     Ok(vec![path])
 }

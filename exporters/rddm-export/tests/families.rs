@@ -59,6 +59,47 @@ fn training_runs_of_the_edge_family() {
     edge("times = 2\nchannels = 1\nin_channels = 1", 2);
 }
 
+#[test]
+fn several_runs_are_written_as_the_mean_of_their_weights() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, id: &str, widths: &str| {
+        let recipe = format!("id = \"{id}\"\n[network]\nfamily = \"edge\"\nwidths = {widths}\n");
+        let table: toml::Table = recipe.parse().unwrap();
+        let config: NetworkConfig = table["network"].clone().try_into().unwrap();
+        let network = config.init(&Device::flex()).unwrap().map(&mut Disturb);
+        let weights = network.to_safetensors().unwrap();
+        let run = folder.path().join(name);
+        std::fs::create_dir(&run).unwrap();
+        std::fs::write(run.join("recipe.toml"), recipe).unwrap();
+        std::fs::write(run.join("weights.safetensors"), &weights).unwrap();
+        (run, StateDict::from_safetensors(name, &weights).unwrap())
+    };
+    let (first, one) = write("one", "small", "[8, 16, 16]");
+    let (second, two) = write("two", "small", "[8, 16, 16]");
+    let license = "MIT".parse().unwrap();
+    let exported = run::export(&[&first, &second], &license).unwrap();
+    let wanted: Vec<_> = one.iter().map(|(name, data)| (name, &data.shape()[..])).collect();
+    let read = rddm_onnx::weights(&exported.file, &wanted).unwrap();
+    for (((name, one), (_, two)), read) in one.iter().zip(two.iter()).zip(read) {
+        let (one, two) = (plain(one).values, plain(two).values);
+        assert_ne!(one, two, "{name}");
+        let mean: Vec<f32> = one.iter().zip(&two).map(|(one, two)| (one + two) / 2.0).collect();
+        assert_eq!(read, mean, "{name}");
+    }
+
+    let (named, _) = write("named", "other", "[8, 16, 16]");
+    let (wide, _) = write("wide", "small", "[8, 16, 32]");
+    for other in [&named, &wide] {
+        let refused = run::export(&[&first, other], &license).unwrap_err().to_string();
+        assert!(refused.contains("is of another network"), "{refused}");
+    }
+    std::fs::copy(wide.join("weights.safetensors"), second.join("weights.safetensors")).unwrap();
+    let refused = run::export(&[&first, &second], &license).unwrap_err().to_string();
+    assert!(refused.contains("does not fit the other runs'"), "{refused}");
+    let none: [&Path; 0] = [];
+    assert!(run::export(&none, &license).is_err());
+}
+
 /// Exports a run whose network the recipe's `keys` change, and compares it in every engine.
 fn edge(keys: &str, times: usize) {
     let recipe = format!(
@@ -74,7 +115,7 @@ fn edge(keys: &str, times: usize) {
     std::fs::write(folder.path().join("recipe.toml"), &recipe).unwrap();
     std::fs::write(folder.path().join("weights.safetensors"), network.to_safetensors().unwrap())
         .unwrap();
-    let exported = run::export(folder.path(), &"MIT".parse().unwrap()).unwrap();
+    let exported = run::export(&[folder.path()], &"MIT".parse().unwrap()).unwrap();
     assert_eq!(exported.id.as_str(), "small");
 
     let text = String::from_utf8_lossy(&exported.file);

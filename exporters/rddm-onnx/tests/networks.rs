@@ -243,6 +243,22 @@ fn attentive() {
 }
 
 #[test]
+fn a_mean_over_channels_is_a_convolution() {
+    let forward = |x: Tensor<4>| {
+        let centred = x.clone() - x.mean_dim(1);
+        let variance = centred.clone().square().mean_dim(1);
+        centred / (variance + 1e-5).sqrt()
+    };
+    let file = export(&spec(&[("x", 6)], &["y"]), |scope| {
+        scope.output("y", forward(scope.input::<4>("x")?))
+    })
+    .unwrap();
+    let text = String::from_utf8_lossy(&file);
+    assert!(text.contains("Conv") && !text.contains("ReduceMean"));
+    compare("channel norm", &file, 6, false, |x, _| vec![plain(forward(x))]);
+}
+
+#[test]
 fn an_unshuffled_picture_with_other_readers_stays_a_view() {
     let unshuffle = PixelUnshuffleConfig::new(4).init();
     let forward = |x: Tensor<4>| {

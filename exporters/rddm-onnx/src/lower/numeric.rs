@@ -28,7 +28,7 @@ impl Lowering<'_> {
             Op::Clamp(op) => self.clip(&op.tensor, Some(op.min), Some(op.max), &op.out),
             Op::ClampMin(op) => self.clip(&op.lhs, Some(op.rhs), None, &op.out),
             Op::ClampMax(op) => self.clip(&op.lhs, None, Some(op.rhs), &op.out),
-            Op::MeanDim(op) => self.reduce_axis("ReduceMean", op),
+            Op::MeanDim(op) => self.mean(op),
             Op::MaxDim(op) => self.reduce_axis("ReduceMax", op),
             Op::MinDim(op) => self.reduce_axis("ReduceMin", op),
             Op::ProdDim(op) => self.reduce_axis("ReduceProd", op),
@@ -109,6 +109,29 @@ impl Lowering<'_> {
         }
         self.map.insert(out.id, output);
         Ok(())
+    }
+
+    /// The mean over an axis. Over the channels of pictures it is a 1×1 convolution, whose layout the engines keep from the
+    /// convolutions around it, and which ONNX Runtime computes in a fraction of a reduction's time.
+    fn mean(&mut self, op: &ReduceDimOpIr) -> Result<(), Error> {
+        let shape = self.shape(&op.input);
+        let channels = match shape[..] {
+            [_, channels, _, _] if op.axis == 1 => channels.constant(),
+            _ => None,
+        };
+        let (Some(channels), Element::Float) = (channels, element(op.input.dtype)?) else {
+            return self.reduce_axis("ReduceMean", op);
+        };
+        let shares = Constant::floats(&[1, channels, 1, 1], &vec![1.0 / channels as f32; channels]);
+        let inputs = [self.input(&op.input)?, self.graph.add_constant(shares, None)];
+        let attributes = vec![
+            ("kernel_shape", integers([1, 1])),
+            ("strides", integers([1, 1])),
+            ("pads", integers([0; 4])),
+            ("dilations", integers([1, 1])),
+            ("group", Attribute::Int(1)),
+        ];
+        self.emit("Conv", &inputs, attributes, &op.out)
     }
 
     fn reduce_axis(&mut self, operator: &'static str, op: &ReduceDimOpIr) -> Result<(), Error> {
