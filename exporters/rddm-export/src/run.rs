@@ -1,9 +1,7 @@
 //! The averaged weights of training runs.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use burn::tensor::{Device, TensorData};
 use rddm_manifest::{License, ModelId, Objective, TimeEncoding};
@@ -13,6 +11,9 @@ use serde::Deserialize;
 
 use crate::Error;
 use crate::network::{Border, to_onnx};
+
+const RECIPE: &str = "recipe.toml";
+const WEIGHTS: &str = "weights.safetensors";
 
 /// A network that is ready to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,10 +33,10 @@ pub struct Exported {
 /// When no run is given, a file is missing, does not parse or does not fit the others.
 pub fn export(folders: &[impl AsRef<Path>], license: &License) -> Result<Exported, Error> {
     let Some(first) = folders.first() else { return Err(Error::usage("no run was given")) };
-    let (recipe_path, weights_path) = paths(first.as_ref());
+    let recipe_path = first.as_ref().join(RECIPE);
     let recipe = read_recipe(&recipe_path)?;
     for folder in &folders[1..] {
-        let (path, _) = paths(folder.as_ref());
+        let path = folder.as_ref().join(RECIPE);
         if read_recipe(&path)? != recipe {
             let problem = format!(
                 "is of another network than {}; a mean needs runs of the same id, network and diffusion",
@@ -48,7 +49,7 @@ pub fn export(folders: &[impl AsRef<Path>], license: &License) -> Result<Exporte
         .init(&Device::flex())
         .map_err(|error| Error::input(&recipe_path, error))?
         .with_safetensors(weights(folders)?)
-        .map_err(|error| Error::input(&weights_path, error))?;
+        .map_err(|error| Error::input(&first.as_ref().join(WEIGHTS), error))?;
     let outputs = recipe.network.outputs();
     let predicts = recipe.diffusion.objective.predicts();
     if predicts.len() != outputs {
@@ -71,10 +72,6 @@ pub fn export(folders: &[impl AsRef<Path>], license: &License) -> Result<Exporte
     Ok(Exported { id: recipe.id, file })
 }
 
-fn paths(folder: &Path) -> (PathBuf, PathBuf) {
-    (folder.join("recipe.toml"), folder.join("weights.safetensors"))
-}
-
 fn read_recipe(path: &Path) -> Result<Recipe, Error> {
     let text = fs::read_to_string(path).map_err(|error| Error::input(path, error))?;
     toml::from_str(&text).map_err(|error| Error::input(path, error))
@@ -82,41 +79,36 @@ fn read_recipe(path: &Path) -> Result<Recipe, Error> {
 
 /// The mean of the runs' weights, as a safetensors file; of one run its own file.
 fn weights(folders: &[impl AsRef<Path>]) -> Result<Vec<u8>, Error> {
-    let mut sums: BTreeMap<String, (Vec<usize>, Vec<f32>)> = BTreeMap::new();
-    for (index, folder) in folders.iter().enumerate() {
-        let (_, path) = paths(folder.as_ref());
+    let mut runs = Vec::new();
+    for folder in folders {
+        let path = folder.as_ref().join(WEIGHTS);
         let bytes = fs::read(&path).map_err(|error| Error::input(&path, error))?;
         if folders.len() == 1 {
             return Ok(bytes);
         }
-        let state = StateDict::from_safetensors(path.display().to_string(), &bytes)
-            .map_err(|error| Error::input(&path, error))?;
-        for (name, data) in state.iter() {
-            let shape = data.shape().to_vec();
-            let values = data.as_slice::<f32>().map_err(|error| Error::input(&path, error))?;
-            match sums.entry(name.to_owned()) {
-                Entry::Vacant(entry) if index == 0 => {
-                    entry.insert((shape, values.to_vec()));
-                }
-                Entry::Occupied(mut entry) if entry.get().0 == shape => {
-                    let sums = &mut entry.get_mut().1;
-                    sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
-                }
-                _ => {
-                    let problem = format!("its weight `{name}` does not fit the other runs'");
-                    return Err(Error::input(&path, problem));
-                }
-            }
+        runs.push((StateDict::from_safetensors(path.display().to_string(), &bytes)?, path));
+    }
+    let Some(((first, _), others)) = runs.split_first() else {
+        return Err(Error::usage("no run was given"));
+    };
+    for (run, path) in others {
+        let shape = |of: &StateDict, name| of.get(name).map(|data| data.shape().to_vec());
+        let mut names = first.iter().chain(run.iter()).map(|(name, _)| name);
+        if let Some(name) = names.find(|name| shape(first, name) != shape(run, name)) {
+            let problem = format!("its weight `{name}` does not fit the other runs'");
+            return Err(Error::input(path, problem));
         }
     }
-    let share = 1.0 / folders.len() as f32;
-    let means = sums.into_iter().map(|(name, (shape, values))| {
-        let means: Vec<f32> = values.into_iter().map(|sum| sum * share).collect();
-        (name, TensorData::new(means, shape))
+    let share = 1.0 / runs.len() as f32;
+    let means = first.iter().map(|(name, data)| {
+        let mut sums: Vec<f32> = data.iter().collect();
+        for other in others.iter().filter_map(|(run, _)| run.get(name)) {
+            sums.iter_mut().zip(other.iter::<f32>()).for_each(|(sum, value)| *sum += value);
+        }
+        let means: Vec<f32> = sums.into_iter().map(|sum| sum * share).collect();
+        (name.to_owned(), TensorData::new(means, data.shape().to_vec()))
     });
-    let place = "the mean of the runs";
-    (StateDict::new(place, means).to_safetensors())
-        .map_err(|error| Error::input(Path::new(place), error))
+    Ok(StateDict::new("the mean of the runs", means).to_safetensors()?)
 }
 
 /// What an export needs of a recipe; the trainer reads and checks the rest.

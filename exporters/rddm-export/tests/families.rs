@@ -96,6 +96,12 @@ fn several_runs_are_written_as_the_mean_of_their_weights() {
     std::fs::copy(wide.join("weights.safetensors"), second.join("weights.safetensors")).unwrap();
     let refused = run::export(&[&first, &second], &license).unwrap_err().to_string();
     assert!(refused.contains("does not fit the other runs'"), "{refused}");
+    // A weight that only the first run has is no half of a mean.
+    let fewer = one.iter().skip(1).map(|(name, data)| (name.to_owned(), data.clone()));
+    let fewer = StateDict::new("fewer", fewer).to_safetensors().unwrap();
+    std::fs::write(second.join("weights.safetensors"), fewer).unwrap();
+    let refused = run::export(&[&first, &second], &license).unwrap_err().to_string();
+    assert!(refused.contains("does not fit the other runs'"), "{refused}");
     let none: [&Path; 0] = [];
     assert!(run::export(&none, &license).is_err());
 }

@@ -2,8 +2,8 @@
 
 use burn::tensor::ops::InterpolateMode;
 use burn_ir::{
-    AttentionOpIr, Conv2dOpIr, ConvTranspose2dOpIr, InterpolateModeIr, InterpolateOpIr,
-    LayerNormOpIr, LinearOpIr, ModuleOperationIr, TensorIr,
+    AttentionOpIr, Conv2dOpIr, Conv2dOptionsIr, ConvTranspose2dOpIr, InterpolateModeIr,
+    InterpolateOpIr, LayerNormOpIr, LinearOpIr, ModuleOperationIr, TensorIr,
 };
 
 use super::{Lowering, integers, unsupported};
@@ -74,15 +74,25 @@ impl Lowering<'_> {
             [Some(&op.x), Some(&op.weight), op.bias.as_ref()].into_iter().flatten().collect();
         let inputs = self.inputs(&tensors)?;
         let kernel = self.fixed(&op.weight, &[2, 3])?;
-        let [(top, bottom), (left, right)] = op.options.padding;
+        self.convolution(&inputs, kernel, &op.options, &op.out)
+    }
+
+    pub(super) fn convolution(
+        &mut self,
+        inputs: &[ValueId],
+        kernel: [usize; 2],
+        options: &Conv2dOptionsIr,
+        out: &TensorIr,
+    ) -> Result<(), Error> {
+        let [(top, bottom), (left, right)] = options.padding;
         let attributes = vec![
             ("kernel_shape", integers(kernel)),
-            ("strides", integers(op.options.stride)),
+            ("strides", integers(options.stride)),
             ("pads", integers([top, left, bottom, right])),
-            ("dilations", integers(op.options.dilation)),
-            ("group", Attribute::Int(op.options.groups as i64)),
+            ("dilations", integers(options.dilation)),
+            ("group", Attribute::Int(options.groups as i64)),
         ];
-        self.emit("Conv", &inputs, attributes, &op.out)
+        self.emit("Conv", inputs, attributes, out)
     }
 
     fn conv_transpose2d(&mut self, op: &ConvTranspose2dOpIr) -> Result<(), Error> {

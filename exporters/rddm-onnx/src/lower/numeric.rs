@@ -1,6 +1,6 @@
 //! Arithmetic, reductions, comparisons.
 
-use burn_ir::{NumericOperationIr, PadModeIr, ReduceDimOpIr, ScalarIr, TensorIr};
+use burn_ir::{Conv2dOptionsIr, NumericOperationIr, PadModeIr, ReduceDimOpIr, ScalarIr, TensorIr};
 
 use super::{Lowering, element, integers, unsupported};
 use crate::Error;
@@ -124,14 +124,9 @@ impl Lowering<'_> {
         };
         let shares = Constant::floats(&[1, channels, 1, 1], &vec![1.0 / channels as f32; channels]);
         let inputs = [self.input(&op.input)?, self.graph.add_constant(shares, None)];
-        let attributes = vec![
-            ("kernel_shape", integers([1, 1])),
-            ("strides", integers([1, 1])),
-            ("pads", integers([0; 4])),
-            ("dilations", integers([1, 1])),
-            ("group", Attribute::Int(1)),
-        ];
-        self.emit("Conv", &inputs, attributes, &op.out)
+        let options =
+            Conv2dOptionsIr { stride: [1, 1], padding: [(0, 0); 2], dilation: [1, 1], groups: 1 };
+        self.convolution(&inputs, [1, 1], &options, &op.out)
     }
 
     fn reduce_axis(&mut self, operator: &'static str, op: &ReduceDimOpIr) -> Result<(), Error> {
