@@ -4,6 +4,7 @@ use burn::module::Module;
 use burn::store::{ModuleSnapshot, SafetensorsStore, SafetensorsStoreError};
 use burn::tensor::{Device, Tensor};
 
+use crate::checkpoint::StateDict;
 use crate::edge::Edge;
 use crate::unet::UnetRes;
 use crate::{ConfigError, NetworkConfig};
@@ -81,6 +82,15 @@ impl Network {
         let mut store = SafetensorsStore::from_bytes(None).skip_enum_variants(true);
         self.save_into(&mut store)?;
         Ok(store.get_bytes()?)
+    }
+
+    /// The weights by the names that [`to_safetensors`](Self::to_safetensors) gives them.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn state_dict(&self) -> Result<StateDict, WeightsError> {
+        let weights = StateDict::from_safetensors("the network", &self.to_safetensors()?);
+        weights.map_err(|error| WeightsError(error.to_string()))
     }
 
     /// This network with the weights of a safetensors file that [`to_safetensors`](Self::to_safetensors) made.

@@ -4,7 +4,6 @@ use burn::module::Module;
 use burn::tensor::Device;
 use rddm_manifest::{Digest, ModelId};
 use rddm_networks::Network;
-use rddm_networks::checkpoint::StateDict;
 
 use crate::error::{Error, Kind};
 use crate::recipe::{Recipe, Teacher};
@@ -75,16 +74,11 @@ fn read(
 }
 
 fn with_weights(network: Network, place: &str, file: &[u8]) -> Result<Network, String> {
-    let shapes = network.to_safetensors().map_err(|error| error.to_string())?;
-    let shapes = StateDict::from_safetensors(place, &shapes).map_err(|error| error.to_string())?;
-    let wanted: Vec<_> = shapes.iter().map(|(name, data)| (name, &data.shape()[..])).collect();
-    let values = rddm_onnx::weights(file, &wanted).map_err(|error| {
+    let own = network.state_dict().map_err(|error| error.to_string())?;
+    let values = rddm_onnx::weights(file, &own.shapes()).map_err(|error| {
         format!("{place}: {error}; its network here must be that of {place}'s own recipe")
     })?;
-    let tensors = wanted.iter().zip(values).map(|((name, shape), values)| {
-        (name.to_string(), burn::tensor::TensorData::new(values, shape.to_vec()))
-    });
-    let weights = StateDict::new(place, tensors).to_safetensors();
+    let weights = own.with_values(place, values).to_safetensors();
     let weights = weights.map_err(|error| error.to_string())?;
     network.with_safetensors(weights).map_err(|error| error.to_string())
 }

@@ -119,8 +119,7 @@ fn a_training_begins_with_the_weights_of_a_published_model() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let trained = fs::read(bench.path("run/weights.safetensors")).unwrap();
     let trained = StateDict::from_safetensors("run", &trained).unwrap();
-    let wanted: Vec<_> = trained.iter().map(|(name, data)| (name, &data.shape()[..])).collect();
-    let weights = rddm_onnx::weights(&fs::read(network()).unwrap(), &wanted).unwrap();
+    let weights = rddm_onnx::weights(&fs::read(network()).unwrap(), &trained.shapes()).unwrap();
     for ((name, data), weights) in trained.iter().zip(weights) {
         let trained = data.as_slice::<f32>().unwrap();
         let far = trained.iter().zip(&weights).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);

@@ -19,7 +19,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// The averaged weights of a training run, as <id>.onnx
+    /// The averaged weights of a training run, or a published model's anew, as <id>.onnx
     Run(RunArgs),
     /// A network that this program wrote, with its weights in 16 bits: half of the file
     Half(HalfArgs),
@@ -29,7 +29,8 @@ enum Command {
 
 #[derive(Args)]
 struct RunArgs {
-    /// The run's folder, with recipe.toml and weights.safetensors; of several, the mean of their weights
+    /// The run's folder, with recipe.toml and weights.safetensors, or a published model's, with recipe.toml and <id>.onnx; of
+    /// several, the mean of their weights
     #[arg(value_name = "RUN", required = true)]
     runs: Vec<PathBuf>,
     /// The folder to write to

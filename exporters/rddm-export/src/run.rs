@@ -1,12 +1,12 @@
-//! The averaged weights of training runs.
+//! The averaged weights of training runs, and those of published models.
 
 use std::fs;
 use std::path::Path;
 
 use burn::tensor::{Device, TensorData};
 use rddm_manifest::{License, ModelId, Objective, TimeEncoding};
-use rddm_networks::NetworkConfig;
 use rddm_networks::checkpoint::StateDict;
+use rddm_networks::{Network, NetworkConfig};
 use serde::Deserialize;
 
 use crate::Error;
@@ -24,9 +24,10 @@ pub struct Exported {
     pub file: Vec<u8>,
 }
 
-/// The network of a run's folder: `recipe.toml` says what it is, `weights.safetensors` has its averaged weights.
+/// The network of a run's folder: `recipe.toml` says what it is, `weights.safetensors` has its averaged weights; where there
+/// is no such file, as in a folder of the zoo, the network that was published with the recipe, `<id>.onnx`.
 ///
-/// Of several runs of one network, the mean of their weights (uniform soup, Wortsman et al. 2022, section 2).
+/// Of several folders of one network, the mean of their weights (uniform soup, Wortsman et al. 2022, section 2).
 /// It makes sense only of runs that began with the same weights.
 ///
 /// # Errors
@@ -47,9 +48,10 @@ pub fn export(folders: &[impl AsRef<Path>], license: &License) -> Result<Exporte
     }
     let network = (recipe.network)
         .init(&Device::flex())
-        .map_err(|error| Error::input(&recipe_path, error))?
-        .with_safetensors(weights(folders)?)
-        .map_err(|error| Error::input(&first.as_ref().join(WEIGHTS), error))?;
+        .map_err(|error| Error::input(&recipe_path, error))?;
+    let weights = mean_weights(folders, &recipe.id, &network)?.to_safetensors()?;
+    let network =
+        (network.with_safetensors(weights)).map_err(|error| Error::input(first.as_ref(), error))?;
     let outputs = recipe.network.outputs();
     let predicts = recipe.diffusion.objective.predicts();
     if predicts.len() != outputs {
@@ -77,38 +79,51 @@ fn read_recipe(path: &Path) -> Result<Recipe, Error> {
     toml::from_str(&text).map_err(|error| Error::input(path, error))
 }
 
-/// The mean of the runs' weights, as a safetensors file; of one run its own file.
-fn weights(folders: &[impl AsRef<Path>]) -> Result<Vec<u8>, Error> {
-    let mut runs = Vec::new();
+/// The mean of the folders' weights.
+fn mean_weights(
+    folders: &[impl AsRef<Path>],
+    id: &ModelId,
+    network: &Network,
+) -> Result<StateDict, Error> {
+    let mut all = Vec::new();
     for folder in folders {
-        let path = folder.as_ref().join(WEIGHTS);
-        let bytes = fs::read(&path).map_err(|error| Error::input(&path, error))?;
-        if folders.len() == 1 {
-            return Ok(bytes);
-        }
-        runs.push((StateDict::from_safetensors(path.display().to_string(), &bytes)?, path));
+        all.push(weights(folder.as_ref(), id, network)?);
     }
-    let Some(((first, _), others)) = runs.split_first() else {
+    let Some((first, others)) = all.split_first() else {
         return Err(Error::usage("no run was given"));
     };
-    for (run, path) in others {
+    for other in others {
         let shape = |of: &StateDict, name| of.get(name).map(|data| data.shape().to_vec());
-        let mut names = first.iter().chain(run.iter()).map(|(name, _)| name);
-        if let Some(name) = names.find(|name| shape(first, name) != shape(run, name)) {
+        let mut names = first.iter().chain(other.iter()).map(|(name, _)| name);
+        if let Some(name) = names.find(|name| shape(first, name) != shape(other, name)) {
             let problem = format!("its weight `{name}` does not fit the other runs'");
-            return Err(Error::input(path, problem));
+            return Err(Error::input(other.place().as_ref(), problem));
         }
     }
-    let share = 1.0 / runs.len() as f32;
-    let means = first.iter().map(|(name, data)| {
+    let share = 1.0 / all.len() as f32;
+    let mean = |(name, data): (&str, &TensorData)| {
         let mut sums: Vec<f32> = data.iter().collect();
-        for other in others.iter().filter_map(|(run, _)| run.get(name)) {
+        for other in others.iter().filter_map(|other| other.get(name)) {
             sums.iter_mut().zip(other.iter::<f32>()).for_each(|(sum, value)| *sum += value);
         }
-        let means: Vec<f32> = sums.into_iter().map(|sum| sum * share).collect();
-        (name.to_owned(), TensorData::new(means, data.shape().to_vec()))
-    });
-    Ok(StateDict::new("the mean of the runs", means).to_safetensors()?)
+        sums.into_iter().map(|sum| sum * share).collect()
+    };
+    Ok(first.with_values("the mean of the runs", first.iter().map(mean).collect()))
+}
+
+/// The weights of a run, or of a published model; errors call them by their file.
+fn weights(folder: &Path, id: &ModelId, network: &Network) -> Result<StateDict, Error> {
+    let path = folder.join(WEIGHTS);
+    let published = folder.join(format!("{id}.onnx"));
+    if path.exists() || !published.exists() {
+        let bytes = fs::read(&path).map_err(|error| Error::input(&path, error))?;
+        return Ok(StateDict::from_safetensors(path.display().to_string(), &bytes)?);
+    }
+    let failed = |error: &dyn std::fmt::Display| Error::input(&published, error);
+    let bytes = fs::read(&published).map_err(|error| failed(&error))?;
+    let own = network.state_dict().map_err(|error| failed(&error))?;
+    let values = rddm_onnx::weights(&bytes, &own.shapes()).map_err(|error| failed(&error))?;
+    Ok(own.with_values(published.display().to_string(), values))
 }
 
 /// What an export needs of a recipe; the trainer reads and checks the rest.

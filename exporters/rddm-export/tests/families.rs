@@ -37,6 +37,9 @@ fn plain(data: &TensorData) -> Plain {
     Plain { dims: data.shape().to_vec(), values: data.as_slice::<f32>().unwrap().to_vec() }
 }
 
+const SMALL: &str =
+    "id = \"small\"\n[network]\nfamily = \"edge\"\nnorm = \"channel\"\nwidths = [8, 16, 16]\n";
+
 /// Moves every weight by up to 0.05.
 struct Disturb;
 
@@ -78,8 +81,7 @@ fn several_runs_are_written_as_the_mean_of_their_weights() {
     let (second, two) = write("two", "small", "[8, 16, 16]");
     let license = "MIT".parse().unwrap();
     let exported = run::export(&[&first, &second], &license).unwrap();
-    let wanted: Vec<_> = one.iter().map(|(name, data)| (name, &data.shape()[..])).collect();
-    let read = rddm_onnx::weights(&exported.file, &wanted).unwrap();
+    let read = rddm_onnx::weights(&exported.file, &one.shapes()).unwrap();
     for (((name, one), (_, two)), read) in one.iter().zip(two.iter()).zip(read) {
         let (one, two) = (plain(one).values, plain(two).values);
         assert_ne!(one, two, "{name}");
@@ -106,6 +108,39 @@ fn several_runs_are_written_as_the_mean_of_their_weights() {
     assert!(run::export(&none, &license).is_err());
 }
 
+#[test]
+fn a_published_model_is_written_anew_and_counts_in_a_mean() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, weights: &str, bytes: &[u8]| {
+        let place = folder.path().join(name);
+        std::fs::create_dir_all(&place).unwrap();
+        std::fs::write(place.join("recipe.toml"), SMALL).unwrap();
+        std::fs::write(place.join(weights), bytes).unwrap();
+        place
+    };
+    let table: toml::Table = SMALL.parse().unwrap();
+    let config: NetworkConfig = table["network"].clone().try_into().unwrap();
+    let network = config.init(&Device::flex()).unwrap().map(&mut Disturb);
+    let run = write("run", "weights.safetensors", &network.to_safetensors().unwrap());
+    let license = "MIT".parse().unwrap();
+    let exported = run::export(&[&run], &license).unwrap().file;
+    let published = write("published", "small.onnx", &exported);
+    assert_eq!(run::export(&[&published], &license).unwrap().file, exported);
+    assert_eq!(run::export(&[&run, &published], &license).unwrap().file, exported);
+    // Weights in 16 bits stay what they are.
+    let half = rddm_onnx::halved(&exported).unwrap();
+    let published = write("published", "small.onnx", &half);
+    let again = run::export(&[&published], &license).unwrap().file;
+    assert_eq!(rddm_onnx::halved(&again).unwrap(), half);
+
+    write("published", "small.onnx", b"no network");
+    let refused = run::export(&[&published], &license).unwrap_err().to_string();
+    assert!(refused.contains("small.onnx"), "{refused}");
+    std::fs::remove_file(published.join("small.onnx")).unwrap();
+    let refused = run::export(&[&published], &license).unwrap_err().to_string();
+    assert!(refused.contains("weights.safetensors"), "{refused}");
+}
+
 /// Exports a run whose network the recipe's `keys` change, and compares it in every engine.
 fn edge(keys: &str, times: usize) {
     let recipe = format!(
@@ -128,10 +163,8 @@ fn edge(keys: &str, times: usize) {
     assert!(text.contains("stem.weight") && text.contains("bottom.0."));
     assert!(!text.contains("Transpose"), "pixel shuffles are operators of their own");
     // The way back gives the same bits.
-    let weights = network.to_safetensors().unwrap();
-    let weights = StateDict::from_safetensors("the network", &weights).unwrap();
-    let wanted: Vec<_> = weights.iter().map(|(name, data)| (name, &data.shape()[..])).collect();
-    let read = rddm_onnx::weights(&exported.file, &wanted).unwrap();
+    let weights = network.state_dict().unwrap();
+    let read = rddm_onnx::weights(&exported.file, &weights.shapes()).unwrap();
     for ((name, data), read) in weights.iter().zip(read) {
         assert_eq!(plain(data).values, read, "{name}");
     }

@@ -74,6 +74,24 @@ impl StateDict {
         safetensors::serialize(views, None).map_err(refused)
     }
 
+    /// Names and shapes, by name.
+    pub fn shapes(&self) -> Vec<(&str, &[usize])> {
+        self.iter().map(|(name, data)| (name, &data.shape()[..])).collect()
+    }
+
+    /// Tensors of the same names and shapes with other values, in the order of [`shapes`](Self::shapes); `place` is what
+    /// errors call them.
+    ///
+    /// # Panics
+    /// When a tensor's values are not as many as before.
+    #[must_use]
+    pub fn with_values(&self, place: impl Into<String>, values: Vec<Vec<f32>>) -> Self {
+        let tensors = self.shapes().into_iter().zip(values).map(|((name, shape), values)| {
+            (name.to_owned(), TensorData::new(values, shape.to_vec()))
+        });
+        Self::new(place, tensors)
+    }
+
     /// Names and tensors, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &TensorData)> {
         self.tensors.iter().map(|(name, data)| (name.as_str(), data))
