@@ -159,7 +159,7 @@ fn a_training_begins_deeper_than_the_published_model() {
 
 #[test]
 fn a_training_begins_with_the_first_outputs_of_the_published_model() {
-    let (model, sha256) = ("lol", digest("lol"));
+    let (model, sha256) = ("derain", digest("derain"));
     let mut recipe = Bench::recipe_of(model, &sha256);
     let mut set = |part: &str, key: &str, value: toml::Value| {
         recipe[part].as_table_mut().unwrap().insert(key.into(), value);
@@ -168,7 +168,7 @@ fn a_training_begins_with_the_first_outputs_of_the_published_model() {
     set("diffusion", "objective", "pred_res".into());
     set("network", "outputs", 1.into());
     let one = set("start", "outputs", 1.into());
-    refused(&Bench::new().train(&one, &[]), 2, "its network here must be that of lol");
+    refused(&Bench::new().train(&one, &[]), 2, "its network here must be that of derain");
     let two = set("start", "outputs", 2.into());
     let bench = Bench::new();
     let output = bench.train(&two, &[]);
