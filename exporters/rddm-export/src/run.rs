@@ -33,10 +33,12 @@ pub struct Exported {
 /// # Errors
 /// When no run is given, a file is missing, does not parse or does not fit the others.
 pub fn export(folders: &[impl AsRef<Path>], license: &License) -> Result<Exported, Error> {
-    let Some(first) = folders.first() else { return Err(Error::usage("no run was given")) };
+    let Some((first, others)) = folders.split_first() else {
+        return Err(Error::usage("no run was given"));
+    };
     let recipe_path = first.as_ref().join(RECIPE);
     let recipe = read_recipe(&recipe_path)?;
-    for folder in &folders[1..] {
+    for folder in others {
         let path = folder.as_ref().join(RECIPE);
         if read_recipe(&path)? != recipe {
             let problem = format!(
@@ -49,7 +51,11 @@ pub fn export(folders: &[impl AsRef<Path>], license: &License) -> Result<Exporte
     let network = (recipe.network)
         .init(&Device::flex())
         .map_err(|error| Error::input(&recipe_path, error))?;
-    let weights = mean_weights(folders, &recipe.id, &network)?.to_safetensors()?;
+    let read = |folder: &Path| weights(folder, &recipe.id, &network);
+    let first_weights = read(first.as_ref())?;
+    let others =
+        others.iter().map(|folder| read(folder.as_ref())).collect::<Result<Vec<_>, _>>()?;
+    let weights = mean(&first_weights, &others)?.to_safetensors()?;
     let network =
         (network.with_safetensors(weights)).map_err(|error| Error::input(first.as_ref(), error))?;
     let outputs = recipe.network.outputs();
@@ -79,19 +85,8 @@ fn read_recipe(path: &Path) -> Result<Recipe, Error> {
     toml::from_str(&text).map_err(|error| Error::input(path, error))
 }
 
-/// The mean of the folders' weights.
-fn mean_weights(
-    folders: &[impl AsRef<Path>],
-    id: &ModelId,
-    network: &Network,
-) -> Result<StateDict, Error> {
-    let mut all = Vec::new();
-    for folder in folders {
-        all.push(weights(folder.as_ref(), id, network)?);
-    }
-    let Some((first, others)) = all.split_first() else {
-        return Err(Error::usage("no run was given"));
-    };
+/// The mean of weights, which must have the same names and shapes.
+fn mean(first: &StateDict, others: &[StateDict]) -> Result<StateDict, Error> {
     for other in others {
         let shape = |of: &StateDict, name| of.get(name).map(|data| data.shape().to_vec());
         let mut names = first.iter().chain(other.iter()).map(|(name, _)| name);
@@ -100,7 +95,7 @@ fn mean_weights(
             return Err(Error::input(other.place().as_ref(), problem));
         }
     }
-    let share = 1.0 / all.len() as f32;
+    let share = 1.0 / (1 + others.len()) as f32;
     let mean = |(name, data): (&str, &TensorData)| {
         let mut sums: Vec<f32> = data.iter().collect();
         for other in others.iter().filter_map(|other| other.get(name)) {

@@ -12,8 +12,8 @@ use burn::tensor::{Device, Distribution, Tensor, TensorData};
 use engines::Plain;
 use rddm_export::{official, run};
 use rddm_manifest::{Objective, TimeEncoding};
-use rddm_networks::NetworkConfig;
 use rddm_networks::checkpoint::{StateDict, Weights};
+use rddm_networks::{Network, NetworkConfig};
 
 const TOLERANCE: f32 = 1e-4;
 
@@ -37,10 +37,9 @@ fn plain(data: &TensorData) -> Plain {
     Plain { dims: data.shape().to_vec(), values: data.as_slice::<f32>().unwrap().to_vec() }
 }
 
-const SMALL: &str =
-    "id = \"small\"\n[network]\nfamily = \"edge\"\nnorm = \"channel\"\nwidths = [8, 16, 16]\n";
+const WEIGHTS: &str = "weights.safetensors";
 
-/// Moves every weight by up to 0.05.
+/// Moves every weight by up to 0.05: a new network predicts nothing, which any graph could.
 struct Disturb;
 
 impl ModuleMapper for Disturb {
@@ -50,6 +49,21 @@ impl ModuleMapper for Disturb {
             weight.clone() + Tensor::random(weight.dims(), moved, &weight.device())
         })
     }
+}
+
+/// The network that a recipe describes, disturbed.
+fn disturbed(recipe: &str) -> (NetworkConfig, Network) {
+    let table: toml::Table = recipe.parse().unwrap();
+    let config: NetworkConfig = table["network"].clone().try_into().unwrap();
+    let network = config.init(&Device::flex()).unwrap().map(&mut Disturb);
+    (config, network)
+}
+
+/// Writes the folder of a run or of a published model: its recipe, and its weights as the file `name`.
+fn write_folder(folder: &Path, recipe: &str, name: &str, weights: &[u8]) {
+    std::fs::create_dir_all(folder).unwrap();
+    std::fs::write(folder.join("recipe.toml"), recipe).unwrap();
+    std::fs::write(folder.join(name), weights).unwrap();
 }
 
 #[test]
@@ -67,14 +81,9 @@ fn several_runs_are_written_as_the_mean_of_their_weights() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, id: &str, widths: &str| {
         let recipe = format!("id = \"{id}\"\n[network]\nfamily = \"edge\"\nwidths = {widths}\n");
-        let table: toml::Table = recipe.parse().unwrap();
-        let config: NetworkConfig = table["network"].clone().try_into().unwrap();
-        let network = config.init(&Device::flex()).unwrap().map(&mut Disturb);
-        let weights = network.to_safetensors().unwrap();
+        let weights = disturbed(&recipe).1.to_safetensors().unwrap();
         let run = folder.path().join(name);
-        std::fs::create_dir(&run).unwrap();
-        std::fs::write(run.join("recipe.toml"), recipe).unwrap();
-        std::fs::write(run.join("weights.safetensors"), &weights).unwrap();
+        write_folder(&run, &recipe, WEIGHTS, &weights);
         (run, StateDict::from_safetensors(name, &weights).unwrap())
     };
     let (first, one) = write("one", "small", "[8, 16, 16]");
@@ -95,13 +104,13 @@ fn several_runs_are_written_as_the_mean_of_their_weights() {
         let refused = run::export(&[&first, other], &license).unwrap_err().to_string();
         assert!(refused.contains("is of another network"), "{refused}");
     }
-    std::fs::copy(wide.join("weights.safetensors"), second.join("weights.safetensors")).unwrap();
+    std::fs::copy(wide.join(WEIGHTS), second.join(WEIGHTS)).unwrap();
     let refused = run::export(&[&first, &second], &license).unwrap_err().to_string();
     assert!(refused.contains("does not fit the other runs'"), "{refused}");
     // A weight that only the first run has is no half of a mean.
     let fewer = one.iter().skip(1).map(|(name, data)| (name.to_owned(), data.clone()));
     let fewer = StateDict::new("fewer", fewer).to_safetensors().unwrap();
-    std::fs::write(second.join("weights.safetensors"), fewer).unwrap();
+    std::fs::write(second.join(WEIGHTS), fewer).unwrap();
     let refused = run::export(&[&first, &second], &license).unwrap_err().to_string();
     assert!(refused.contains("does not fit the other runs'"), "{refused}");
     let none: [&Path; 0] = [];
@@ -111,34 +120,27 @@ fn several_runs_are_written_as_the_mean_of_their_weights() {
 #[test]
 fn a_published_model_is_written_anew_and_counts_in_a_mean() {
     let folder = tempfile::tempdir().unwrap();
-    let write = |name: &str, weights: &str, bytes: &[u8]| {
-        let place = folder.path().join(name);
-        std::fs::create_dir_all(&place).unwrap();
-        std::fs::write(place.join("recipe.toml"), SMALL).unwrap();
-        std::fs::write(place.join(weights), bytes).unwrap();
-        place
-    };
-    let table: toml::Table = SMALL.parse().unwrap();
-    let config: NetworkConfig = table["network"].clone().try_into().unwrap();
-    let network = config.init(&Device::flex()).unwrap().map(&mut Disturb);
-    let run = write("run", "weights.safetensors", &network.to_safetensors().unwrap());
+    let [run, published] = ["run", "published"].map(|name| folder.path().join(name));
+    let recipe =
+        "id = \"small\"\n[network]\nfamily = \"edge\"\nnorm = \"channel\"\nwidths = [8, 16, 16]\n";
+    write_folder(&run, recipe, WEIGHTS, &disturbed(recipe).1.to_safetensors().unwrap());
     let license = "MIT".parse().unwrap();
     let exported = run::export(&[&run], &license).unwrap().file;
-    let published = write("published", "small.onnx", &exported);
+    write_folder(&published, recipe, "small.onnx", &exported);
     assert_eq!(run::export(&[&published], &license).unwrap().file, exported);
     assert_eq!(run::export(&[&run, &published], &license).unwrap().file, exported);
     // Weights in 16 bits stay what they are.
     let half = rddm_onnx::halved(&exported).unwrap();
-    let published = write("published", "small.onnx", &half);
+    write_folder(&published, recipe, "small.onnx", &half);
     let again = run::export(&[&published], &license).unwrap().file;
     assert_eq!(rddm_onnx::halved(&again).unwrap(), half);
 
-    write("published", "small.onnx", b"no network");
+    write_folder(&published, recipe, "small.onnx", b"no network");
     let refused = run::export(&[&published], &license).unwrap_err().to_string();
     assert!(refused.contains("small.onnx"), "{refused}");
     std::fs::remove_file(published.join("small.onnx")).unwrap();
     let refused = run::export(&[&published], &license).unwrap_err().to_string();
-    assert!(refused.contains("weights.safetensors"), "{refused}");
+    assert!(refused.contains(WEIGHTS), "{refused}");
 }
 
 /// Exports a run whose network the recipe's `keys` change, and compares it in every engine.
@@ -148,14 +150,9 @@ fn edge(keys: &str, times: usize) {
          [[data]]\nkind = \"unread here\"\n",
         if times == 2 { "alpha_bar_beta_bar" } else { "index" }
     );
-    let table: toml::Table = recipe.parse().unwrap();
-    let config: NetworkConfig = table["network"].clone().try_into().unwrap();
-    // A new network predicts nothing, which any graph could.
-    let network = config.init(&Device::flex()).unwrap().map(&mut Disturb);
+    let (config, network) = disturbed(&recipe);
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("recipe.toml"), &recipe).unwrap();
-    std::fs::write(folder.path().join("weights.safetensors"), network.to_safetensors().unwrap())
-        .unwrap();
+    write_folder(folder.path(), &recipe, WEIGHTS, &network.to_safetensors().unwrap());
     let exported = run::export(&[folder.path()], &"MIT".parse().unwrap()).unwrap();
     assert_eq!(exported.id.as_str(), "small");
 
