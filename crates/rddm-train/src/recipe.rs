@@ -263,8 +263,9 @@ pub struct Training {
     /// Counts errors only where the mask is above 0: what it leaves out is kept when the network runs, and a network that need
     /// not be right there need not know the mask's border to the pixel.
     pub within_mask: bool,
-    /// For a network that shrinks its input: shrinks the examples first and counts errors on what is left, which takes a
-    /// part of the time. `crop` and `grow` are in pixels of the whole pictures, which are what is validated.
+    /// For a network that shrinks its input: shrinks the pictures first, degrades what is left, and counts errors on it, which
+    /// takes a part of the time. `crop`, `grow`, `zoom` and the degradations are in pixels of the whole pictures, which are what
+    /// is validated. For shadows and exposures; what else is degraded anew does not look the same from afar.
     pub afar: bool,
     /// Replicas of the network that share each batch, one thread each.
     pub workers: usize,
@@ -580,6 +581,11 @@ impl Recipe {
                 let problem = "it needs a network that shrinks and does not fill, and no teacher";
                 return wrong("training.afar", problem.into());
             }
+            for source in &self.data {
+                if let Source::Degraded { degradation, .. } = source {
+                    self.seen(degradation)?;
+                }
+            }
         }
         if !(10.0..=100.0).contains(&training.psnr_limit) {
             let problem = format!("{} is not within 10 ..= 100 dB", training.psnr_limit);
@@ -648,6 +654,21 @@ impl Recipe {
     pub fn example_side(&self, step: usize) -> usize {
         let (side, _) = self.training.examples(step);
         if self.training.afar { side / self.network.shrink() } else { side }
+    }
+
+    /// A degradation as examples get it: of pictures that are shrunk before with [`Training::afar`].
+    ///
+    /// # Errors
+    /// When it cannot be drawn on those.
+    pub(crate) fn seen(&self, degradation: &DegradationSpec) -> Result<DegradationSpec, Error> {
+        if !self.training.afar {
+            return Ok(degradation.clone());
+        }
+        degradation.afar(self.network.shrink()).ok_or_else(|| {
+            let problem =
+                "training.afar: it is for shadows and exposures, which look the same from afar";
+            Error::new(Kind::Recipe, problem)
+        })
     }
 
     /// Whether the network is told where a picture is degraded: a mask after the pictures.

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use image::{Rgb, RgbImage};
-use ndarray::Array3;
+use ndarray::{Array3, s};
 use rddm_train::Recipe;
 use rddm_train::data::{DataSet, Pair};
 use rddm_train::recipe::Distance;
@@ -306,16 +306,13 @@ fn examples_are_shrunk_as_the_network_would_shrink_them() {
     for name in ["e.png", "f.png"] {
         picture(&folder.path().join("striped"), name, |x, _| 20 * (x % 2) as u8);
     }
-    let mut recipe = recipe("kind = \"clean\"\nclean = \"striped\"", "").to_toml().unwrap();
-    for (key, value) in [("shrink = 1", "shrink = 2"), ("afar = false", "afar = true")] {
-        assert!(recipe.contains(key));
-        recipe = recipe.replace(key, value);
-    }
+    let recipe = shrinking(&recipe("kind = \"clean\"\nclean = \"striped\"", ""), true);
     let afar = Recipe::parse(&recipe).unwrap();
     assert_eq!(afar.example_side(0), 8);
     for pair in examples(&afar, folder.path(), 0) {
         assert_eq!(pair.target.dim(), (3, 8, 8));
-        assert!(pair.target.iter().all(|value| (value - 10.0 / 255.0).abs() < 1e-6));
+        // Means are rounded to 16 bits.
+        assert!(pair.target.iter().all(|value| (value - 10.0 / 255.0).abs() < 1e-5));
     }
     let near = recipe.replace("shrink = 2", "shrink = 1");
     let filled =
@@ -324,4 +321,43 @@ fn examples_are_shrunk_as_the_network_would_shrink_them() {
         let error = Recipe::parse(&wrong).unwrap_err().to_string();
         assert!(error.contains("training.afar"), "{error}");
     }
+}
+
+/// The recipe with a network that makes its input two times smaller.
+fn shrinking(recipe: &Recipe, afar: bool) -> String {
+    let mut text = recipe.to_toml().unwrap();
+    let keys = [("shrink = 1", "shrink = 2".into()), ("afar = false", format!("afar = {afar}"))];
+    for (key, value) in keys {
+        assert!(text.contains(key));
+        text = text.replace(key, &value);
+    }
+    text
+}
+
+#[test]
+fn a_shadow_on_shrunk_pictures_is_the_shadow_of_whole_ones_shrunk() {
+    let folder = folder();
+    let source = |degradation: &str| {
+        format!("kind = \"degraded\"\nclean = \"gt\"\ndegradation = {{ {degradation} }}")
+    };
+    let shadow = source("kind = \"shadow\", size = [16.0, 24.0], penumbra = [6.0, 8.0]");
+    let shaded = |afar: bool| {
+        let recipe = shrinking(&recipe(&shadow, ""), afar);
+        examples(&Recipe::parse(&recipe).unwrap(), folder.path(), 0)
+    };
+    let mut dark = 0;
+    for (whole, afar) in shaded(false).into_iter().zip(shaded(true)) {
+        assert_eq!((whole.input.dim(), afar.input.dim()), ((3, 16, 16), (3, 8, 8)));
+        for ((channel, y, x), value) in afar.input.indexed_iter() {
+            let square = s![channel, 2 * y..2 * y + 2, 2 * x..2 * x + 2];
+            let [mean, clean] =
+                [&whole.input, &whole.target].map(|side| side.slice(square).mean().unwrap());
+            assert!((value - mean).abs() < 0.04, "{value} for {mean}");
+            dark += usize::from(value + 0.05 < clean);
+        }
+    }
+    assert!(dark > 1000, "only {dark} values lie in a shadow");
+    let rain = recipe(&source("kind = \"rain\""), "");
+    let error = Recipe::parse(&shrinking(&rain, true)).unwrap_err().to_string();
+    assert!(error.contains("training.afar"), "{error}");
 }

@@ -1,7 +1,8 @@
-//! Mirrored, turned and enlarged crops.
+//! Mirrored, turned, enlarged and shrunk crops.
 
-use image::imageops::{FilterType, resize};
-use image::{ImageBuffer, Luma};
+use image::imageops::FilterType::CatmullRom;
+use image::imageops::{resize, thumbnail};
+use image::{ImageBuffer, Luma, Pixel, Primitive};
 use ndarray::{Array2, Array3, ArrayView2, Axis};
 use rand::{Rng, RngExt};
 
@@ -9,7 +10,7 @@ use super::Picture8;
 use crate::degrade::{Range, uniform};
 use crate::recipe::Augment;
 
-/// A square of a picture, mirrored, turned and enlarged.
+/// A square of a picture, mirrored, turned, enlarged and shrunk.
 #[derive(Debug, Clone, Copy)]
 pub struct Part {
     top: usize,
@@ -18,6 +19,8 @@ pub struct Part {
     cut: usize,
     /// Its side once it is enlarged.
     side: usize,
+    /// How many times smaller it is made after that.
+    shrink: usize,
     transpose: bool,
     flip_rows: bool,
     flip_columns: bool,
@@ -44,15 +47,25 @@ impl Part {
             Augment::Mirror => [false, false, random.random()],
             Augment::Turn => random.random(),
         };
-        Self { top, left, cut, side, transpose, flip_rows, flip_columns }
+        Self { top, left, cut, side, shrink: 1, transpose, flip_rows, flip_columns }
     }
 
-    /// Its side, pixels.
+    /// The same made `by` times smaller, as a network that shrinks its input sees it: means of squares.
+    pub fn shrunk(self, by: usize) -> Self {
+        Self { shrink: by, ..self }
+    }
+
+    /// Its side before it is made smaller, pixels.
     pub(super) fn side(self) -> usize {
         self.side
     }
 
-    /// That part of a picture, `[3, side, side]`, values in [0, 1].
+    /// How many times smaller it is made.
+    pub(super) fn shrink(self) -> usize {
+        self.shrink
+    }
+
+    /// That part of a picture, `[3, s, s]`, `s` its side made smaller, values in [0, 1].
     pub fn of(self, picture: &Picture8) -> Array3<f32> {
         self.formed(&picture.part(self.top, self.left, self.cut, self.cut))
     }
@@ -84,24 +97,43 @@ impl Part {
         if self.flip_columns {
             view.invert_axis(Axis(2));
         }
-        if self.cut == self.side {
+        let side = self.side / self.shrink;
+        if self.cut == side {
             return view.as_standard_layout().into_owned();
         }
-        let mut enlarged = Array3::zeros((view.len_of(Axis(0)), self.side, self.side));
-        for (mut plane, small) in enlarged.outer_iter_mut().zip(view.outer_iter()) {
-            plane.assign(&enlarge(small, self.side));
+        let mut resized = Array3::zeros((view.len_of(Axis(0)), side, side));
+        for (mut plane, cut) in resized.outer_iter_mut().zip(view.outer_iter()) {
+            plane.assign(&resize_to(cut, side));
         }
-        enlarged
+        resized
     }
 }
 
-/// A square with `side` pixels a side (Catmull-Rom), values in [0, 1].
-fn enlarge(square: ArrayView2<'_, f32>, side: usize) -> Array2<f32> {
-    let small = ImageBuffer::from_fn(square.ncols() as u32, square.nrows() as u32, |x, y| {
-        Luma([square[(y as usize, x as usize)]])
-    });
-    let large = resize(&small, side as u32, side as u32, FilterType::CatmullRom);
+/// A square with `side` pixels a side, values in [0, 1]: Catmull-Rom where it grows, means where it shrinks.
+fn resize_to(square: ArrayView2<'_, f32>, side: usize) -> Array2<f32> {
+    if side > square.ncols() {
+        let large = resize(&luma(square, |value| value), side as u32, side as u32, CatmullRom);
+        return Array2::from_shape_fn((side, side), |(y, x)| {
+            large.get_pixel(x as u32, y as u32).0[0].clamp(0.0, 1.0)
+        });
+    }
+    // Whole numbers, because the means are rounded as whole numbers are.
+    const WHITE: f32 = u16::MAX as f32;
+    let square = luma(square, |value| (value * WHITE).round() as u16);
+    let small = thumbnail(&square, side as u32, side as u32);
     Array2::from_shape_fn((side, side), |(y, x)| {
-        large.get_pixel(x as u32, y as u32).0[0].clamp(0.0, 1.0)
+        f32::from(small.get_pixel(x as u32, y as u32).0[0]) / WHITE
+    })
+}
+
+fn luma<T: Primitive>(
+    square: ArrayView2<'_, f32>,
+    value: impl Fn(f32) -> T,
+) -> ImageBuffer<Luma<T>, Vec<T>>
+where
+    Luma<T>: Pixel<Subpixel = T>,
+{
+    ImageBuffer::from_fn(square.ncols() as u32, square.nrows() as u32, |x, y| {
+        Luma([value(square[(y as usize, x as usize)])])
     })
 }

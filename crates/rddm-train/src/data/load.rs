@@ -22,18 +22,18 @@ pub(super) fn source(source: &Source, recipe: &Recipe, data: &Path) -> Result<So
     match source {
         Source::Clean { weight, .. } => Ok((Loaded::new(*weight, examples), None)),
         Source::Degraded { degradation, weight, .. } => {
-            let degradation = degrade::build(degradation)?;
+            let whole = degrade::build(degradation)?;
+            let seen = degrade::build(&recipe.seen(degradation)?)?;
             let mut held = Vec::new();
             for ((name, Example { clean, .. }), seed) in
                 kept.into_iter().zip(recipe.training.seed..)
             {
                 let target = reader.middle(&clean);
-                let Degraded { picture, mask } = degrade::once(degradation.as_ref(), &target, seed);
+                let Degraded { picture, mask } = degrade::once(whole.as_ref(), &target, seed);
                 let mask = mask.filter(|_| recipe.masked()).map(|mask| mask.insert_axis(Axis(0)));
                 held.push(Held { name, pair: Pair { input: picture, target, mask } });
             }
-            let loaded =
-                Loaded { degradation: Some(degradation), ..Loaded::new(*weight, examples) };
+            let loaded = Loaded { degradation: Some(seen), ..Loaded::new(*weight, examples) };
             Ok((loaded, named(held)))
         }
         Source::Pairs { weight, .. } | Source::Layout { weight, .. } => {

@@ -16,7 +16,7 @@ pub use picture::{Picture8, files};
 
 use std::path::Path;
 
-use ndarray::{Array3, Axis, s};
+use ndarray::{Array3, Axis};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -34,21 +34,6 @@ pub struct Pair {
     pub target: Array3<f32>,
     /// Where the picture is degraded, `[1, height, width]`, for networks that are told.
     pub mask: Option<Array3<f32>>,
-}
-
-impl Pair {
-    /// Means of squares of `by` × `by` pixels; the sides are multiples of `by`.
-    fn shrunk(self, by: usize) -> Self {
-        let means = |picture: Array3<f32>| {
-            let (channels, height, width) = picture.dim();
-            let share = 1.0 / (by * by) as f32;
-            Array3::from_shape_fn((channels, height / by, width / by), |(channel, y, x)| {
-                let square = s![channel, y * by..(y + 1) * by, x * by..(x + 1) * by];
-                picture.slice(square).sum() * share
-            })
-        };
-        Self { input: means(self.input), target: means(self.target), mask: self.mask.map(means) }
-    }
 }
 
 /// All pictures of a recipe, in memory.
@@ -113,9 +98,8 @@ impl Transfer {
         random: &mut ChaCha8Rng,
     ) -> (Array3<f32>, Array3<f32>) {
         let other = &self.clean[random.random_range(0..self.clean.len())];
-        let target =
-            Part::random(other, part.side(), training.augment, self.zoom, random).of(other);
-        let target = relit(target, training.relight, random);
+        let on = Part::random(other, part.side(), training.augment, self.zoom, random);
+        let target = relit(on.shrunk(part.shrink()).of(other), training.relight, random);
         let residual = match self.lean.map(|lean| uniform([-lean, lean], random)) {
             Some(lean) => part.leaning(degraded, lean) - part.leaning(clean, lean),
             None => part.of(degraded) - part.of(clean),
@@ -193,12 +177,6 @@ impl DataSet {
 
     /// Example `index` of step `step`.
     pub fn example(&self, recipe: &Recipe, step: usize, index: usize) -> Pair {
-        let whole = self.whole_example(recipe, step, index);
-        if recipe.training.afar { whole.shrunk(recipe.network.shrink()) } else { whole }
-    }
-
-    /// Before it is shrunk: crops of as many pixels as the recipe says.
-    fn whole_example(&self, recipe: &Recipe, step: usize, index: usize) -> Pair {
         let random = &mut example_generator(recipe.training.seed, step, index);
         let mut at = random.random_range(0.0..self.total_weight);
         let last = &self.sources[self.sources.len() - 1];
@@ -212,8 +190,10 @@ impl DataSet {
             &source.pictures[random.random_range(0..source.pictures.len())];
         let (side, _) = recipe.training.examples(step);
         let training = &recipe.training;
-        let draw =
-            |random: &mut _| Part::random(clean, side, training.augment, training.zoom, random);
+        let shrink = if training.afar { recipe.network.shrink() } else { 1 };
+        let draw = |random: &mut _| {
+            Part::random(clean, side, training.augment, training.zoom, random).shrunk(shrink)
+        };
         let gain = |random: &mut _| source.gain.map(|gain| uniform(gain, random));
         if let (Some(transfer), Some(degraded)) = (&source.transfer, degraded) {
             let part = transfer.part(degraded, || draw(random));
@@ -243,7 +223,7 @@ impl DataSet {
         let mask = recipe.masked().then(|| match (mask, drawn) {
             (Some(stored), _) => part.of(stored),
             (None, Some(drawn)) => drawn.insert_axis(Axis(0)),
-            (None, None) => Array3::zeros((1, side, side)),
+            (None, None) => Array3::zeros((1, side / shrink, side / shrink)),
         });
         Pair { input, target, mask }
     }

@@ -108,6 +108,20 @@ impl DegradationSpec {
             _ => false,
         }
     }
+
+    /// The same on a picture that was made `by` times smaller before; none for what such a picture no longer shows.
+    pub fn afar(&self, by: usize) -> Option<Self> {
+        match self {
+            Self::Shadow(shadow) => Some(Self::Shadow(shadow.afar(by))),
+            Self::Exposure(exposure) => Some(Self::Exposure(exposure.clone())),
+            Self::Chain { of } => {
+                let of =
+                    of.iter().map(|degradation| degradation.afar(by)).collect::<Option<_>>()?;
+                Some(Self::Chain { of })
+            }
+            Self::Blur(_) | Self::CameraNoise(_) | Self::Holes(_) | Self::Rain(_) => None,
+        }
+    }
 }
 
 /// The degradation that a recipe names.

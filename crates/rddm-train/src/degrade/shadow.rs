@@ -35,12 +35,21 @@ impl Default for Shadow {
     }
 }
 
+impl Shadow {
+    /// The same on a picture that was made `by` times smaller: light keeps its share in means of pixels, as nearly as makes no
+    /// difference where the shadow's border is not among them.
+    pub(super) fn afar(&self, by: usize) -> Self {
+        let smaller = |lengths: Range| lengths.map(|length| length / by as f32);
+        Self { penumbra: smaller(self.penumbra), size: smaller(self.size), ..self.clone() }
+    }
+}
+
 impl Degradation for Shadow {
     fn check(&self) -> Result<(), Error> {
         check_range("light", self.light, 0.0, 1.0)?;
         check_range("blue", self.blue, 0.1, 10.0)?;
-        check_range("penumbra", self.penumbra, 0.1, 1000.0)?;
-        check_range("size", self.size, 1.0, 1e5)
+        check_range("penumbra", self.penumbra, 0.01, 1000.0)?;
+        check_range("size", self.size, 0.1, 1e5)
     }
 
     fn degrade(&self, clean: &Array3<f32>, random: &mut ChaCha8Rng) -> Degraded {
