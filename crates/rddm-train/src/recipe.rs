@@ -365,6 +365,10 @@ pub struct Validation {
     pub pictures: usize,
     /// Numbers of sampling steps that are tried.
     pub steps: Vec<usize>,
+    /// Seed by which pictures that are held out, and test pictures, are degraded; the training's without it. A test stays what
+    /// it was when a model is trained anew.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
 }
 
 impl Default for Curve {
@@ -418,7 +422,8 @@ impl Default for Training {
 
 impl Default for Validation {
     fn default() -> Self {
-        Self { every: 500, hold_out: Vec::new(), crop: 256, pictures: 8, steps: vec![1] }
+        let hold_out = Vec::new();
+        Self { every: 500, hold_out, crop: 256, pictures: 8, steps: vec![1], seed: None }
     }
 }
 
@@ -654,6 +659,11 @@ impl Recipe {
     pub fn example_side(&self, step: usize) -> usize {
         let (side, _) = self.training.examples(step);
         if self.training.afar { side / self.network.shrink() } else { side }
+    }
+
+    /// Seed of the first picture that is degraded to be measured; the next ones have the next.
+    pub fn test_seed(&self) -> u64 {
+        self.validation.seed.unwrap_or(self.training.seed)
     }
 
     /// A degradation as examples get it: of pictures that are shrunk before with [`Training::afar`].

@@ -386,6 +386,7 @@ fn a_degradation_is_drawn_with_its_mask() {
 fn a_folder_is_degraded_into_a_data_set() {
     let bench = Bench::new(1);
     let text = RECIPE.replace("STEPS", "1").replace("\"camera_noise\"", "\"shadow\"");
+    let text = text.replace("[validation]", "[validation]\nseed = 7");
     fs::write(bench.path("recipe.toml"), text).unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_rddm-train"))
         .arg("degrade")
@@ -401,7 +402,7 @@ fn a_folder_is_degraded_into_a_data_set() {
     let degraded = evaluate::degraded_pairs(
         &bench.path("data/gt"),
         &DegradationSpec::Shadow(Shadow::default()),
-        1,
+        7,
     );
     let stored = evaluate::stored_pairs(&bench.path("set"), "input").unwrap();
     let mut count = 0;

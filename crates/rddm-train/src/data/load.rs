@@ -25,8 +25,7 @@ pub(super) fn source(source: &Source, recipe: &Recipe, data: &Path) -> Result<So
             let whole = degrade::build(degradation)?;
             let seen = degrade::build(&recipe.seen(degradation)?)?;
             let mut held = Vec::new();
-            for ((name, Example { clean, .. }), seed) in
-                kept.into_iter().zip(recipe.training.seed..)
+            for ((name, Example { clean, .. }), seed) in kept.into_iter().zip(recipe.test_seed()..)
             {
                 let target = reader.middle(&clean);
                 let Degraded { picture, mask } = degrade::once(whole.as_ref(), &target, seed);

@@ -45,7 +45,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
         (Some(text), _) => (parse(&text)?, 1),
         (None, Some(path)) => {
             let recipe = Recipe::read(&path)?;
-            (of_recipe(&recipe, &path)?, recipe.training.seed)
+            (of_recipe(&recipe, &path)?, recipe.test_seed())
         }
         (None, None) => return Err(wrong("give --degradation or --recipe")),
     };
