@@ -20,31 +20,41 @@ pub struct Browser {
     session: String,
 }
 
+/// A driver and its port; none where it did not start, and none within where there is no `chromedriver`.
+fn started() -> Option<Option<(Child, u16)>> {
+    let started = Command::new("chromedriver")
+        .arg("--port=0")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn();
+    let mut driver = match started {
+        Ok(driver) => driver,
+        Err(error) => {
+            assert!(std::env::var_os("CI").is_none(), "chromedriver: {error}");
+            eprintln!("SKIPPED: no browser test: chromedriver: {error}");
+            return Some(None);
+        }
+    };
+    let lines = BufReader::new(driver.stdout.take().unwrap()).lines();
+    let port = lines.map_while(Result::ok).find_map(|line| {
+        let (_, port) = line.split_once("started successfully on port ")?;
+        port.trim_end_matches('.').parse().ok()
+    });
+    if port.is_none() {
+        driver.wait().unwrap();
+    }
+    port.map(|port| Some((driver, port)))
+}
+
 impl Browser {
     /// Starts a browser whose downloads go to a folder, and for which evil.example is this machine.
     /// Where there is no `chromedriver`, says so
     /// and gives none; in CI it has to be there.
     pub fn start(downloads: &Path) -> Option<Self> {
-        let started = Command::new("chromedriver")
-            .arg("--port=0")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn();
-        let mut driver = match started {
-            Ok(driver) => driver,
-            Err(error) => {
-                assert!(std::env::var_os("CI").is_none(), "chromedriver: {error}");
-                eprintln!("SKIPPED: no browser test: chromedriver: {error}");
-                return None;
-            }
-        };
-        let lines = BufReader::new(driver.stdout.take().unwrap()).lines();
-        let port = lines.map_while(Result::ok).find_map(|line| {
-            let (_, port) = line.split_once("started successfully on port ")?;
-            port.trim_end_matches('.').parse().ok()
-        });
-        let address = SocketAddr::from(([127, 0, 0, 1], port.unwrap()));
+        // Once in many runs a driver ended before it had a port.
+        let (driver, port) = (0..5).find_map(|_| started()).unwrap()?;
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
         let mut browser = Self { driver, address, session: String::new() };
         let begun = browser.command(
             "POST",
