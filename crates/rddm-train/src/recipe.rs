@@ -658,7 +658,12 @@ impl Recipe {
     /// Side of the examples of step `step`, as the network sees them.
     pub fn example_side(&self, step: usize) -> usize {
         let (side, _) = self.training.examples(step);
-        if self.training.afar { side / self.network.shrink() } else { side }
+        side / self.example_shrink()
+    }
+
+    /// How many times smaller examples are made before the network sees them.
+    pub(crate) fn example_shrink(&self) -> usize {
+        if self.training.afar { self.network.shrink() } else { 1 }
     }
 
     /// Seed of the first picture that is degraded to be measured; the next ones have the next.

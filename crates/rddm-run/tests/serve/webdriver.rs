@@ -1,6 +1,6 @@
 //! A browser, driven as the W3C's WebDriver has it.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{self, BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -20,31 +20,23 @@ pub struct Browser {
     session: String,
 }
 
-/// A driver and its port; none where it did not start, and none within where there is no `chromedriver`.
-fn started() -> Option<Option<(Child, u16)>> {
-    let started = Command::new("chromedriver")
+/// Starts a driver, and gives it with its port; none where it ended before it had one.
+fn launch() -> io::Result<Option<(Child, u16)>> {
+    let mut driver = Command::new("chromedriver")
         .arg("--port=0")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
-        .spawn();
-    let mut driver = match started {
-        Ok(driver) => driver,
-        Err(error) => {
-            assert!(std::env::var_os("CI").is_none(), "chromedriver: {error}");
-            eprintln!("SKIPPED: no browser test: chromedriver: {error}");
-            return Some(None);
-        }
-    };
+        .spawn()?;
     let lines = BufReader::new(driver.stdout.take().unwrap()).lines();
     let port = lines.map_while(Result::ok).find_map(|line| {
         let (_, port) = line.split_once("started successfully on port ")?;
         port.trim_end_matches('.').parse().ok()
     });
     if port.is_none() {
-        driver.wait().unwrap();
+        driver.wait()?;
     }
-    port.map(|port| Some((driver, port)))
+    Ok(port.map(|port| (driver, port)))
 }
 
 impl Browser {
@@ -53,7 +45,15 @@ impl Browser {
     /// and gives none; in CI it has to be there.
     pub fn start(downloads: &Path) -> Option<Self> {
         // Once in many runs a driver ended before it had a port.
-        let (driver, port) = (0..5).find_map(|_| started()).unwrap()?;
+        let launched = (0..5).find_map(|_| launch().transpose()).unwrap();
+        let (driver, port) = match launched {
+            Ok(launched) => launched,
+            Err(error) => {
+                assert!(std::env::var_os("CI").is_none(), "chromedriver: {error}");
+                eprintln!("SKIPPED: no browser test: chromedriver: {error}");
+                return None;
+            }
+        };
         let address = SocketAddr::from(([127, 0, 0, 1], port));
         let mut browser = Self { driver, address, session: String::new() };
         let begun = browser.command(

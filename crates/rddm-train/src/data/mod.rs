@@ -190,9 +190,9 @@ impl DataSet {
             &source.pictures[random.random_range(0..source.pictures.len())];
         let (side, _) = recipe.training.examples(step);
         let training = &recipe.training;
-        let shrink = if training.afar { recipe.network.shrink() } else { 1 };
         let draw = |random: &mut _| {
-            Part::random(clean, side, training.augment, training.zoom, random).shrunk(shrink)
+            Part::random(clean, side, training.augment, training.zoom, random)
+                .shrunk(recipe.example_shrink())
         };
         let gain = |random: &mut _| source.gain.map(|gain| uniform(gain, random));
         if let (Some(transfer), Some(degraded)) = (&source.transfer, degraded) {
@@ -223,7 +223,7 @@ impl DataSet {
         let mask = recipe.masked().then(|| match (mask, drawn) {
             (Some(stored), _) => part.of(stored),
             (None, Some(drawn)) => drawn.insert_axis(Axis(0)),
-            (None, None) => Array3::zeros((1, side / shrink, side / shrink)),
+            (None, None) => Array3::zeros((1, target.dim().1, target.dim().2)),
         });
         Pair { input, target, mask }
     }

@@ -134,7 +134,8 @@ pub fn build(spec: &DegradationSpec) -> Result<Box<dyn Degradation>, Error> {
     Ok(degradation)
 }
 
-fn unchecked(spec: &DegradationSpec) -> Box<dyn Degradation> {
+/// The degradation of a specification whose numbers were checked, such as that which another was made from.
+pub(crate) fn unchecked(spec: &DegradationSpec) -> Box<dyn Degradation> {
     match spec {
         DegradationSpec::Blur(blur) => Box::new(blur.clone()),
         DegradationSpec::CameraNoise(noise) => Box::new(noise.clone()),

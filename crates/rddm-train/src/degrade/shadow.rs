@@ -48,8 +48,8 @@ impl Degradation for Shadow {
     fn check(&self) -> Result<(), Error> {
         check_range("light", self.light, 0.0, 1.0)?;
         check_range("blue", self.blue, 0.1, 10.0)?;
-        check_range("penumbra", self.penumbra, 0.01, 1000.0)?;
-        check_range("size", self.size, 0.1, 1e5)
+        check_range("penumbra", self.penumbra, 0.1, 1000.0)?;
+        check_range("size", self.size, 1.0, 1e5)
     }
 
     fn degrade(&self, clean: &Array3<f32>, random: &mut ChaCha8Rng) -> Degraded {

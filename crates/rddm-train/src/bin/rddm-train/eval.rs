@@ -36,8 +36,8 @@ pub(crate) struct Arguments {
     /// The data set's folders are as its authors give it out.
     #[arg(long, value_parser = layout, conflicts_with = "degraded")]
     layout: Option<Layout>,
-    /// Degrades the pictures as this recipe's first source that degrades, with the seeds from the recipe's on (`validation.seed`, else
-    /// `training.seed`).
+    /// Degrades the pictures as this recipe's first source that degrades, with the seeds from the recipe's on
+    /// (`validation.seed`, else `training.seed`).
     #[arg(long, value_name = "RECIPE")]
     degraded: Option<PathBuf>,
     /// Numbers of sampling steps; by default the model's own, and 1 for a run.
