@@ -311,8 +311,7 @@ fn examples_are_shrunk_as_the_network_would_shrink_them() {
     assert_eq!(afar.example_side(0), 8);
     for pair in examples(&afar, folder.path(), 0) {
         assert_eq!(pair.target.dim(), (3, 8, 8));
-        // Means are rounded to 16 bits.
-        assert!(pair.target.iter().all(|value| (value - 10.0 / 255.0).abs() < 1e-5));
+        assert!(pair.target.iter().all(|value| (value - 10.0 / 255.0).abs() < 1e-6));
     }
     let near = recipe.replace("shrink = 2", "shrink = 1");
     let filled =
