@@ -14,6 +14,7 @@ mod error;
 pub mod evaluate;
 mod examples;
 mod feed;
+mod form;
 pub mod log;
 pub mod loss;
 mod published;

@@ -91,6 +91,10 @@ pub struct Teacher {
     pub network: NetworkConfig,
     /// What its answers count, within 0 ..= 1; the truth counts the rest.
     pub weight: f64,
+    /// Whether it sees each step's examples in another of the forms that `training.augment` names, all in turn, so that
+    /// what is learnt from it is the mean of its answers, as that of `rddm-run --ensemble`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ensemble: bool,
 }
 
 /// The diffusion of a recipe; the defaults are the paper's for restoration.
@@ -240,8 +244,10 @@ pub struct Training {
     pub relight: Option<Relight>,
     /// Larger examples later in the training, in the order of their beginnings; fewer make a batch that costs the same.
     pub grow: Vec<Growth>,
-    /// Highest learning rate of Adam; it rises over `warmup` steps, then falls to zero along a cosine.
+    /// Highest learning rate of Adam; it rises over `warmup` steps, then goes as `rate_schedule` says.
     pub rate: f64,
+    /// How the rate goes after its rise.
+    pub rate_schedule: RateSchedule,
     /// Steps over which the rate rises.
     pub warmup: usize,
     /// Decay of the moving average of the weights, at most.
@@ -327,6 +333,16 @@ pub enum Augment {
     Turn,
 }
 
+/// How the learning rate goes after its rise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RateSchedule {
+    /// Down to zero at the last step, along a cosine.
+    Cosine,
+    /// It stays, and `ema` alone calms the weights: a network that sees few pictures learns them less by heart.
+    Constant,
+}
+
 /// Distance of a prediction from the truth, a mean over everything unless said otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -404,6 +420,7 @@ impl Default for Training {
             relight: None,
             grow: Vec::new(),
             rate: 1e-3,
+            rate_schedule: RateSchedule::Cosine,
             warmup: 200,
             ema: 0.999,
             loss: Distance::L1,
