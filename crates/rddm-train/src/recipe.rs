@@ -252,6 +252,10 @@ pub struct Training {
     pub warmup: usize,
     /// Decay of the moving average of the weights, at most.
     pub ema: f64,
+    /// Share of the training after which the average is the plain mean of the weights after each step since (stochastic
+    /// weight averaging, Izmailov et al., 2018); it is best with a rate that stays.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mean_after: Option<f64>,
     /// Distance of a prediction from the truth.
     pub loss: Distance,
     /// Another distance for the last part of the training: [`Distance::Psnr`] is best begun with weights that are good.
@@ -423,6 +427,7 @@ impl Default for Training {
             rate_schedule: RateSchedule::Cosine,
             warmup: 200,
             ema: 0.999,
+            mean_after: None,
             loss: Distance::L1,
             finish: None,
             psnr_limit: 60.0, // Rounding to 8 bits leaves 59.
@@ -567,8 +572,10 @@ impl Recipe {
         }
         let starts = training.grow.iter().map(|growth| ("training.grow.after", growth.after));
         let finish = training.finish.iter().map(|finish| ("training.finish.after", finish.after));
+        let mean = training.mean_after.iter().map(|after| ("training.mean_after", *after));
         for (key, value) in starts
             .chain(finish)
+            .chain(mean)
             .chain([("training.last_time", training.last_time), ("training.ema", training.ema)])
         {
             if !(0.0..=1.0).contains(&value) {

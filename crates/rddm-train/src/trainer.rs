@@ -195,7 +195,7 @@ impl Session {
         let (loss, gradients) = self.replicas.gradients(network, device, parts, &measure);
         let rate = learning_rate(training, state.step);
         *network = optimizer.step(rate, network.clone(), gradients);
-        let decay = ema::decay(training.ema, state.step);
+        let decay = ema::decay(training, state.step);
         *average = ema::update(average.clone(), network, decay);
         state.step += 1;
         loss
