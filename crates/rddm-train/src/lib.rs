@@ -15,6 +15,7 @@ pub mod evaluate;
 mod examples;
 mod feed;
 mod form;
+mod jpeg;
 pub mod log;
 pub mod loss;
 mod published;

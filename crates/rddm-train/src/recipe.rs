@@ -242,6 +242,9 @@ pub struct Training {
     /// less easily learnt by heart; the light that they were taken in without it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub relight: Option<Relight>,
+    /// How degraded sides are stored, clean pictures as they are aside; not as JPEG without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jpeg: Option<Jpeg>,
     /// Larger examples later in the training, in the order of their beginnings; fewer make a batch that costs the same.
     pub grow: Vec<Growth>,
     /// Highest learning rate of Adam; it rises over `warmup` steps, then goes as `rate_schedule` says.
@@ -299,6 +302,16 @@ impl Default for Relight {
     fn default() -> Self {
         Self { exposure: [1.0; 2], balance: 0.0, contrast: [1.0; 2] }
     }
+}
+
+/// Photographs that are stored as JPEG with half of the rows and columns of the colour (4:2:0).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Jpeg {
+    /// Share of the examples that are, within 0 ..= 1.
+    pub share: f64,
+    /// Its quality, 1 to 100, drawn evenly.
+    pub quality: Range,
 }
 
 /// Examples of another size from a part of the training on.
@@ -422,6 +435,7 @@ impl Default for Training {
             augment: Augment::Turn,
             zoom: None,
             relight: None,
+            jpeg: None,
             grow: Vec::new(),
             rate: 1e-3,
             rate_schedule: RateSchedule::Cosine,
@@ -540,6 +554,14 @@ impl Recipe {
                 return wrong("training.relight.balance", problem);
             }
         }
+        if let Some(Jpeg { share, quality }) = training.jpeg {
+            if !(0.0..=1.0).contains(&share) {
+                return wrong("training.jpeg.share", format!("{share} is not within 0 ..= 1"));
+            }
+            if let Some(problem) = no_range(quality, 1.0, 100.0) {
+                return wrong("training.jpeg.quality", problem);
+            }
+        }
         for (key, value) in [
             ("training.steps", training.steps),
             ("training.batch", training.batch),
@@ -606,8 +628,9 @@ impl Recipe {
         if training.afar {
             // A network that fills does so before it shrinks.
             let fills = matches!(&self.network, NetworkConfig::Edge(edge) if edge.fill > 0);
-            if fills || self.network.shrink() == 1 || self.teacher.is_some() {
-                let problem = "it needs a network that shrinks and does not fill, and no teacher";
+            let others = self.teacher.is_some() || training.jpeg.is_some();
+            if fills || self.network.shrink() == 1 || others {
+                let problem = "it needs a network that shrinks and does not fill, no teacher and no training.jpeg";
                 return wrong("training.afar", problem.into());
             }
             for source in &self.data {

@@ -22,6 +22,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::degrade::{Degradation, Degraded, Range, uniform};
 use crate::error::Error;
+use crate::jpeg::stored;
 use crate::recipe::{Recipe, Training};
 use relight::relit;
 
@@ -199,6 +200,7 @@ impl DataSet {
             let part = transfer.part(degraded, || draw(random));
             let (residual, target) = transfer.residual(part, degraded, clean, training, random);
             let input = degraded_by(residual, gain(random).unwrap_or(1.0), &target);
+            let input = stored(input, training.jpeg, random);
             return Pair { input, target, mask: None };
         }
         let part = draw(random);
@@ -225,6 +227,8 @@ impl DataSet {
             (None, Some(drawn)) => drawn.insert_axis(Axis(0)),
             (None, None) => Array3::zeros((1, target.dim().1, target.dim().2)),
         });
+        let clean = degraded.is_none() && source.degradation.is_none();
+        let input = if clean { input } else { stored(input, training.jpeg, random) };
         Pair { input, target, mask }
     }
 }

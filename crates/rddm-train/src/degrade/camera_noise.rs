@@ -4,10 +4,6 @@
 //! Modeling and Fitting for Single-Image Raw-Data", 2008), before white balance multiplies red and blue. Each pixel has one
 //! of three colours; interpolating the others spreads its error over its neighbours, and JPEG does so again.
 
-use std::io::Cursor;
-
-use image::codecs::jpeg::JpegEncoder;
-use image::{ExtendedColorType, ImageFormat};
 use ndarray::{Array2, Array3};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -17,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::light::{to_linear, to_stored};
 use super::{Degradation, Degraded, Range, check_range, log_uniform, uniform};
 use crate::error::Error;
+use crate::jpeg::{Chroma, through_jpeg};
 
 /// Noise of a sensor; the defaults span a good camera at ISO 800 to 6400.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -79,7 +76,7 @@ impl Degradation for CameraNoise {
         });
         let stored = if random.random::<f32>() < self.jpeg {
             let quality = uniform(self.quality, random).round() as u8;
-            through_jpeg(&noisy, quality).unwrap_or(noisy)
+            through_jpeg(&noisy, quality, Chroma::Full).unwrap_or(noisy)
         } else {
             noisy.mapv(|value| (value * 255.0).round() / 255.0)
         };
@@ -109,26 +106,6 @@ fn interpolate(
         }
     }
     if count > 0.0 { sum / count } else { 0.0 }
-}
-
-/// The picture as JPEG of this quality makes it; none where it has no size that JPEG can hold.
-fn through_jpeg(picture: &Array3<f32>, quality: u8) -> Option<Array3<f32>> {
-    let (_, height, width) = picture.dim();
-    let bytes: Vec<u8> = picture
-        .view()
-        .permuted_axes([1, 2, 0])
-        .iter()
-        .map(|value| (value * 255.0).round() as u8)
-        .collect();
-    let (w, h) = (u32::try_from(width).ok()?, u32::try_from(height).ok()?);
-    let mut file = Vec::new();
-    JpegEncoder::new_with_quality(&mut file, quality)
-        .encode(&bytes, w, h, ExtendedColorType::Rgb8)
-        .ok()?;
-    let decoded = image::load(Cursor::new(file), ImageFormat::Jpeg).ok()?.to_rgb8().into_raw();
-    Some(Array3::from_shape_fn((3, height, width), |(channel, y, x)| {
-        f32::from(decoded[(y * width + x) * 3 + channel]) / 255.0
-    }))
 }
 
 #[cfg(test)]
