@@ -288,6 +288,27 @@ fn clean_pictures_are_lit_anew_when_the_recipe_says_and_pairs_are_not() {
 }
 
 #[test]
+fn degraded_sides_are_stored_as_jpeg_when_the_recipe_says_and_clean_pictures_are_not() {
+    let folder = folder();
+    let jpeg = "jpeg = { share = 1.0, quality = [50.0, 50.0] }";
+    let made = "kind = \"degraded\"\nclean = \"gt\"\ndegradation = { kind = \"camera_noise\", jpeg = 0.0 }";
+    let moved = "kind = \"transferred\"\ninput = \"input\"\ntarget = \"gt\"\nclean = \"gt\"";
+    for (source, degraded) in
+        [(PAIRS, true), (made, true), (moved, true), ("kind = \"clean\"\nclean = \"gt\"", false)]
+    {
+        let without = examples(&recipe(source, ""), folder.path(), 0);
+        for (stored, plain) in
+            examples(&recipe(source, jpeg), folder.path(), 0).iter().zip(&without)
+        {
+            assert_eq!(stored.target, plain.target, "{source}");
+            assert_eq!(stored.input != plain.input, degraded, "{source}");
+            let far = (&stored.input - &plain.input).mapv(f32::abs).mean().unwrap();
+            assert!(far < 0.03, "{source}: {far}");
+        }
+    }
+}
+
+#[test]
 fn clean_pictures_stay_and_may_be_grey() {
     let folder = folder();
     let mut recipe = recipe("kind = \"clean\"\nclean = \"other\"", "");
@@ -316,7 +337,9 @@ fn examples_are_shrunk_as_the_network_would_shrink_them() {
     let near = recipe.replace("shrink = 2", "shrink = 1");
     let filled =
         recipe.replace("fill = 0", "fill = 2").replace("in_channels = 6", "in_channels = 7");
-    for wrong in [near, filled] {
+    let stored = recipe
+        .replace("afar = true", "afar = true\njpeg = { share = 1.0, quality = [75.0, 75.0] }");
+    for wrong in [near, filled, stored] {
         let error = Recipe::parse(&wrong).unwrap_err().to_string();
         assert!(error.contains("training.afar"), "{error}");
     }
