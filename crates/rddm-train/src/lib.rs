@@ -14,7 +14,6 @@ mod error;
 pub mod evaluate;
 mod examples;
 mod feed;
-mod form;
 mod jpeg;
 pub mod log;
 pub mod loss;

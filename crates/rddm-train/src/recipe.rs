@@ -91,10 +91,6 @@ pub struct Teacher {
     pub network: NetworkConfig,
     /// What its answers count, within 0 ..= 1; the truth counts the rest.
     pub weight: f64,
-    /// Whether it sees each step's examples in another of the forms that `training.augment` names, all in turn, so that
-    /// what is learnt from it is the mean of its answers, as that of `rddm-run --ensemble`.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub ensemble: bool,
 }
 
 /// The diffusion of a recipe; the defaults are the paper's for restoration.

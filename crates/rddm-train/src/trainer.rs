@@ -15,7 +15,6 @@ use crate::ema;
 use crate::error::{Error, Kind};
 use crate::examples::Examples;
 use crate::feed::Feed;
-use crate::form::Form;
 use crate::log::{self, Entry, LoggedScore};
 use crate::loss::{Batch, counted, distance, loss};
 use crate::published::Published;
@@ -171,23 +170,15 @@ impl Session {
         let Checkpoint { state, network, average, optimizer } = &mut self.checkpoint;
         let training = &recipe.training.at(state.step);
         let teacher = &self.teacher;
-        let form = Form::nth(training.augment, state.step);
         let measure = |network: &Network, batch: Batch| {
             let predictions = network.forward(batch.x.clone(), batch.times.clone());
             let truth = loss(&predictions, &batch, recipe.diffusion.objective, training);
-            let (Some(teacher), Some(Teacher { weight, ensemble, .. })) =
-                (teacher, &recipe.teacher)
-            else {
+            let (Some(teacher), Some(Teacher { weight, .. })) = (teacher, &recipe.teacher) else {
                 return truth;
             };
             let times = batch.times.clone().map(Tensor::inner);
-            let x = batch.x.clone().inner();
-            let answer = if *ensemble {
-                form.undone(teacher.forward(form.of(x), times).swap_remove(0))
-            } else {
-                teacher.forward(x, times).swap_remove(0)
-            };
-            let error = predictions[0].clone() - Tensor::from_inner(answer);
+            let answers = teacher.forward(batch.x.clone().inner(), times);
+            let error = predictions[0].clone() - Tensor::from_inner(answers[0].clone());
             let error = counted(error, batch.inside(training).as_ref());
             let drawn = distance(error, training);
             truth.mul_scalar(1.0 - weight) + drawn.mul_scalar(*weight)

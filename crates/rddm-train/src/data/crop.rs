@@ -8,7 +8,6 @@ use rand::{Rng, RngExt};
 
 use super::Picture8;
 use crate::degrade::{Range, uniform};
-use crate::form::Form;
 use crate::recipe::Augment;
 
 /// A square of a picture, mirrored, turned, enlarged and shrunk.
@@ -22,7 +21,9 @@ pub struct Part {
     side: usize,
     /// How many times smaller it is made after that.
     shrink: usize,
-    form: Form,
+    transpose: bool,
+    flip_rows: bool,
+    flip_columns: bool,
 }
 
 impl Part {
@@ -41,8 +42,12 @@ impl Part {
         let (height, width) = picture.size();
         let top = random.random_range(0..=height - cut);
         let left = random.random_range(0..=width - cut);
-        let form = Form::random(augment, random);
-        Self { top, left, cut, side, shrink: 1, form }
+        let [transpose, flip_rows, flip_columns] = match augment {
+            Augment::None => [false; 3],
+            Augment::Mirror => [false, false, random.random()],
+            Augment::Turn => random.random(),
+        };
+        Self { top, left, cut, side, shrink: 1, transpose, flip_rows, flip_columns }
     }
 
     /// The same made `by` times smaller, as a network that shrinks its input sees it: means of squares.
@@ -83,13 +88,13 @@ impl Part {
 
     fn formed(self, square: &Array3<f32>) -> Array3<f32> {
         let mut view = square.view();
-        if self.form.transpose {
+        if self.transpose {
             view.swap_axes(1, 2);
         }
-        if self.form.flip_rows {
+        if self.flip_rows {
             view.invert_axis(Axis(1));
         }
-        if self.form.flip_columns {
+        if self.flip_columns {
             view.invert_axis(Axis(2));
         }
         let side = self.side / self.shrink;
