@@ -133,6 +133,55 @@ impl Loaded {
     fn new(weight: f64, pictures: Vec<Example>) -> Self {
         Self { weight, pictures, degradation: None, gain: None, transfer: None }
     }
+
+    /// A part of `example`, degraded as the source says, before it is stored.
+    fn pair(
+        &self,
+        example: &Example,
+        recipe: &Recipe,
+        step: usize,
+        random: &mut ChaCha8Rng,
+    ) -> Pair {
+        let Example { clean, degraded, mask } = example;
+        let (side, _) = recipe.training.examples(step);
+        let training = &recipe.training;
+        let draw = |random: &mut _| {
+            Part::random(clean, side, training.augment, training.zoom, random)
+                .shrunk(recipe.example_shrink())
+        };
+        let gain = |random: &mut _| self.gain.map(|gain| uniform(gain, random));
+        if let (Some(transfer), Some(degraded)) = (&self.transfer, degraded) {
+            let part = transfer.part(degraded, || draw(random));
+            let (residual, target) = transfer.residual(part, degraded, clean, training, random);
+            let input = degraded_by(residual, gain(random).unwrap_or(1.0), &target);
+            return Pair { input, target, mask: None };
+        }
+        let part = draw(random);
+        let target = match degraded {
+            Some(_) => part.of(clean),
+            None => relit(part.of(clean), training.relight, random),
+        };
+        let (input, drawn) = match (degraded, &self.degradation) {
+            (Some(degraded), _) => {
+                let input = part.of(degraded);
+                match gain(random) {
+                    Some(gain) => (degraded_by(input - &target, gain, &target), None),
+                    None => (input, None),
+                }
+            }
+            (None, Some(degradation)) => {
+                let Degraded { picture, mask } = degradation.degrade(&target, random);
+                (picture, mask)
+            }
+            (None, None) => (target.clone(), None),
+        };
+        let mask = recipe.masked().then(|| match (mask, drawn) {
+            (Some(stored), _) => part.of(stored),
+            (None, Some(drawn)) => drawn.insert_axis(Axis(0)),
+            (None, None) => Array3::zeros((1, target.dim().1, target.dim().2)),
+        });
+        Pair { input, target, mask }
+    }
 }
 
 /// A pair that is kept out of training.
@@ -187,49 +236,12 @@ impl DataSet {
                 at < 0.0
             })
             .unwrap_or(last);
-        let Example { clean, degraded, mask } =
-            &source.pictures[random.random_range(0..source.pictures.len())];
-        let (side, _) = recipe.training.examples(step);
-        let training = &recipe.training;
-        let draw = |random: &mut _| {
-            Part::random(clean, side, training.augment, training.zoom, random)
-                .shrunk(recipe.example_shrink())
-        };
-        let gain = |random: &mut _| source.gain.map(|gain| uniform(gain, random));
-        if let (Some(transfer), Some(degraded)) = (&source.transfer, degraded) {
-            let part = transfer.part(degraded, || draw(random));
-            let (residual, target) = transfer.residual(part, degraded, clean, training, random);
-            let input = degraded_by(residual, gain(random).unwrap_or(1.0), &target);
-            let input = stored(input, training.jpeg, random);
-            return Pair { input, target, mask: None };
+        let example = &source.pictures[random.random_range(0..source.pictures.len())];
+        let mut pair = source.pair(example, recipe, step, random);
+        if example.degraded.is_some() || source.degradation.is_some() {
+            pair.input = stored(pair.input, recipe.training.jpeg, random);
         }
-        let part = draw(random);
-        let target = match degraded {
-            Some(_) => part.of(clean),
-            None => relit(part.of(clean), training.relight, random),
-        };
-        let (input, drawn) = match (degraded, &source.degradation) {
-            (Some(degraded), _) => {
-                let input = part.of(degraded);
-                match gain(random) {
-                    Some(gain) => (degraded_by(input - &target, gain, &target), None),
-                    None => (input, None),
-                }
-            }
-            (None, Some(degradation)) => {
-                let Degraded { picture, mask } = degradation.degrade(&target, random);
-                (picture, mask)
-            }
-            (None, None) => (target.clone(), None),
-        };
-        let mask = recipe.masked().then(|| match (mask, drawn) {
-            (Some(stored), _) => part.of(stored),
-            (None, Some(drawn)) => drawn.insert_axis(Axis(0)),
-            (None, None) => Array3::zeros((1, target.dim().1, target.dim().2)),
-        });
-        let clean = degraded.is_none() && source.degradation.is_none();
-        let input = if clean { input } else { stored(input, training.jpeg, random) };
-        Pair { input, target, mask }
+        pair
     }
 }
 

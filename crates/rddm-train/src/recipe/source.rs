@@ -1,0 +1,164 @@
+//! Where examples come from: a table `[[data]]`.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::wrong;
+use crate::data::{Layout, Split};
+use crate::degrade::{DegradationSpec, Range, no_range};
+use crate::error::Error;
+
+/// Where examples come from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Source {
+    /// Pictures that lie in two folders under the same name, degraded and clean.
+    Pairs {
+        /// Folder of the degraded pictures, below the data folder.
+        input: PathBuf,
+        /// Folder of the clean pictures, below the data folder.
+        target: PathBuf,
+        /// Folder of the masks, below the data folder: white where the picture is degraded. For networks that take one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mask: Option<PathBuf>,
+        /// What the residuals `I_in - I_0` are multiplied by, drawn evenly; 1 without it. For degradations of which a multiple
+        /// is one too, as noise is at another sensitivity.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        gain: Option<Range>,
+        /// Share of the examples, against the other sources' weights.
+        #[serde(default = "one")]
+        weight: f64,
+    },
+    /// A data set in the folders in which its authors give it out.
+    Layout {
+        /// Which one.
+        layout: Layout,
+        /// Its folder, below the data folder.
+        folder: PathBuf,
+        /// Which part of it.
+        #[serde(default)]
+        split: Split,
+        /// What the residuals are multiplied by, as in `pairs`; of pictures without a degraded side there is none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        gain: Option<Range>,
+        /// Share of the examples, against the other sources' weights.
+        #[serde(default = "one")]
+        weight: f64,
+    },
+    /// The residuals of pairs, `I_in - I_0`, added to other clean pictures: few scenes of a degradation that adds, such as
+    /// rain, on many.
+    Transferred {
+        /// Folder of the degraded pictures, below the data folder.
+        input: PathBuf,
+        /// Folder of their clean pictures, below the data folder.
+        target: PathBuf,
+        /// Folder of the clean pictures that get the residuals, below the data folder.
+        clean: PathBuf,
+        /// What the residuals are multiplied by, drawn evenly; 1 without it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        gain: Option<Range>,
+        /// How far, at most, the residuals are made to lean to either side, pixels a row: another wind for the same rain.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        lean: Option<f32>,
+        /// Whether the residuals are the same in all channels, as light that white streaks add: then the channel that
+        /// saturates least tells those of the others, and parts where all are saturated are left out.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        grey: bool,
+        /// How many times the clean pictures are enlarged, drawn evenly; not at all without it. Small pictures are sharper
+        /// than what a camera takes.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        zoom: Option<Range>,
+        /// Share of the examples, against the other sources' weights.
+        #[serde(default = "one")]
+        weight: f64,
+    },
+    /// Clean pictures as they are: what a generator learns, and what a restorer should leave alone.
+    Clean {
+        /// Folder of the pictures, below the data folder.
+        clean: PathBuf,
+        /// Share of the examples, against the other sources' weights.
+        #[serde(default = "one")]
+        weight: f64,
+    },
+    /// Clean pictures, degraded anew for each example.
+    Degraded {
+        /// Folder of the clean pictures, below the data folder.
+        clean: PathBuf,
+        /// What is done to them.
+        degradation: DegradationSpec,
+        /// Share of the examples, against the other sources' weights.
+        #[serde(default = "one")]
+        weight: f64,
+    },
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+impl Source {
+    /// Checks what can be told without the rest of the recipe.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        if !(self.weight() > 0.0 && self.weight().is_finite()) {
+            return wrong("[[data]] weight", "not a positive number".into());
+        }
+        if let Some(problem) = self.gain().and_then(|gain| no_range(gain, 0.0, 10.0)) {
+            return wrong("[[data]] gain", problem);
+        }
+        if let Source::Transferred { zoom: Some(zoom), .. } = self
+            && let Some(problem) = no_range(*zoom, 1.0, 4.0)
+        {
+            return wrong("[[data]] zoom", problem);
+        }
+        if let Source::Transferred { lean: Some(lean), .. } = self
+            && !(0.0..=2.0).contains(lean)
+        {
+            return wrong("[[data]] lean", format!("{lean} is not within 0 ..= 2"));
+        }
+        Ok(())
+    }
+
+    /// Whether its examples have a mask; that of clean pictures is empty.
+    pub(super) fn masks(&self) -> bool {
+        match self {
+            Self::Pairs { mask, .. } => mask.is_some(),
+            Self::Degraded { degradation, .. } => degradation.masks(),
+            Self::Layout { layout, .. } => *layout == Layout::Istd,
+            Self::Clean { .. } => true,
+            Self::Transferred { .. } => false,
+        }
+    }
+
+    /// The folder that a reader knows it by.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Layout { folder, .. } => folder,
+            Self::Pairs { input, .. } | Self::Transferred { input, .. } => input,
+            Self::Degraded { clean, .. } | Self::Clean { clean, .. } => clean,
+        }
+        .display()
+        .to_string()
+    }
+
+    /// What the residuals of its pairs are multiplied by.
+    pub(crate) fn gain(&self) -> Option<Range> {
+        match self {
+            Self::Pairs { gain, .. }
+            | Self::Layout { gain, .. }
+            | Self::Transferred { gain, .. } => *gain,
+            Self::Clean { .. } | Self::Degraded { .. } => None,
+        }
+    }
+
+    /// Share of the examples, against the other sources' weights.
+    pub fn weight(&self) -> f64 {
+        match self {
+            Self::Pairs { weight, .. }
+            | Self::Layout { weight, .. }
+            | Self::Transferred { weight, .. }
+            | Self::Clean { weight, .. }
+            | Self::Degraded { weight, .. } => *weight,
+        }
+    }
+}
