@@ -4,10 +4,11 @@
     pip install h5py scipy scikit-image
     python3 zoo/otherwise.py DATA OUT
 
-makes the data sets OUT/{dark,shadow,blur,soft,holes} of DATA/test/set14, each a folder for `rddm-train eval --data`. Nothing in
+makes the data sets OUT/{dark,shadow,blur,shake,soft,holes} of DATA/test/set14, each a folder for `rddm-train eval --data`. Nothing in
 it is shared with `rddm-train`: darkness is a gamma curve with Gaussian noise, shadows are ellipses and bars blurred at their
-border, blurs are the eight measured kernels of Levin et al. (CVPR 2009, kernels/Levin09.mat), what is soft has a Gaussian blur of
-the stored values, holes are letters and lines.
+border, blurs are the eight measured kernels of Levin et al. (CVPR 2009, kernels/Levin09.mat) as they are, which move a picture by
+up to 4 pixels as well, shakes the same with the mean of the light where it was, since how far a picture was moved as a whole
+cannot be told from it; what is soft has a Gaussian blur of the stored values, holes are letters and lines.
 """
 
 import pathlib
@@ -41,7 +42,16 @@ def shadow(picture, random, number):
 
 
 def blur(picture, random, number):
-    kernel = KERNELS[number % len(KERNELS)]
+    return blurred(picture, KERNELS[number % len(KERNELS)], random)
+
+
+def shake(picture, random, number):
+    kernel = numpy.pad(KERNELS[number % len(KERNELS)], 6)
+    off = [(side - 1) / 2 - mean for side, mean in zip(kernel.shape, ndimage.center_of_mass(kernel))]
+    return blurred(picture, ndimage.shift(kernel, off, order=1), random)
+
+
+def blurred(picture, kernel, random):
     planes = [ndimage.convolve(picture[..., plane], kernel, mode="mirror") for plane in range(3)]
     return numpy.stack(planes, -1) + random.normal(0, 0.002, picture.shape), None
 
@@ -67,7 +77,7 @@ def holes(picture, random, number):
 
 
 KERNELS = []
-WAYS = {"dark": dark, "shadow": shadow, "blur": blur, "soft": soft, "holes": holes}
+WAYS = {"dark": dark, "shadow": shadow, "blur": blur, "shake": shake, "soft": soft, "holes": holes}
 
 
 def stored(picture):

@@ -1,13 +1,14 @@
 //! The blur of a camera that moves during the exposure, or that is focused on another distance.
 //!
 //! Light is blurred, not stored values: a lamp's trace stays bright. A moved camera draws a curve whose direction changes
-//! slowly; a lens out of focus a disc.
+//! slowly, or a hand's, which stops and turns; a lens out of focus draws a disc.
 
 use std::f32::consts::TAU;
 
 use ndarray::{Array2, Array3, ArrayView2, s};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
+use rand_distr::StandardNormal;
 use serde::{Deserialize, Serialize};
 
 use super::light::{to_linear, to_stored};
@@ -24,13 +25,17 @@ pub struct Blur {
     pub length: Range,
     /// By how much the curve turns in all, degrees.
     pub turn: Range,
+    /// Share of the motions that are an unsteady hand's, whose speed and direction change at random; the others are steady
+    /// and turn by [`turn`](Self::turn).
+    pub shake: f32,
     /// Radius of the disc of a lens out of focus, pixels.
     pub radius: Range,
 }
 
 impl Default for Blur {
     fn default() -> Self {
-        Self { motion: 0.75, length: [3.0, 20.0], turn: [-150.0, 150.0], radius: [0.7, 3.0] }
+        let (length, turn) = ([3.0, 20.0], [-150.0, 150.0]);
+        Self { motion: 0.75, length, turn, shake: 0.0, radius: [0.7, 3.0] }
     }
 }
 
@@ -40,10 +45,12 @@ const FINENESS: f32 = 8.0;
 impl Blur {
     /// How the light of a point is spread: weights that sum to 1, in a square of odd side.
     fn kernel(&self, random: &mut ChaCha8Rng) -> Array2<f32> {
-        let points = if random.random::<f32>() < self.motion {
-            self.trace(random)
-        } else {
+        let points = if random.random::<f32>() >= self.motion {
             disc(uniform(self.radius, random))
+        } else if self.shake > 0.0 && random.random::<f32>() < self.shake {
+            shaken(uniform(self.length, random), random)
+        } else {
+            self.trace(random)
         };
         let mean = |axis: usize| points.iter().map(|p| p[axis]).sum::<f32>() / points.len() as f32;
         let centre = [mean(0), mean(1)];
@@ -83,6 +90,29 @@ impl Blur {
     }
 }
 
+/// Points, evenly spaced in time, of a curve of a length in pixels that an unsteady hand draws: what drives it is noise, and
+/// its velocity forgets itself within a twentieth to a half of the exposure (an Ornstein-Uhlenbeck process).
+fn shaken(length: f32, random: &mut ChaCha8Rng) -> Vec<[f32; 2]> {
+    let count = (length * FINENESS).ceil().max(2.0);
+    let kept = (-1.0 / (count * uniform([0.05, 0.5], random))).exp();
+    let mut velocity: [f32; 2] = [0, 1].map(|_| random.sample(StandardNormal));
+    let velocities: Vec<_> = (0..count as usize)
+        .map(|_| {
+            let noise = (1.0 - kept * kept).sqrt();
+            velocity = velocity.map(|v| kept * v + noise * random.sample::<f32, _>(StandardNormal));
+            velocity
+        })
+        .collect();
+    let drawn: f32 = velocities.iter().map(|[down, right]| down.hypot(*right)).sum();
+    let scale = length / drawn.max(f32::MIN_POSITIVE);
+    let mut at = [0.0; 2];
+    let mut forward = |velocity: [f32; 2]| {
+        at = [0, 1].map(|axis| at[axis] + scale * velocity[axis]);
+        at
+    };
+    velocities.into_iter().map(&mut forward).collect()
+}
+
 /// Points of a disc.
 fn disc(radius: f32) -> Vec<[f32; 2]> {
     let side = (radius * FINENESS).ceil().max(1.0) as i32;
@@ -98,6 +128,7 @@ impl Degradation for Blur {
         check_range("motion", [0.0, self.motion], 0.0, 1.0)?;
         check_range("length", self.length, 0.0, 64.0)?;
         check_range("turn", self.turn, -360.0, 360.0)?;
+        check_range("shake", [0.0, self.shake], 0.0, 1.0)?;
         check_range("radius", self.radius, 0.0, 32.0)
     }
 
@@ -149,6 +180,25 @@ mod tests {
             let centre = (0..65).map(row).sum::<f32>();
             assert!((centre - 32.0).abs() < 0.1, "the picture moved to {centre}");
         }
+    }
+
+    /// The curve has its length, but neither its speed nor its direction stays.
+    #[test]
+    fn a_hand_draws_an_uneven_curve_of_the_length_asked_for() {
+        for seed in 0..20 {
+            let points = shaken(20.0, &mut ChaCha8Rng::seed_from_u64(seed));
+            let steps: Vec<f32> = points.windows(2).map(|two| distance(two[0], two[1])).collect();
+            let (first, last) = (points[0], points[points.len() - 1]);
+            assert!((steps.iter().sum::<f32>() - 20.0).abs() < 1.0);
+            assert!(distance(first, last) < 19.5, "straight");
+            let (least, most) =
+                steps.iter().fold((f32::MAX, 0.0_f32), |(l, m), &s| (l.min(s), m.max(s)));
+            assert!(most > 2.0 * least, "steady: {least} to {most}");
+        }
+    }
+
+    fn distance(a: [f32; 2], b: [f32; 2]) -> f32 {
+        (a[0] - b[0]).hypot(a[1] - b[1])
     }
 
     #[test]
