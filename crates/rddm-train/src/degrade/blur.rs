@@ -106,11 +106,12 @@ fn shaken(length: f32, random: &mut ChaCha8Rng) -> Vec<[f32; 2]> {
     let drawn: f32 = velocities.iter().map(|[down, right]| down.hypot(*right)).sum();
     let scale = length / drawn.max(f32::MIN_POSITIVE);
     let mut at = [0.0; 2];
-    let mut forward = |velocity: [f32; 2]| {
-        at = [0, 1].map(|axis| at[axis] + scale * velocity[axis]);
-        at
-    };
-    velocities.into_iter().map(&mut forward).collect()
+    (velocities.into_iter())
+        .map(|velocity| {
+            at = [0, 1].map(|axis| at[axis] + scale * velocity[axis]);
+            at
+        })
+        .collect()
 }
 
 /// Points of a disc.
