@@ -6,9 +6,9 @@
 
 makes the data sets OUT/{dark,shadow,blur,shake,soft,holes} of DATA/test/set14, each a folder for `rddm-train eval --data`. Nothing in
 it is shared with `rddm-train`: darkness is a gamma curve with Gaussian noise, shadows are ellipses and bars blurred at their
-border, blurs are the eight measured kernels of Levin et al. (CVPR 2009, kernels/Levin09.mat) as they are, which move a picture by
-up to 4 pixels as well, shakes the same with the mean of the light where it was, since how far a picture was moved as a whole
-cannot be told from it; what is soft has a Gaussian blur of the stored values, holes are letters and lines.
+border, blurs are the eight measured kernels of Levin et al. (CVPR 2009, kernels/Levin09.mat), what is soft has a Gaussian blur of
+the stored values, holes are letters and lines. Levin's kernels also move a picture as a whole, by up to 4 pixels, which cannot be
+told from it; shakes are the same kernels with their mean in the middle.
 """
 
 import pathlib
@@ -46,7 +46,7 @@ def blur(picture, random, number):
 
 
 def shake(picture, random, number):
-    kernel = numpy.pad(KERNELS[number % len(KERNELS)], 6)
+    kernel = numpy.pad(KERNELS[number % len(KERNELS)], 6)  # Room to be moved.
     off = [(side - 1) / 2 - mean for side, mean in zip(kernel.shape, ndimage.center_of_mass(kernel))]
     return blurred(picture, ndimage.shift(kernel, off, order=1), random)
 
