@@ -103,7 +103,7 @@ fn the_published_evaluation_is_true() {
     for name in ["derain", "denoise"] {
         let model = published(name);
         let steps = model.manifest.sampler.steps;
-        let restorer = build(&model, |builder| builder);
+        let (own, once) = (build(&model, |b| b), build(&model, |b| b.mirror(false)));
         let text = std::fs::read(root().join("zoo").join(name).join("eval.json")).unwrap();
         let eval: Value = serde_json::from_slice(&text).unwrap();
         let of_default =
@@ -114,20 +114,20 @@ fn the_published_evaluation_is_true() {
         for row in pictures {
             let text = |key: &str| row[key].as_str().unwrap();
             let (set, input) = text("dataset").split_once('/').unwrap();
-            let (input, ensemble) = match input.strip_suffix(" ensemble") {
-                Some(input) => (input, true),
-                None => (input, false),
-            };
+            let (input, variant) = input.split_once(' ').unwrap_or((input, ""));
             let degraded = read(&data.join(set).join(input).join(text("name")));
             let clean = read(&data.join(set).join("gt").join(text("name")));
             let (_, height, width) = degraded.dim();
             let clean = clean.slice(ndarray::s![.., ..height, ..width]).to_owned();
-            let restored = if ensemble {
-                let mean =
-                    restorer.restore_ensemble(degraded.view(), None, &mut |_| Control::Continue);
-                quantise(mean.unwrap().view())
-            } else {
-                restore(&restorer, &degraded)
+            let restored = match variant {
+                "" => restore(&own, &degraded),
+                "once" => restore(&once, &degraded),
+                "ensemble" => {
+                    let go_on = &mut |_| Control::Continue;
+                    let mean = own.restore_ensemble(degraded.view(), None, go_on);
+                    quantise(mean.unwrap().view())
+                }
+                other => panic!("{name}: what is {other}?"),
             };
             let found = psnr_rgb(restored.view(), clean.view()).unwrap();
             let published = row["restored"]["psnr_rgb"].as_f64().unwrap();

@@ -32,6 +32,10 @@ pub struct Sampler {
     /// may change by more than half of the range.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub residual_limit: f32,
+    /// Whether the networks are asked about each picture's mirror image too, left and right exchanged, and the mean of both
+    /// answers counts: better, and twice the time. Not unless given.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub mirror: bool,
 }
 
 fn one() -> f32 {

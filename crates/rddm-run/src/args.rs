@@ -5,6 +5,7 @@ mod serve;
 
 use std::path::PathBuf;
 
+use clap::builder::BoolishValueParser;
 use clap::{Parser, Subcommand, ValueEnum};
 use rddm_image::Format;
 use rddm_manifest::{ModelId, Precision};
@@ -102,10 +103,14 @@ pub(crate) struct Sampling {
     /// How much of the restoration is applied: 0 nothing, 1 all of it, at most 4.
     #[arg(long, value_name = "X", default_value_t = 1.0)]
     pub(crate) strength: f32,
-    /// Takes the mean over the mirrored and turned forms of the picture: better, and eight times slower; twice, and two
-    /// forms, for models of what has an up and a down, such as rain.
+    /// Takes the mean over the eight mirrored and turned forms of the picture, better and slower; over two for models of
+    /// what has an up and a down, such as rain.
     #[arg(long, conflicts_with_all = ["max_memory", "preview"])]
     pub(crate) ensemble: bool,
+    /// Asks the networks about mirror images too, and takes the mean: better, and twice as slow. As the model was published
+    /// unless given.
+    #[arg(long, value_name = "on|off", value_parser = BoolishValueParser::new(), hide_possible_values = true)]
+    pub(crate) mirror: Option<bool>,
     /// A picture that marks what to restore (white), for models that take a mask; what is black is kept.
     #[arg(long, value_name = "FILE")]
     pub(crate) mask: Option<PathBuf>,
@@ -308,6 +313,9 @@ pub(crate) struct Bench {
     /// Sampling steps.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) steps: usize,
+    /// Asks the networks about mirror images too, or not. As the model was published unless given.
+    #[arg(long, value_name = "on|off", value_parser = BoolishValueParser::new(), hide_possible_values = true, conflicts_with_all = ["network", "files"])]
+    pub(crate) mirror: Option<bool>,
     /// Tiles that are worked on at a time; 0 means one for each processor core.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) threads: usize,

@@ -53,6 +53,9 @@ pub(crate) fn restorer(
     if let Some(eta) = sampling.eta {
         builder = builder.eta(eta);
     }
+    if let Some(mirror) = sampling.mirror {
+        builder = builder.mirror(mirror);
+    }
     let builder = sampling.diffusion.tell(builder, &model.manifest)?;
     Ok(builder.build(model.networks.iter().map(|network| &network.bytes))?)
 }

@@ -112,6 +112,7 @@ pub(crate) struct Sampler {
     pub(crate) eta: f32,
     pub(crate) strength: f32,
     pub(crate) ensemble: bool,
+    pub(crate) mirror: bool,
     pub(crate) objective: String,
     pub(crate) method: String,
     pub(crate) schedule: Schedule,
@@ -135,6 +136,7 @@ impl Sampler {
             eta: spec.eta,
             strength: sampling.strength,
             ensemble: sampling.ensemble,
+            mirror: restorer.mirror(),
             objective: spec.objective.to_string(),
             method: spec.method.to_string(),
             schedule: Schedule {

@@ -102,7 +102,26 @@ fn the_ensemble_is_another_picture_and_says_so() {
     assert_ne!(one.pixels, mean.pixels);
     let xmp = String::from_utf8(mean.metadata.xmp.unwrap()).unwrap();
     assert!(xmp.contains("rddm:Ensemble=\"true\""), "{xmp}");
+    assert!(xmp.contains("rddm:Mirror=\"false\""), "{xmp}");
     bench.restore("a.png --ensemble --preview steps").ends(2).says(&["--ensemble", "--preview"]);
+}
+
+#[test]
+fn the_mirror_image_is_asked_about_too() {
+    let bench = Bench::new();
+    bench.picture("a.png", 40, 24);
+    for (mirror, output) in [("off", "once.png"), ("on", "mean.png")] {
+        let line = format!("a.png -o {output} --mirror {mirror} --json");
+        let done = bench.restore(&line).ends(0);
+        assert_eq!(done.json()["sampler"]["mirror"], mirror == "on");
+        let xmp = String::from_utf8(bench.read(output).metadata.xmp.unwrap()).unwrap();
+        assert!(xmp.contains(&format!("rddm:Mirror=\"{}\"", mirror == "on")), "{xmp}");
+    }
+    bench.restore("a.png -o own.png").ends(0);
+    let [own, once, mean] = ["own.png", "once.png", "mean.png"].map(|name| bench.read(name).pixels);
+    assert_eq!(own, once);
+    assert_ne!(once, mean);
+    bench.restore("a.png --mirror sideways").ends(2).says(&["--mirror", "sideways"]);
 }
 
 #[test]

@@ -22,6 +22,7 @@ pub struct RestorerBuilder<'a> {
     eta: Option<f32>,
     objective: Option<Objective>,
     method: Option<Method>,
+    mirror: Option<bool>,
     schedule: Option<ScheduleSpec>,
     seed: u64,
     strength: f32,
@@ -43,6 +44,7 @@ impl<'a> RestorerBuilder<'a> {
             eta: None,
             objective: None,
             method: None,
+            mirror: None,
             schedule: None,
             seed: 0,
             strength: 1.0,
@@ -109,6 +111,14 @@ impl<'a> RestorerBuilder<'a> {
     #[must_use]
     pub fn method(mut self, method: Method) -> Self {
         self.method = Some(method);
+        self
+    }
+
+    /// Whether the networks are asked about each window's mirror image too, left and right exchanged, and the mean of both answers
+    /// counts: better, and twice the time.
+    #[must_use]
+    pub fn mirror(mut self, mirror: bool) -> Self {
+        self.mirror = Some(mirror);
         self
     }
 
@@ -325,6 +335,7 @@ impl<'a> RestorerBuilder<'a> {
             channels,
             input_planes,
             window_planes: channels + input_planes,
+            mirror: self.mirror.unwrap_or(self.manifest.sampler.mirror),
         })
     }
 

@@ -17,6 +17,8 @@ pub(crate) struct Layout {
     pub(crate) input_planes: usize,
     /// Channels that a network gets.
     pub(crate) window_planes: usize,
+    /// Whether it is asked about mirror images too.
+    pub(crate) mirror: bool,
     pub(crate) tile: usize,
 }
 
@@ -29,6 +31,7 @@ pub(crate) struct Rules {
     pub(crate) channels: usize,
     pub(crate) input_planes: usize,
     pub(crate) window_planes: usize,
+    pub(crate) mirror: bool,
 }
 
 impl Rules {
@@ -58,6 +61,7 @@ impl Rules {
             channels: self.channels,
             input_planes: self.input_planes,
             window_planes: self.window_planes,
+            mirror: self.mirror,
             tile,
         }
     }

@@ -250,6 +250,11 @@ impl Restorer {
         &self.parts.spec
     }
 
+    /// Whether the networks are asked about mirror images too ([`RestorerBuilder::mirror`]).
+    pub fn mirror(&self) -> bool {
+        self.parts.rules.mirror
+    }
+
     /// The seed of the noise field.
     pub fn seed(&self) -> u64 {
         self.parts.seed

@@ -7,6 +7,7 @@ use rddm_core::{Details, NoiseField};
 
 use crate::{
     Error, ErrorKind, Restorer,
+    engine::{Batch, Outputs},
     layout::Layout,
     rows::{Band, all_finite},
     tiling::Span,
@@ -27,21 +28,14 @@ pub(crate) struct StepOf<'a> {
 impl StepOf<'_> {
     /// Runs the networks on a tile's window, and takes its core through the step.
     pub(crate) fn tile(&self, rows: &Span, columns: &Span) -> Result<Block, Error> {
-        let parts = self.restorer.parts();
-        let step = parts.sampler.steps()[self.step];
         let x = self.window(rows, columns);
-        let outputs =
-            self.restorer.crews().with(|crew| crew.run(&parts.wiring, x.view(), step.times))?;
-        let channels = self.layout.channels;
-        let shape = [1, channels, x.dim().2, x.dim().3];
-        for output in &outputs {
-            if output.shape() != shape {
-                let what = format!(
-                    "the network gives {:?} for a window of {:?}, not one picture of its size with {channels} channels",
-                    output.shape(),
-                    x.shape()
-                );
-                return Err(Error::new(ErrorKind::Network, what));
+        let mut outputs = self.predict(x.view())?;
+        if self.layout.mirror {
+            let leftward = s![.., .., .., ..;-1];
+            for (output, image) in outputs.iter_mut().zip(self.predict(x.slice(leftward))?) {
+                output.zip_mut_with(&image.slice(leftward), |value, of_image| {
+                    *value = (*value + of_image) / 2.0;
+                });
             }
         }
         let inner_rows = rows.core.start - rows.window.start..rows.core.end - rows.window.start;
@@ -71,6 +65,26 @@ impl StepOf<'_> {
             return Err(Error::new(ErrorKind::NotFinite, what));
         }
         self.walk(rows, columns, &cores)
+    }
+
+    /// What the networks say of a window, each a picture of its size.
+    fn predict(&self, x: Batch<'_>) -> Result<Outputs, Error> {
+        let parts = self.restorer.parts();
+        let times = parts.sampler.steps()[self.step].times;
+        let outputs = self.restorer.crews().with(|crew| crew.run(&parts.wiring, x, times))?;
+        let channels = self.layout.channels;
+        let shape = [1, channels, x.dim().2, x.dim().3];
+        match outputs.iter().find(|output| output.shape() != shape) {
+            None => Ok(outputs),
+            Some(output) => {
+                let what = format!(
+                    "the network gives {:?} for a window of {:?}, not one picture of its size with {channels} channels",
+                    output.shape(),
+                    x.shape()
+                );
+                Err(Error::new(ErrorKind::Network, what))
+            }
+        }
     }
 
     /// What the networks get of a tile: the picture, the input, the mask.

@@ -59,6 +59,41 @@ fn is_the_mean_of_all_forms() {
     }
 }
 
+/// Tiles, and nothing that a mirror image would not share: no noise, no padding, no value near the ends of the range.
+#[test]
+fn mirror_images_count_as_much_as_the_picture() {
+    for upright in [true, false] {
+        let model = Model { upright, steps: 1, eta: 0.0, ..Model::joint() };
+        let mut manifest = model.manifest();
+        manifest.sampler.sum_scale = 1e-12;
+        let go_on = &mut |_| Control::Continue;
+        let picture = picture(3, 28, 72).mapv(|value| 0.4 + 0.2 * value);
+        let far = |a: &Array3<f32>, b: &Array3<f32>| {
+            (a - b).iter().fold(0.0, |most: f32, value| most.max(value.abs()))
+        };
+        let plain = Restorer::builder(&manifest).build(model.files()).unwrap();
+        let once = plain.restore(picture.view(), None, go_on).unwrap();
+        let image = mirror(&plain.restore(mirror(&picture).view(), None, go_on).unwrap());
+        let forms = plain.restore_ensemble(picture.view(), None, go_on).unwrap();
+        manifest.sampler.mirror = true;
+        let both = Restorer::builder(&manifest).build(model.files()).unwrap();
+        let mean = both.restore(picture.view(), None, go_on).unwrap();
+        assert!(far(&mean, &((&once + &image) / 2.0)) < 1e-5);
+        assert!(far(&mean, &once) > 1e-3);
+        // No form is asked about twice, and all count.
+        let mut parts = 0;
+        let on_progress = &mut |progress: Progress| {
+            parts = progress.tiles;
+            Control::Continue
+        };
+        let all = both.restore_ensemble(picture.view(), None, on_progress).unwrap();
+        assert!(far(&all, &forms) < 1e-5);
+        assert_eq!(parts, if upright { 3 } else { 4 * 3 });
+        let off = Restorer::builder(&manifest).mirror(false).build(model.files()).unwrap();
+        assert_eq!(off.restore(picture.view(), None, go_on).unwrap(), once);
+    }
+}
+
 #[test]
 fn can_be_stopped() {
     let model = Model::joint();

@@ -79,6 +79,7 @@ pub fn export(path: &Path, options: &Options) -> Result<Exported, Error> {
             steps: options.steps,
             eta: 0.0,
             residual_limit: 1.0,
+            mirror: false,
             time_encoding: options.time_encoding,
             conditional,
             method: Method::Ddim,

@@ -231,6 +231,9 @@ fn builder<'a>(args: &Bench, model: &'a ResolvedModel, engine: &str) -> Restorer
     if let Some(network) = model.networks.first() {
         builder = builder.precision(network.precision);
     }
+    if let Some(mirror) = args.mirror {
+        builder = builder.mirror(mirror);
+    }
     builder
 }
 

@@ -110,6 +110,7 @@ impl Made<'_> {
                 ("Eta", &sampler.eta.to_string()),
                 ("Strength", &self.strength.to_string()),
                 ("Ensemble", &self.ensemble.to_string()),
+                ("Mirror", &self.restorer.mirror().to_string()),
                 ("Engine", self.restorer.engine()),
                 ("Program", concat!("rddm-run ", env!("CARGO_PKG_VERSION"))),
             ],

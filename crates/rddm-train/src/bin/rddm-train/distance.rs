@@ -68,7 +68,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
     };
     let dataset = arguments.data.file_name().unwrap_or_default().to_string_lossy().into_owned();
     for steps in given_or_own(&arguments.steps) {
-        let restorer = arguments.running.restorer(&model, steps, None)?;
+        let restorer = arguments.running.restorer(&model, steps, None, None)?;
         let (steps, engine) = (restorer.sampler().steps, restorer.engine().to_owned());
         let bar = ProgressBar::new(data.len() as u64);
         let seeds = (0..data.len() as u64).map(|index| arguments.running.seed.wrapping_add(index));

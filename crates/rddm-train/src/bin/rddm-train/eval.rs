@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
+use clap::builder::BoolishValueParser;
 use indicatif::ProgressBar;
 use ndarray::{Array3, Axis};
 use rddm_manifest::ModelId;
@@ -46,9 +47,12 @@ pub(crate) struct Arguments {
     /// What of the network's outputs the sampler goes by; by default what the model was published with.
     #[arg(long)]
     objective: Option<rddm_core::Objective>,
-    /// The mean over the eight mirrored and turned forms of each picture: eight times the time.
-    #[arg(long, conflicts_with = "run")]
+    /// The mean over the eight mirrored and turned forms of each picture, or over two where the model knows upright pictures alone.
+    #[arg(long, conflicts_with_all = ["run", "mirror"])]
     ensemble: bool,
+    /// Asks the networks about mirror images too, or not; as the model was published unless given.
+    #[arg(long, value_name = "on|off", value_parser = BoolishValueParser::new(), hide_possible_values = true, conflicts_with = "run")]
+    mirror: Option<bool>,
     #[command(flatten)]
     running: Running,
     /// JSON file that gets the figures; those of other data sets, steps and engines that it holds are kept.
@@ -56,8 +60,24 @@ pub(crate) struct Arguments {
     output: Option<PathBuf>,
 }
 
-/// What the name of a data set gains where the mean over turned forms was measured.
-pub(crate) const ENSEMBLE: &str = " ensemble";
+/// What the name of a data set gains where pictures were not restored as the model says of itself: by the mean over turned forms,
+/// with mirror images, without them.
+pub(crate) const VARIANTS: [&str; 3] = [ENSEMBLE, MIRRORED, ONCE];
+const ENSEMBLE: &str = " ensemble";
+const MIRRORED: &str = " mirrored";
+const ONCE: &str = " once";
+
+impl Arguments {
+    /// The one of [`VARIANTS`] that is asked for, and the option that asks.
+    fn variant(&self) -> (&'static str, &'static str) {
+        match (self.ensemble, self.mirror) {
+            (true, _) => (ENSEMBLE, " --ensemble"),
+            (false, Some(true)) => (MIRRORED, " --mirror on"),
+            (false, Some(false)) => (ONCE, " --mirror off"),
+            (false, None) => ("", ""),
+        }
+    }
+}
 
 type Restore = Box<dyn FnMut(&Array3<f32>, Option<&Array3<f32>>) -> Result<Array3<f32>, Error>>;
 
@@ -71,9 +91,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
         let (mut restore, steps, engine) = restorer(&arguments, steps)?;
         for folder in &arguments.data {
             for (mut dataset, mut pairs) in datasets(&arguments, folder)? {
-                if arguments.ensemble {
-                    dataset += ENSEMBLE;
-                }
+                dataset += arguments.variant().0;
                 let bar = ProgressBar::new_spinner();
                 let on_picture = &mut |score: &PictureScore| bar.set_message(score.name.clone());
                 let score = evaluate(&mut pairs, &mut restore, on_picture)?;
@@ -124,7 +142,8 @@ fn restorer(
         return Err(Failure { code: 2, text: "give --model or --run".into() });
     };
     let model = arguments.running.zoo.find(id)?;
-    let restorer = arguments.running.restorer(&model, steps, arguments.objective)?;
+    let Arguments { running, objective, mirror, .. } = arguments;
+    let restorer = running.restorer(&model, steps, *objective, *mirror)?;
     let (steps, engine) = (restorer.sampler().steps, restorer.engine().to_owned());
     let (masked, ensemble) = (model.manifest.picture.mask, arguments.ensemble);
     let restore: Restore = Box::new(move |picture, mask| {
@@ -219,13 +238,13 @@ impl Report {
             Some(path) => format!(" --degraded {}", path.display()),
             None => String::new(),
         };
-        let ensemble = if arguments.ensemble { " --ensemble" } else { "" };
+        let (_, variant) = arguments.variant();
         let layout = match arguments.layout {
             Some(layout) => format!(" --layout {layout}"),
             None => String::new(),
         };
         let command = format!(
-            "rddm-train eval {what} --engine {engine} --steps {steps} --data {}{layout}{degraded}{ensemble}",
+            "rddm-train eval {what} --engine {engine} --steps {steps} --data {}{layout}{degraded}{variant}",
             shown(folder)
         );
         let same = |row: &Row| row.dataset == dataset && row.steps == steps && row.engine == engine;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::Failure;
-use crate::eval::ENSEMBLE;
+use crate::eval::VARIANTS;
 use crate::report::{Report, files};
 
 /// Writes the page that compares the zoo's models with each other and with other methods, from the figures in `eval.json` of
@@ -85,11 +85,10 @@ fn models(zoo: &Path) -> Result<Vec<Line>, Failure> {
         let bytes = networks(&folder)?;
         for row in Report::read(Some(&folder.join("eval.json")))?.rows {
             let engine = if row.engine == "tract" { "" } else { row.engine.as_str() };
-            let (dataset, ensemble) = match row.dataset.strip_suffix(ENSEMBLE) {
-                Some(dataset) => (dataset, ENSEMBLE),
-                None => (row.dataset.as_str(), ""),
-            };
-            let method = format!("{model}{ensemble} {engine}").trim().to_owned();
+            let of_variant = |variant| Some((row.dataset.strip_suffix(variant)?, variant));
+            let (dataset, variant) =
+                VARIANTS.into_iter().find_map(of_variant).unwrap_or((&row.dataset, ""));
+            let method = format!("{model}{variant} {engine}").trim().to_owned();
             let mut set = |method: &str, steps: Option<usize>, value: f64| {
                 let key = (dataset.to_owned(), method.to_owned(), steps.unwrap_or(0));
                 let line = lines.entry(key).or_default();

@@ -60,12 +60,13 @@ impl Zoo {
 }
 
 impl Running {
-    /// The model, sampled in `steps` steps and by `objective`, or as it was published.
+    /// The model, sampled in `steps` steps, by `objective` and with mirror images or not, or as it was published.
     pub(crate) fn restorer(
         &self,
         model: &ResolvedModel,
         steps: Option<usize>,
         objective: Option<Objective>,
+        mirror: Option<bool>,
     ) -> Result<Restorer, Failure> {
         let mut builder = Restorer::builder(&model.manifest)
             .engine(&self.engine)
@@ -76,6 +77,9 @@ impl Running {
         }
         if let Some(objective) = objective {
             builder = builder.objective(objective);
+        }
+        if let Some(mirror) = mirror {
+            builder = builder.mirror(mirror);
         }
         if let Some(library) = &self.ort_library {
             builder = builder.library(library);
