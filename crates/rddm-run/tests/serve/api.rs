@@ -14,10 +14,11 @@ fn a_picture_comes_back_as_the_command_writes_it() {
     picture.metadata.add_properties("dc", "urn:dc", &[("creator", "somebody")]);
     server.bench.save("a.png", &picture);
     let file = std::fs::read(server.bench.path("a.png")).unwrap();
-    let path = "/api/restore?model=tiny&steps=2&seed=5&strength=0.75&eta=0.5";
+    let path = "/api/restore?model=tiny&steps=2&seed=5&strength=0.75&eta=0.5&mirror=true";
     let answer = server.post(path, &file);
     assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
-    server.bench.restore("a.png -o b.png --steps 2 --seed 5 --strength 0.75 --eta 0.5").ends(0);
+    let options = "--steps 2 --seed 5 --strength 0.75 --eta 0.5 --mirror on";
+    server.bench.restore(&format!("a.png -o b.png {options}")).ends(0);
     assert!(answer.body == std::fs::read(server.bench.path("b.png")).unwrap());
     assert_eq!(answer.header("content-type"), Some("image/png"));
     assert_eq!(answer.header("rddm-model"), Some("tiny 0.1.0"));

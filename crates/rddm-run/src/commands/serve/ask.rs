@@ -20,6 +20,7 @@ pub(super) struct Ask {
     steps: Option<usize>,
     seed: u64,
     eta: Option<f32>,
+    mirror: Option<bool>,
     format: Option<Format>,
     quality: u8,
 }
@@ -30,6 +31,7 @@ impl Ask {
     pub(super) fn parse(query: &str, most_steps: usize) -> Result<Self, Failure> {
         let (mut model, mut id) = (None, None);
         let (mut steps, mut seed, mut eta, mut strength) = (None, 0, None, 1.0);
+        let mut mirror = None;
         let (mut format, mut quality) = (None, EncodeOptions::default().quality);
         let mut seen = HashSet::new();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
@@ -43,12 +45,13 @@ impl Ask {
                 "seed" => seed = read(&name, &value)?,
                 "eta" => eta = Some(read(&name, &value)?),
                 "strength" => strength = read(&name, &value)?,
+                "mirror" => mirror = Some(read(&name, &value)?),
                 "format" => format = Some(read(&name, &value)?),
                 "quality" => quality = read(&name, &value)?,
                 _ => {
                     let what = format!("there is no parameter {name:?}");
                     return Err(Failure::usage(what).with_next(
-                        "take model, id, steps, seed, eta, strength, format and quality",
+                        "take model, id, steps, seed, eta, strength, mirror, format and quality",
                     ));
                 }
             }
@@ -64,7 +67,7 @@ impl Ask {
         if !(1..=100).contains(&quality) {
             return Err(Failure::usage(format!("a quality is from 1 to 100, not {quality}")));
         }
-        Ok(Self { model, id, strength, steps, seed, eta, format, quality })
+        Ok(Self { model, id, strength, steps, seed, eta, mirror, format, quality })
     }
 
     /// Tells a builder the sampling that was asked for.
@@ -75,6 +78,9 @@ impl Ask {
         }
         if let Some(eta) = self.eta {
             builder = builder.eta(eta);
+        }
+        if let Some(mirror) = self.mirror {
+            builder = builder.mirror(mirror);
         }
         builder
     }
@@ -110,6 +116,7 @@ mod tests {
             ("model=a&steps=51", "at most 50"),
             ("model=a&steps=-1", "steps"),
             ("model=a&strength=much", "strength"),
+            ("model=a&mirror=sideways", "mirror"),
             ("model=a&quality=0", "quality"),
             ("model=a&format=gif", "gif"),
         ] {
