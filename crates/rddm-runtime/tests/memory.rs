@@ -37,6 +37,8 @@ fn smaller_tiles_and_fewer_threads_take_less() {
     let more = estimate([3000, 4000], |options| options.threads(8));
     let one = estimate([3000, 4000], |options| options);
     assert!(more.networks > 4 * one.networks, "{more:?} {one:?}");
+    let mirrored = estimate([3000, 4000], |options| options.mirror(true));
+    assert!(mirrored.networks > one.networks, "{mirrored:?} {one:?}");
 }
 
 #[test]
@@ -59,7 +61,7 @@ fn what_is_used_is_what_was_said() {
     }
     let model = Model { tile: 128, overlap: 8, steps: 1, ..Model::joint() };
     let manifest = model.manifest();
-    let restorer = Restorer::builder(&manifest).build(model.files()).unwrap();
+    let restorer = Restorer::builder(&manifest).mirror(true).build(model.files()).unwrap();
     let [height, width] = [2000, 3000];
     let said = restorer.memory_estimate([height, width]).unwrap().bytes;
     let before = kilobytes("VmRSS:") * 1024;

@@ -30,8 +30,7 @@ impl Ask {
     /// should not give another picture than was meant.
     pub(super) fn parse(query: &str, most_steps: usize) -> Result<Self, Failure> {
         let (mut model, mut id) = (None, None);
-        let (mut steps, mut seed, mut eta, mut strength) = (None, 0, None, 1.0);
-        let mut mirror = None;
+        let (mut steps, mut seed, mut eta, mut mirror, mut strength) = (None, 0, None, None, 1.0);
         let (mut format, mut quality) = (None, EncodeOptions::default().quality);
         let mut seen = HashSet::new();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
