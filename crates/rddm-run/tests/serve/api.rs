@@ -114,6 +114,7 @@ fn the_openapi_text_is_true() {
                     "model" => "tiny".to_owned(),
                     "format" => "png".to_owned(),
                     "id" => "another-id".to_owned(),
+                    "mirror" => "true".to_owned(),
                     _ => {
                         let schema = &parameter["schema"];
                         let usual = Some(&schema["default"]).filter(|v| !v.is_null());
