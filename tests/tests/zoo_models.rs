@@ -103,7 +103,8 @@ fn the_published_evaluation_is_true() {
     for name in ["derain", "denoise"] {
         let model = published(name);
         let steps = model.manifest.sampler.steps;
-        let (own, once) = (build(&model, |b| b), build(&model, |b| b.mirror(false)));
+        let own = build(&model, |builder| builder);
+        let once = Restorer::builder(&model.manifest).mirror(false).share(&own).unwrap();
         let text = std::fs::read(root().join("zoo").join(name).join("eval.json")).unwrap();
         let eval: Value = serde_json::from_slice(&text).unwrap();
         let of_default =
