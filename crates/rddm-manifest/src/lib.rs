@@ -59,7 +59,7 @@ pub use location::Location;
 pub use manifest::{Accuracy, Manifest, Provenance, TrainingData};
 pub use network::{Network, Precision, Role};
 pub use picture::{Padding, Picture};
-pub use sampler::{Coefficients, Method, Objective, Sampler, Shape, TimeEncoding};
+pub use sampler::{Coefficients, Method, MirrorMean, Objective, Sampler, Shape, TimeEncoding};
 pub use signature::{PublicKey, Signature};
 pub use text::Text;
 pub use time::Timestamp;

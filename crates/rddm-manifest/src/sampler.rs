@@ -36,6 +36,9 @@ pub struct Sampler {
     /// answers counts: better, and twice the time. Not unless given.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub mirror: bool,
+    /// Which mean of the picture's and the mirror image's answer it is.
+    #[serde(default, skip_serializing_if = "MirrorMean::is_arithmetic")]
+    pub mirror_mean: MirrorMean,
 }
 
 fn one() -> f32 {
@@ -89,6 +92,27 @@ pub enum Shape {
     Normal,
 }
 names!(Shape: Increased = "increased", Decreased = "decreased", Average = "average", Normal = "normal");
+
+/// Which mean of two answers counts, that about the picture and that about its mirror image.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum MirrorMean {
+    /// (a + b) / 2: what differs between the two is halved, as noise is.
+    #[default]
+    Arithmetic,
+    /// 2ab / (a + b) where both have the same sign, and 0 elsewhere: at most twice the smaller one, so that what only one of two looks
+    /// sees changes nothing. For objective `pred_res`, where 0 leaves the picture as it is.
+    Harmonic,
+}
+names!(MirrorMean: Arithmetic = "arithmetic", Harmonic = "harmonic");
+
+impl MirrorMean {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+    fn is_arithmetic(&self) -> bool {
+        *self == Self::Arithmetic
+    }
+}
 
 /// What the networks predict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -175,6 +199,12 @@ impl Sampler {
             return Err(Error::value(
                 "sampler.residual_limit",
                 "the limit is above 0 and at most 2",
+            ));
+        }
+        if self.mirror_mean == MirrorMean::Harmonic && self.objective != Objective::PredRes {
+            return Err(Error::inconsistent(
+                "sampler.mirror_mean",
+                "the harmonic mean is for residuals alone, objective pred_res",
             ));
         }
         positive("sampler.alpha.ratio", self.alpha.ratio)?;

@@ -94,6 +94,8 @@ fn roles_that_are_swapped_doubled_or_missing_are_refused() {
     assert_eq!(refused("role = \"joint\"", "role = \"residual\""), ErrorKind::Inconsistent);
     assert_eq!(refused("role = \"joint\"", "role = \"both\""), ErrorKind::Syntax);
     assert_eq!(refused("\"pred_res_noise\"", "\"pred_res\""), ErrorKind::Inconsistent);
+    let harmonic = "eta = 0.0\nmirror_mean = \"harmonic\"";
+    assert_eq!(refused("eta = 0.0", harmonic), ErrorKind::Inconsistent);
     assert_eq!(refused("[\"x\", \"time\"]", "[\"time\", \"x\"]"), ErrorKind::Inconsistent);
     let network = DERAIN.split_once("[[networks]]").unwrap().1.split_once("[sampler]").unwrap().0;
     let twice = format!("[[networks]]{network}[sampler]");

@@ -115,7 +115,7 @@ impl<'a> RestorerBuilder<'a> {
     }
 
     /// Whether the networks are asked about each window's mirror image too, left and right exchanged, and the mean of both answers
-    /// counts: better, and twice the time.
+    /// counts ([`MirrorMean`](rddm_manifest::MirrorMean)): better, and twice the time.
     #[must_use]
     pub fn mirror(mut self, mirror: bool) -> Self {
         self.mirror = Some(mirror);
@@ -328,6 +328,8 @@ impl<'a> RestorerBuilder<'a> {
         let channels = picture.channels as usize;
         let mask = usize::from(picture.mask);
         let input_planes = if sampler.conditional() { channels + mask } else { 0 };
+        let told = &self.manifest.sampler;
+        let mirror = self.mirror.unwrap_or(told.mirror);
         Ok(Rules {
             multiple: picture.multiple as usize,
             overlap,
@@ -335,7 +337,7 @@ impl<'a> RestorerBuilder<'a> {
             channels,
             input_planes,
             window_planes: channels + input_planes,
-            mirror: self.mirror.unwrap_or(self.manifest.sampler.mirror),
+            mirror: mirror.then_some(told.mirror_mean),
         })
     }
 

@@ -1,5 +1,7 @@
 //! How one picture is cut: its padded size, tiles, bands.
 
+use rddm_manifest::MirrorMean;
+
 use crate::tiling::Axis;
 
 /// The cut of a picture of one size.
@@ -17,8 +19,8 @@ pub(crate) struct Layout {
     pub(crate) input_planes: usize,
     /// Channels that a network gets.
     pub(crate) window_planes: usize,
-    /// Whether it is asked about mirror images too.
-    pub(crate) mirror: bool,
+    /// Which mean of its answers counts where it is asked about mirror images too.
+    pub(crate) mirror: Option<MirrorMean>,
     pub(crate) tile: usize,
 }
 
@@ -31,7 +33,7 @@ pub(crate) struct Rules {
     pub(crate) channels: usize,
     pub(crate) input_planes: usize,
     pub(crate) window_planes: usize,
-    pub(crate) mirror: bool,
+    pub(crate) mirror: Option<MirrorMean>,
 }
 
 impl Rules {

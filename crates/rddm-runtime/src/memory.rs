@@ -69,7 +69,7 @@ impl Layout {
         let rows = peak * self.width() as u64 * float;
         let window = self.window().iter().product::<usize>() as u64;
         // The window that goes in, its copy inside the engine, the outputs, those of its mirror image, the finished core.
-        let outputs = 2 * planes * (1 + u64::from(self.mirror));
+        let outputs = 2 * planes * (1 + u64::from(self.mirror.is_some()));
         let ports = window * float * (2 * self.window_planes as u64 + outputs + planes);
         let running = (window as f64 * cost.per_pixel) as u64;
         let busy = threads.min(widest.max(1) * self.columns.spans().len()).max(1) as u64;

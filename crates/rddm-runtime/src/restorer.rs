@@ -252,7 +252,7 @@ impl Restorer {
 
     /// Whether the networks are asked about mirror images too ([`RestorerBuilder::mirror`]).
     pub fn mirror(&self) -> bool {
-        self.parts.rules.mirror
+        self.parts.rules.mirror.is_some()
     }
 
     /// The seed of the noise field.

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use ndarray::{Array4, ArrayView3, s};
 use rddm_core::{Details, NoiseField};
+use rddm_manifest::MirrorMean;
 
 use crate::{
     Error, ErrorKind, Restorer,
@@ -13,6 +14,16 @@ use crate::{
     tiling::Span,
     vectors,
 };
+
+fn mean_of(mean: MirrorMean, a: f32, b: f32) -> f32 {
+    let product = a * b;
+    match mean {
+        // What is no number stays none.
+        MirrorMean::Harmonic if product <= 0.0 && product.is_finite() => 0.0,
+        MirrorMean::Harmonic => 2.0 * product / (a + b),
+        _ => (a + b) / 2.0,
+    }
+}
 
 /// One step, as its tiles see it.
 pub(crate) struct StepOf<'a> {
@@ -30,11 +41,11 @@ impl StepOf<'_> {
     pub(crate) fn tile(&self, rows: &Span, columns: &Span) -> Result<Block, Error> {
         let x = self.window(rows, columns);
         let mut outputs = self.predict(x.view())?;
-        if self.layout.mirror {
+        if let Some(mean) = self.layout.mirror {
             let leftward = s![.., .., .., ..;-1];
             for (output, image) in outputs.iter_mut().zip(self.predict(x.slice(leftward))?) {
                 output.zip_mut_with(&image.slice(leftward), |value, of_image| {
-                    *value = (*value + of_image) / 2.0;
+                    *value = mean_of(mean, *value, *of_image);
                 });
             }
         }

@@ -4,8 +4,9 @@
 mod support;
 
 use ndarray::{Array2, Array3};
+use rddm_manifest::MirrorMean;
 use rddm_runtime::{Control, ErrorKind, Progress, Restorer};
-use support::{Model, picture};
+use support::{Model, TinyNet, picture};
 
 /// A quarter turn to the left.
 fn quarter(picture: &Array3<f32>) -> Array3<f32> {
@@ -98,6 +99,33 @@ fn mirror_images_count_as_much_as_the_picture() {
         let off = Restorer::builder(&manifest).mirror(false).build(model.files()).unwrap();
         assert_eq!(off.restore(picture.view(), None, go_on).unwrap(), once);
     }
+}
+
+#[test]
+fn the_harmonic_mean_takes_what_both_looks_see() {
+    let networks = vec![("residual", TinyNet::single("residual"))];
+    let model = Model { networks, objective: "pred_res", steps: 1, eta: 0.0, ..Model::joint() };
+    let mut manifest = model.manifest();
+    manifest.sampler.sum_scale = 1e-12;
+    let go_on = &mut |_| Control::Continue;
+    let picture = picture(3, 28, 72).mapv(|value| 0.4 + 0.2 * value);
+    let plain = Restorer::builder(&manifest).build(model.files()).unwrap();
+    let once = plain.restore(picture.view(), None, go_on).unwrap() - &picture;
+    let image = mirror(&plain.restore(mirror(&picture).view(), None, go_on).unwrap()) - &picture;
+    manifest.sampler.mirror_mean = MirrorMean::Harmonic;
+    let both = Restorer::builder(&manifest).mirror(true).build(model.files()).unwrap();
+    let mean = both.restore(picture.view(), None, go_on).unwrap() - &picture;
+    let (mut agreed, mut not) = (0, 0);
+    for ((&mean, &once), &image) in mean.iter().zip(&once).zip(&image) {
+        if once * image > 0.0 {
+            agreed += 1;
+            assert!((mean - 2.0 / (once.recip() + image.recip())).abs() < 1e-5);
+        } else {
+            not += 1;
+            assert!(mean.abs() < 1e-5, "{once} and {image} make {mean}");
+        }
+    }
+    assert!(agreed > 100 && not > 100, "{agreed} {not}");
 }
 
 #[test]

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use rddm_manifest::{
-    Coefficients, Draft, DraftNetwork, License, Method, ModelId, Objective, Padding, Picture,
-    Precision, Role, SCHEMA, Sampler, Shape, TimeEncoding,
+    Coefficients, Draft, DraftNetwork, License, Method, MirrorMean, ModelId, Objective, Padding,
+    Picture, Precision, Role, SCHEMA, Sampler, Shape, TimeEncoding,
 };
 use rddm_networks::checkpoint::{Checkpoint, StateDict, Weights};
 use rddm_networks::unet::{Networks, UnetConfig, UnetRes};
@@ -80,6 +80,7 @@ pub fn export(path: &Path, options: &Options) -> Result<Exported, Error> {
             eta: 0.0,
             residual_limit: 1.0,
             mirror: false,
+            mirror_mean: MirrorMean::Arithmetic,
             time_encoding: options.time_encoding,
             conditional,
             method: Method::Ddim,

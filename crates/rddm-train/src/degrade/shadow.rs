@@ -2,9 +2,10 @@
 //!
 //! Where the sun is hidden, the sky's light alone is left: less of it, and bluer. The sun is no point, so that the border
 //! is a ramp as wide as the caster is far (the penumbra). Shadows are drawn as the part of the plane where a sum of a few
-//! waves is high, or as the inside of a polygon: round foliage and straight walls.
+//! waves is high, or as the inside of a polygon, or as a strip across it: round foliage, straight walls, poles and trunks.
 
 use std::f32::consts::TAU;
+use std::ops::RangeInclusive;
 
 use ndarray::{Array2, Array3};
 use rand::RngExt;
@@ -27,11 +28,19 @@ pub struct Shadow {
     pub penumbra: Range,
     /// Size of the shape, pixels, drawn evenly in its logarithm.
     pub size: Range,
+    /// Share of the shapes that are strips from border to border, such as trunks cast; half of the others are round, half straight.
+    pub strips: f32,
 }
 
 impl Default for Shadow {
     fn default() -> Self {
-        Self { light: [0.15, 0.6], blue: [1.0, 1.25], penumbra: [1.0, 24.0], size: [40.0, 400.0] }
+        Self {
+            light: [0.15, 0.6],
+            blue: [1.0, 1.25],
+            penumbra: [1.0, 24.0],
+            size: [40.0, 400.0],
+            strips: 0.0,
+        }
     }
 }
 
@@ -49,7 +58,8 @@ impl Degradation for Shadow {
         check_range("light", self.light, 0.0, 1.0)?;
         check_range("blue", self.blue, 0.1, 10.0)?;
         check_range("penumbra", self.penumbra, 0.1, 1000.0)?;
-        check_range("size", self.size, 1.0, 1e5)
+        check_range("size", self.size, 1.0, 1e5)?;
+        check_range("strips", [0.0, self.strips], 0.0, 1.0)
     }
 
     fn degrade(&self, clean: &Array3<f32>, random: &mut ChaCha8Rng) -> Degraded {
@@ -59,10 +69,13 @@ impl Degradation for Shadow {
         let kept = [light / blue, light, light * blue].map(|share| share.min(1.0));
         let border = log_uniform(self.penumbra, random);
         let size = log_uniform(self.size, random);
-        let depth = if random.random() {
+        // Without `strips` nothing is drawn for them: a recipe from before they were there makes the same shadows.
+        let depth = if self.strips > 0.0 && random.random::<f32>() < self.strips {
+            convex([height, width], size, 2..=2, 0.04, random)
+        } else if random.random() {
             waves(height, width, size, random)
         } else {
-            polygon(height, width, size, random)
+            convex([height, width], size, 3..=5, 0.25, random)
         };
         // The share of the sun that is hidden, smooth at both ends of the border.
         let hidden = depth.mapv(|depth| {
@@ -101,18 +114,24 @@ fn waves(height: usize, width: usize, size: f32, random: &mut ChaCha8Rng) -> Arr
     })
 }
 
-/// Likewise, of a convex shape of three to five straight sides.
-fn polygon(height: usize, width: usize, size: f32, random: &mut ChaCha8Rng) -> Array2<f32> {
+/// Likewise, of a convex shape of straight sides, each turned by up to `turn` of the angle from one to the next.
+fn convex(
+    [height, width]: [usize; 2],
+    size: f32,
+    sides: RangeInclusive<usize>,
+    turn: f32,
+    random: &mut ChaCha8Rng,
+) -> Array2<f32> {
     let centre = [
         random.random_range(0.0..=1.0) * height as f32,
         random.random_range(0.0..=1.0) * width as f32,
     ];
-    let sides = random.random_range(3..=5);
+    let sides = random.random_range(sides);
     let first = random.random_range(0.0..TAU);
     let sides: Vec<[f32; 3]> = (0..sides)
         .map(|side| {
             let angle =
-                first + (side as f32 + random.random_range(-0.25..0.25)) * TAU / sides as f32;
+                first + (side as f32 + random.random_range(-turn..turn)) * TAU / sides as f32;
             [angle.sin(), angle.cos(), 0.5 * size * random.random_range(0.4..1.0)]
         })
         .collect();
@@ -131,8 +150,13 @@ mod tests {
 
     #[test]
     fn takes_light_with_a_soft_border_and_leaves_the_rest_alone() {
-        let shadow =
-            Shadow { light: [0.3; 2], blue: [1.2; 2], size: [60.0; 2], penumbra: [10.0; 2] };
+        let shadow = Shadow {
+            light: [0.3; 2],
+            blue: [1.2; 2],
+            size: [60.0; 2],
+            penumbra: [10.0; 2],
+            ..Shadow::default()
+        };
         let clean = Array3::from_elem((3, 96, 96), 0.7);
         let mut drawn = 0;
         for seed in 0..12 {
@@ -148,5 +172,25 @@ mod tests {
             }
         }
         assert!(drawn >= 4, "only {drawn} of 12 show a core and a border");
+    }
+
+    #[test]
+    fn strips_go_from_border_to_border() {
+        let strips =
+            Shadow { size: [40.0; 2], penumbra: [1.0; 2], strips: 1.0, ..Shadow::default() };
+        let clean = Array3::from_elem((3, 64, 64), 0.7);
+        let mut across = 0;
+        for seed in 0..12 {
+            let mask = strips.degrade(&clean, &mut ChaCha8Rng::seed_from_u64(seed)).mask.unwrap();
+            // Whoever walks round the picture enters it at its two ends, or once along a strip beside the border.
+            let border = (0..64).map(|x| (0, x)).chain((0..64).map(|y| (y, 63)));
+            let border =
+                border.chain((0..64).map(|x| (63, 63 - x))).chain((0..64).map(|y| (63 - y, 0)));
+            let dark: Vec<bool> = border.map(|at| mask[at] > 0.5).collect();
+            let ends = (0..256).filter(|&at| dark[at] && !dark[(at + 255) % 256]).count();
+            assert!((1..=2).contains(&ends), "{ends} ends of seed {seed}");
+            across += usize::from(ends == 2);
+        }
+        assert!(across >= 6, "{across} of 12 have two ends");
     }
 }
