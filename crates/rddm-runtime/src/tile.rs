@@ -15,16 +15,6 @@ use crate::{
     vectors,
 };
 
-fn mean_of(mean: MirrorMean, a: f32, b: f32) -> f32 {
-    let product = a * b;
-    match mean {
-        // What is no number stays none.
-        MirrorMean::Harmonic if product <= 0.0 && product.is_finite() => 0.0,
-        MirrorMean::Harmonic => 2.0 * product / (a + b),
-        _ => (a + b) / 2.0,
-    }
-}
-
 /// One step, as its tiles see it.
 pub(crate) struct StepOf<'a> {
     pub(crate) restorer: &'a Restorer,
@@ -168,6 +158,17 @@ impl StepOf<'_> {
             }
         }
         Ok(Block { rows: rows.core.clone(), columns: columns.core.clone(), picture, details })
+    }
+}
+
+/// What counts of two answers about the same pixel.
+fn mean_of(mean: MirrorMean, a: f32, b: f32) -> f32 {
+    let product = a * b;
+    match mean {
+        // What is no number stays none.
+        MirrorMean::Harmonic if product <= 0.0 && product.is_finite() => 0.0,
+        MirrorMean::Harmonic => 2.0 * product / (a + b),
+        _ => (a + b) / 2.0,
     }
 }
 
