@@ -163,13 +163,16 @@ impl StepOf<'_> {
 
 /// What counts of two answers about the same pixel.
 fn mean_of(mean: MirrorMean, a: f32, b: f32) -> f32 {
-    let product = a * b;
     match mean {
-        // What is no number stays none.
-        MirrorMean::Harmonic if product <= 0.0 && product.is_finite() => 0.0,
-        MirrorMean::Harmonic => 2.0 * product / (a + b),
+        MirrorMean::Harmonic => harmonic(a, b),
         _ => (a + b) / 2.0,
     }
+}
+
+/// 2ab / (a + b), or 0 where the signs differ; what is no number stays none.
+fn harmonic(a: f32, b: f32) -> f32 {
+    let product = a * b;
+    if product <= 0.0 && product.is_finite() { 0.0 } else { 2.0 * product / (a + b) }
 }
 
 /// The core of a tile after a step, channel after channel, row after row.
@@ -195,5 +198,23 @@ impl Block {
         let channels = values.len() / (self.rows.len() * self.columns.len()).max(1);
         let rows = self.rows.clone();
         (0..channels).flat_map(move |channel| rows.clone().map(move |y| (channel, y)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broken_answer_is_not_taken_for_disagreement() {
+        for (a, b) in
+            [(f32::NAN, 0.0), (f32::NAN, -1.0), (f32::INFINITY, -1.0), (f32::INFINITY, 0.0)]
+        {
+            assert!(!harmonic(a, b).is_finite() && !harmonic(b, a).is_finite(), "{a} and {b}");
+        }
+        assert_eq!(
+            [harmonic(0.0, 0.0), harmonic(0.5, -0.5), harmonic(-0.25, -0.75)],
+            [0.0, 0.0, -0.375]
+        );
     }
 }
