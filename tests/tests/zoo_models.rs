@@ -62,6 +62,12 @@ fn levels(a: &Array3<f32>, b: &Array3<f32>) -> f32 {
     (difference * 255.0).round()
 }
 
+fn recipes() -> Vec<PathBuf> {
+    let models = root().join("zoo").read_dir().unwrap();
+    let recipes = models.map(|model| model.unwrap().path().join("recipe.toml"));
+    recipes.filter(|recipe| recipe.is_file()).collect()
+}
+
 fn read(path: &Path) -> Array3<f32> {
     Picture8::read_at_least(path, 1).unwrap().whole()
 }
@@ -85,15 +91,29 @@ fn the_examples_come_nearer_to_their_clean_pictures() {
 /// What was never turned in training is not turned to restore, and what was is.
 #[test]
 fn models_stand_upright_that_learnt_upright_pictures() {
-    for recipe in root().join("zoo").read_dir().unwrap() {
-        let recipe = recipe.unwrap().path().join("recipe.toml");
-        if recipe.is_file() {
-            let recipe = Recipe::read(&recipe).unwrap();
-            let manifest = published(&recipe.id).manifest;
-            let upright = recipe.training.augment != Augment::Turn && manifest.sampler.conditional;
-            assert_eq!(manifest.picture.upright, upright, "{}", recipe.id);
+    for recipe in recipes() {
+        let recipe = Recipe::read(&recipe).unwrap();
+        let manifest = published(&recipe.id).manifest;
+        let upright = recipe.training.augment != Augment::Turn && manifest.sampler.conditional;
+        assert_eq!(manifest.picture.upright, upright, "{}", recipe.id);
+    }
+}
+
+/// Whoever uses a model learns the terms of all that its recipe reads.
+#[test]
+fn the_data_of_each_recipe_is_named_with_its_terms() {
+    let mut folders = 0;
+    for recipe in recipes() {
+        let text = std::fs::read_to_string(&recipe).unwrap();
+        let told = published(&Recipe::read(&recipe).unwrap().id).manifest.training_data;
+        for folder in text.split("\"train/").skip(1) {
+            let folder = folder.split(['/', '"']).next().unwrap();
+            let named = told.iter().any(|data| data.name.as_str().to_lowercase().contains(folder));
+            assert!(named, "{}: {folder}", recipe.display());
+            folders += 1;
         }
     }
+    assert!(folders > 20, "{folders}");
 }
 
 /// The figures of `eval.json`, picture by picture, on a part of them.
