@@ -2,9 +2,10 @@
 """Degrades pictures otherwise than the recipes do, to see whether a model learnt the task or a generator.
 
     pip install h5py scipy scikit-image
-    python3 zoo/otherwise.py DATA OUT
+    python3 zoo/otherwise.py DATA OUT [PICTURES]
 
-makes the data sets OUT/{dark,shadow,blur,shake,soft,holes} of DATA/test/set14, each a folder for `rddm-train eval --data`. Nothing in
+makes the data sets OUT/{dark,shadow,blur,shake,soft,holes} of the PNG and JPEG files below the folder PICTURES, DATA/test/set14 if
+none is given, each a folder for `rddm-train eval --data`. Nothing in
 it is shared with `rddm-train`: darkness is a gamma curve with Gaussian noise, shadows are ellipses and bars blurred at their
 border, blurs are the eight measured kernels of Levin et al. (CVPR 2009, kernels/Levin09.mat), what is soft has a Gaussian blur of
 the stored values, holes are letters and lines. Levin's kernels also move a picture as a whole, by up to 4 pixels, which cannot be
@@ -84,14 +85,17 @@ def stored(picture):
     return numpy.round(255 * numpy.clip(picture, 0, 1)).astype(numpy.uint8)
 
 
-def main(data, out):
+def main(data, out, pictures):
+    paths = sorted(path for path in pictures.rglob("*") if path.suffix.lower() in {".png", ".jpg", ".jpeg"})
+    if not paths:
+        sys.exit(f"{pictures}: no PNG or JPEG file here")
     with h5py.File(data / "kernels" / "Levin09.mat") as file:
         kernels = [numpy.array(file[place]).T for place in numpy.ravel(file["kernels"])]
     KERNELS.extend(kernel / kernel.sum() for kernel in kernels)
     for name, way in WAYS.items():
         for folder in ("gt", "input", "mask"):
             (out / name / folder).mkdir(parents=True, exist_ok=True)
-        for number, path in enumerate(sorted((data / "test" / "set14").rglob("*.png"))):
+        for number, path in enumerate(paths):
             picture = io.imread(path)
             picture = (color.gray2rgb(picture) if picture.ndim == 2 else picture)[..., :3] / 255
             degraded, mask = way(picture, numpy.random.default_rng(number), number)
@@ -105,6 +109,7 @@ def main(data, out):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
+    if len(sys.argv) not in (3, 4):
         sys.exit(__doc__)
-    main(pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]))
+    data, out, *pictures = map(pathlib.Path, sys.argv[1:])
+    main(data, out, *(pictures or [data / "test" / "set14"]))

@@ -116,13 +116,24 @@ pub fn loss(
     objective: Objective,
     training: &Training,
 ) -> Tensor<1> {
+    loss_from(predictions, batch.targets(objective), batch, objective, training)
+}
+
+/// [`loss`] with other `targets` than the truth, in the order of the outputs; those that have none do not count.
+pub(crate) fn loss_from(
+    predictions: &[Tensor<4>],
+    targets: impl IntoIterator<Item = Tensor<4>>,
+    batch: &Batch,
+    objective: Objective,
+    training: &Training,
+) -> Tensor<1> {
     let noisy = match objective {
         Objective::PredRes => None,
         Objective::PredNoise => Some(0),
         _ => Some(1),
     };
     let inside = batch.inside(training);
-    let terms = predictions.iter().zip(batch.targets(objective)).enumerate();
+    let terms = predictions.iter().zip(targets).enumerate();
     let terms = terms.map(|(place, (output, target))| {
         let error = counted(output.clone() - target, inside.as_ref());
         if noisy != Some(place) {

@@ -1,12 +1,12 @@
 //! The weights of published networks: what a training begins with, and its teacher.
 
 use burn::module::Module;
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use rddm_manifest::{Digest, ModelId};
-use rddm_networks::Network;
+use rddm_networks::{Network, NetworkConfig};
 
 use crate::error::{Error, Kind};
-use crate::recipe::{Recipe, Teacher};
+use crate::recipe::{Guide, Recipe, Teacher};
 use crate::run::Checkpoint;
 
 /// The files of the networks that a recipe names; none where it names none.
@@ -16,6 +16,27 @@ pub struct Published<'a> {
     pub start: Option<&'a [u8]>,
     /// Of its [`teacher`](Recipe::teacher).
     pub teacher: Option<&'a [u8]>,
+    /// Of the teacher's [`guide`](Teacher::guide).
+    pub guide: Option<&'a [u8]>,
+}
+
+/// The networks of a recipe's teacher, on a device without gradients.
+pub(crate) struct Teaching {
+    network: Network,
+    guide: Option<(Network, f64)>,
+}
+
+impl Teaching {
+    /// What the network should say, in the order of its outputs.
+    pub(crate) fn answers(&self, x: Tensor<4>, times: [Tensor<1>; 2]) -> Vec<Tensor<4>> {
+        let answers = self.network.forward(x.clone(), times.clone());
+        let Some((guide, scale)) = &self.guide else { return answers };
+        let worse = guide.forward(x, times);
+        let led = |(answer, worse): (Tensor<4>, Tensor<4>)| {
+            worse.clone() + (answer - worse).mul_scalar(*scale)
+        };
+        answers.into_iter().zip(worse).map(led).collect()
+    }
 }
 
 impl Checkpoint {
@@ -40,14 +61,28 @@ impl Checkpoint {
 }
 
 impl Teacher {
-    /// The teacher's network, on a device without gradients.
+    /// Its networks.
     ///
     /// # Errors
-    /// When the file is missing, another one than the recipe's, or of a network of another shape.
-    pub(crate) fn load(&self, file: Option<&[u8]>, device: &Device) -> Result<Network, Error> {
-        let network = self.network.init(&device.clone().inner());
-        let network = network.map_err(|error| Error::new(Kind::Recipe, error.to_string()))?;
-        read("teacher", network, &self.model, &self.sha256, file)
+    /// When a file is missing, another one than the recipe's, or of a network of another shape.
+    pub(crate) fn load(
+        &self,
+        published: Published<'_>,
+        device: &Device,
+    ) -> Result<Teaching, Error> {
+        let device = &device.clone().inner();
+        let network = |key, config: &NetworkConfig, model, sha256, file| {
+            let network = config.init(device);
+            let network = network.map_err(|error| Error::new(Kind::Recipe, error.to_string()))?;
+            read(key, network, model, sha256, file)
+        };
+        let Self { model, sha256, network: config, .. } = self;
+        let teacher = network("teacher", config, model, sha256, published.teacher)?;
+        let guide = self.guide.as_ref().map(|Guide { model, sha256, network: config, scale }| {
+            let guide = network("teacher.guide", config, model, sha256, published.guide)?;
+            Ok::<_, Error>((guide, *scale))
+        });
+        Ok(Teaching { network: teacher, guide: guide.transpose()? })
     }
 }
 
@@ -81,4 +116,36 @@ fn with_weights(network: Network, place: &str, file: &[u8]) -> Result<Network, S
     let weights = own.with_values(place, values).to_safetensors();
     let weights = weights.map_err(|error| error.to_string())?;
     network.with_safetensors(weights).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use burn::tensor::Distribution;
+
+    use super::*;
+
+    #[test]
+    fn answers_are_as_many_times_further_from_the_guide_as_its_scale() {
+        let device = Device::flex();
+        let config = "family = \"edge\"\nwidths = [8]\nblocks = [1]";
+        let config: NetworkConfig = toml::from_str(config).unwrap();
+        let network = |seed| {
+            device.seed(seed);
+            config.init(&device).unwrap()
+        };
+        let x = Tensor::random([1, 6, 8, 8], Distribution::Default, &device);
+        let answers = |teaching: &Teaching| {
+            let times = [0, 1].map(|_| Tensor::from_floats([3.0], &device));
+            let data = teaching.answers(x.clone(), times)[0].to_data();
+            data.to_vec::<f32>().unwrap()
+        };
+        let alone = |seed| Teaching { network: network(seed), guide: None };
+        let led = Teaching { network: network(1), guide: Some((network(2), 3.0)) };
+        let [teacher, guide, led] = [answers(&alone(1)), answers(&alone(2)), answers(&led)];
+        assert!(teacher.iter().zip(&guide).any(|(teacher, guide)| (teacher - guide).abs() > 1e-2));
+        for ((teacher, guide), led) in teacher.iter().zip(&guide).zip(&led) {
+            assert!((led - (guide + 3.0 * (teacher - guide))).abs() < 1e-5);
+        }
+    }
 }

@@ -16,8 +16,8 @@ use crate::error::{Error, Kind};
 use crate::examples::Examples;
 use crate::feed::Feed;
 use crate::log::{self, Entry, LoggedScore};
-use crate::loss::{Batch, counted, distance, loss};
-use crate::published::Published;
+use crate::loss::{Batch, loss, loss_from};
+use crate::published::{Published, Teaching};
 use crate::rate::learning_rate;
 use crate::recipe::{Recipe, Teacher};
 use crate::replicas::Replicas;
@@ -140,7 +140,7 @@ impl From<Score> for LoggedScore {
 struct Session {
     checkpoint: Checkpoint,
     schedule: Schedule,
-    teacher: Option<Network>,
+    teacher: Option<Teaching>,
     replicas: Replicas,
 }
 
@@ -158,7 +158,7 @@ impl Session {
             new = new.started(recipe, published.start, device)?;
         }
         let teacher = recipe.teacher.as_ref();
-        let teacher = teacher.map(|teacher| teacher.load(published.teacher, device)).transpose()?;
+        let teacher = teacher.map(|teacher| teacher.load(published, device)).transpose()?;
         let replicas = Replicas::new(recipe.training.workers)?;
         let run = Run::open(out, recipe)?;
         let checkpoint = run.load_or(new)?.at_examples(recipe);
@@ -177,10 +177,10 @@ impl Session {
                 return truth;
             };
             let times = batch.times.clone().map(Tensor::inner);
-            let answers = teacher.forward(batch.x.clone().inner(), times);
-            let error = predictions[0].clone() - Tensor::from_inner(answers[0].clone());
-            let error = counted(error, batch.inside(training).as_ref());
-            let drawn = distance(error, training);
+            let answers = teacher.answers(batch.x.clone().inner(), times);
+            let answers = answers.into_iter().map(Tensor::from_inner);
+            let drawn =
+                loss_from(&predictions, answers, &batch, recipe.diffusion.objective, training);
             truth.mul_scalar(1.0 - weight) + drawn.mul_scalar(*weight)
         };
         let (loss, gradients) = self.replicas.gradients(network, device, parts, &measure);

@@ -96,6 +96,13 @@ fn teacher(recipe: &toml::Table, sha256: &str, weight: f64) -> toml::Value {
     teacher.into()
 }
 
+/// A network that takes a mask too.
+fn masked(network: &toml::Value) -> toml::Table {
+    let mut network = network.as_table().unwrap().clone();
+    network.insert("in_channels".into(), 7.into());
+    network
+}
+
 fn published() -> String {
     digest(MODEL)
 }
@@ -217,6 +224,34 @@ fn a_teacher_is_learnt_from_as_much_as_it_counts() {
 }
 
 #[test]
+fn a_teacher_is_led_away_from_its_guide() {
+    let bench = Bench::new();
+    let mut recipe = Bench::recipe(&published());
+    let mut led = teacher(&recipe, &published(), 1.0);
+    let mut guide = led.as_table().unwrap().clone();
+    guide.remove("weight");
+    guide.insert("scale".into(), 3.0.into());
+    led.as_table_mut().unwrap().insert("guide".into(), guide.into());
+    recipe.insert("teacher".into(), led);
+    let output = bench.train(&recipe, &[]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    // Led away from itself it stays where it is.
+    assert_eq!(bench.loss(), 0.0);
+    for (key, value, says) in [
+        ("scale", 0.5.into(), "teacher.guide.scale"),
+        ("sha256", Digest::of(b"another").hex().into(), "name the file with --guide"),
+        ("network", toml::Value::Table(masked(&recipe["network"])), "teacher.guide.network"),
+    ] {
+        let mut recipe = recipe.clone();
+        recipe["teacher"]["guide"].as_table_mut().unwrap().insert(key.into(), value);
+        refused(&Bench::new().train(&recipe, &[]), 2, says);
+    }
+    let unasked = Bench::recipe(&published());
+    let output = Bench::new().train(&unasked, &[Path::new("--guide"), &network()]);
+    refused(&output, 2, "no [teacher.guide]");
+}
+
+#[test]
 fn a_teacher_that_cannot_teach_is_refused() {
     let other = Digest::of(b"another").hex();
     let begin = || Bench::recipe(&published());
@@ -228,9 +263,9 @@ fn a_teacher_that_cannot_teach_is_refused() {
     recipe.insert("teacher".into(), teacher(&recipe, &published(), 1.5));
     wrong.push((recipe, "teacher.weight"));
     let mut recipe = begin();
-    let mut masked = teacher(&recipe, &published(), 0.5);
-    masked["network"].as_table_mut().unwrap().insert("in_channels".into(), 7.into());
-    recipe.insert("teacher".into(), masked);
+    let mut other = teacher(&recipe, &published(), 0.5);
+    other["network"] = masked(&recipe["network"]).into();
+    recipe.insert("teacher".into(), other);
     wrong.push((recipe, "teacher.network"));
     for (recipe, says) in wrong {
         let bench = Bench::new();

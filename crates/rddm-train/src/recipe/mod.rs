@@ -5,7 +5,7 @@ mod training;
 
 pub use source::Source;
 pub use training::{
-    Augment, Distance, Finish, Growth, Jpeg, NoiseUnit, RateSchedule, Relight, Training,
+    Augment, Decoys, Distance, Finish, Growth, Jpeg, NoiseUnit, RateSchedule, Relight, Training,
 };
 
 use std::fs;
@@ -88,10 +88,10 @@ impl Start {
     }
 }
 
-/// A larger model that a smaller one learns from: distillation (Hinton et al., 2015), of pictures.
+/// A model that the network learns from: distillation (Hinton et al., 2015), of pictures.
 ///
-/// The first output of the network is drawn to the teacher's, so that the teacher has to predict the same: the residual,
-/// or the picture.
+/// Each output of the network is drawn to the teacher's of the same place, so that the teacher has to predict the same; a
+/// teacher of fewer outputs teaches the first ones.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Teacher {
@@ -103,6 +103,25 @@ pub struct Teacher {
     pub network: NetworkConfig,
     /// What its answers count, within 0 ..= 1; the truth counts the rest.
     pub weight: f64,
+    /// What its answers are led away from; without it they stay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guide: Option<Guide>,
+}
+
+/// A worse network of the same task: where the teacher differs from it, the teacher is right, and more so further on
+/// (autoguidance, Karras et al., NeurIPS 2024, equation 3). For generation, where what is learnt then is more often a likely
+/// picture, and less often an unlikely one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Guide {
+    /// A model of the zoo.
+    pub model: ModelId,
+    /// Digest of its network's file.
+    pub sha256: Digest,
+    /// Its network, as its own recipe has it.
+    pub network: NetworkConfig,
+    /// Times the teacher's difference from it, within 1 ..= 10: at 1 the teacher's answers stay.
+    pub scale: f64,
 }
 
 /// The diffusion of a recipe; the defaults are the paper's for restoration.
@@ -262,24 +281,23 @@ impl Recipe {
             }
         }
         if let Some(teacher) = &self.teacher {
-            teacher.network.check().map_err(|error| Error::new(Kind::Recipe, error.to_string()))?;
             if !(0.0..=1.0).contains(&teacher.weight) {
                 return wrong(
                     "teacher.weight",
                     format!("{} is not within 0 ..= 1", teacher.weight),
                 );
             }
-            let sides = |network: &NetworkConfig| (network.channels(), network.in_channels());
-            if sides(&teacher.network) != sides(&self.network) {
-                let problem =
-                    "it takes other pictures than the network: compare channels and in_channels";
-                return wrong("teacher.network", problem.into());
-            }
-            let crops = [training.crop].into_iter().chain(training.grow.iter().map(|g| g.crop));
-            let multiple = teacher.network.multiple();
-            if let Some(crop) = crops.into_iter().find(|crop| !crop.is_multiple_of(multiple)) {
-                let problem = format!("{crop} is no multiple of the teacher's {multiple}");
-                return wrong("training.crop", problem);
+            self.check_teacher("teacher.network", &teacher.network)?;
+            if let Some(guide) = &teacher.guide {
+                if !(1.0..=10.0).contains(&guide.scale) {
+                    let problem = format!("{} is not within 1 ..= 10", guide.scale);
+                    return wrong("teacher.guide.scale", problem);
+                }
+                self.check_teacher("teacher.guide.network", &guide.network)?;
+                if guide.network.outputs() < teacher.network.outputs() {
+                    let problem = "it has fewer outputs than the teacher";
+                    return wrong("teacher.guide.network", problem.into());
+                }
             }
         }
         if training.afar {
@@ -309,6 +327,24 @@ impl Recipe {
 }
 
 impl Recipe {
+    /// Checks that a network which teaches, in the table `key`, takes the recipe's examples.
+    fn check_teacher(&self, key: &str, teaches: &NetworkConfig) -> Result<(), Error> {
+        teaches.check().map_err(|error| Error::new(Kind::Recipe, error.to_string()))?;
+        let sides = |network: &NetworkConfig| (network.channels(), network.in_channels());
+        if sides(teaches) != sides(&self.network) {
+            let problem =
+                "it takes other pictures than the network: compare channels and in_channels";
+            return wrong(key, problem.into());
+        }
+        let training = &self.training;
+        let mut crops = training.grow.iter().map(|growth| growth.crop).chain([training.crop]);
+        let multiple = teaches.multiple();
+        if let Some(crop) = crops.find(|crop| !crop.is_multiple_of(multiple)) {
+            return wrong(key, format!("a crop of {crop} is no multiple of its {multiple}"));
+        }
+        Ok(())
+    }
+
     /// Checks that the network takes and gives what the diffusion is about.
     fn check_network(&self) -> Result<(), Error> {
         let (network, diffusion) = (&self.network, &self.diffusion);

@@ -38,6 +38,11 @@ pub(crate) fn run(context: &Context<'_>, arguments: Arguments) -> Result<(), Err
 
 fn text(manifest: &Manifest, place: &str) -> String {
     let sampler = &manifest.sampler;
+    let mirrored = if sampler.mirror {
+        format!(", {} mean with the mirror image", sampler.mirror_mean)
+    } else {
+        String::new()
+    };
     let mut lines = vec![
         format!("{} {}: {}", manifest.id, manifest.version, manifest.summary),
         String::new(),
@@ -46,7 +51,7 @@ fn text(manifest: &Manifest, place: &str) -> String {
         format!("needs         rddm {} or newer", manifest.least_runtime),
         format!("place         {place}"),
         format!(
-            "sampler       {}, {} steps of {}, eta {}, sum scale {}",
+            "sampler       {}, {} steps of {}, eta {}, sum scale {}{mirrored}",
             sampler.objective, sampler.steps, sampler.timesteps, sampler.eta, sampler.sum_scale
         ),
         format!(

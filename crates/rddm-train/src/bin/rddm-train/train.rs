@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use burn::tensor::Device;
 use indicatif::{ProgressBar, ProgressStyle};
 use rddm_manifest::{Digest, ModelId};
-use rddm_train::recipe::{Start, Teacher};
+use rddm_train::recipe::{Guide, Start, Teacher};
 use rddm_train::run::Run;
 use rddm_train::{Event, Published, Recipe, train};
 
@@ -25,6 +25,9 @@ pub(crate) struct Arguments {
     /// Likewise, the network file of the recipe's `teacher`.
     #[arg(long, value_name = "FILE")]
     teacher: Option<PathBuf>,
+    /// Likewise, that of the teacher's `guide`.
+    #[arg(long, value_name = "FILE")]
+    guide: Option<PathBuf>,
     #[command(flatten)]
     zoo: Zoo,
 }
@@ -51,7 +54,9 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
     let device = work.device(&recipe)?;
     let start = arguments.start(&recipe)?;
     let teacher = arguments.teacher(&recipe)?;
-    let published = Published { start: start.as_deref(), teacher: teacher.as_deref() };
+    let guide = arguments.guide(&recipe)?;
+    let published =
+        Published { start: start.as_deref(), teacher: teacher.as_deref(), guide: guide.as_deref() };
     let bar = ProgressBar::new(recipe.training.steps as u64).with_style(style());
     bar.println(format!("{}: {} steps", recipe.id, recipe.training.steps));
     let stop = interrupted()?;
@@ -112,6 +117,17 @@ impl Arguments {
                 self.network("teacher", file, model, sha256).map(Some)
             }
             None => unasked("teacher", file),
+        }
+    }
+
+    /// The network file of the teacher's guide.
+    fn guide(&self, recipe: &Recipe) -> Result<Option<Vec<u8>>, Failure> {
+        let file = self.guide.as_deref();
+        match recipe.teacher.as_ref().and_then(|teacher| teacher.guide.as_ref()) {
+            Some(Guide { model, sha256, .. }) => {
+                self.network("guide", file, model, sha256).map(Some)
+            }
+            None => unasked("teacher.guide", file),
         }
     }
 
