@@ -117,35 +117,3 @@ fn with_weights(network: Network, place: &str, file: &[u8]) -> Result<Network, S
     let weights = weights.map_err(|error| error.to_string())?;
     network.with_safetensors(weights).map_err(|error| error.to_string())
 }
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test may panic")]
-mod tests {
-    use burn::tensor::Distribution;
-
-    use super::*;
-
-    #[test]
-    fn answers_are_as_many_times_further_from_the_guide_as_its_scale() {
-        let device = Device::flex();
-        let config = "family = \"edge\"\nwidths = [8]\nblocks = [1]";
-        let config: NetworkConfig = toml::from_str(config).unwrap();
-        let network = |seed| {
-            device.seed(seed);
-            config.init(&device).unwrap()
-        };
-        let x = Tensor::random([1, 6, 8, 8], Distribution::Default, &device);
-        let answers = |teaching: &Teaching| {
-            let times = [0, 1].map(|_| Tensor::from_floats([3.0], &device));
-            let data = teaching.answers(x.clone(), times)[0].to_data();
-            data.to_vec::<f32>().unwrap()
-        };
-        let alone = |seed| Teaching { network: network(seed), guide: None };
-        let led = Teaching { network: network(1), guide: Some((network(2), 3.0)) };
-        let [teacher, guide, led] = [answers(&alone(1)), answers(&alone(2)), answers(&led)];
-        assert!(teacher.iter().zip(&guide).any(|(teacher, guide)| (teacher - guide).abs() > 1e-2));
-        for ((teacher, guide), led) in teacher.iter().zip(&guide).zip(&led) {
-            assert!((led - (guide + 3.0 * (teacher - guide))).abs() < 1e-5);
-        }
-    }
-}

@@ -86,14 +86,24 @@ impl Bench {
     }
 }
 
+/// The table of a network that teaches, with a further `key`.
+fn teaching(
+    model: &str,
+    sha256: &str,
+    network: &toml::Value,
+    (key, value): (&str, f64),
+) -> toml::Table {
+    let mut table = toml::Table::new();
+    table.insert("model".into(), model.into());
+    table.insert("sha256".into(), sha256.into());
+    table.insert("network".into(), network.clone());
+    table.insert(key.into(), value.into());
+    table
+}
+
 /// A teacher that is the model itself.
 fn teacher(recipe: &toml::Table, sha256: &str, weight: f64) -> toml::Value {
-    let mut teacher = toml::Table::new();
-    teacher.insert("model".into(), MODEL.into());
-    teacher.insert("sha256".into(), sha256.into());
-    teacher.insert("network".into(), recipe["network"].clone());
-    teacher.insert("weight".into(), weight.into());
-    teacher.into()
+    teaching(MODEL, sha256, &recipe["network"], ("weight", weight)).into()
 }
 
 /// A network that takes a mask too.
@@ -225,24 +235,44 @@ fn a_teacher_is_learnt_from_as_much_as_it_counts() {
 
 #[test]
 fn a_teacher_is_led_away_from_its_guide() {
-    let bench = Bench::new();
-    let mut recipe = Bench::recipe(&published());
-    let mut led = teacher(&recipe, &published(), 1.0);
-    let mut guide = led.as_table().unwrap().clone();
-    guide.remove("weight");
-    guide.insert("scale".into(), 3.0.into());
-    led.as_table_mut().unwrap().insert("guide".into(), guide.into());
-    recipe.insert("teacher".into(), led);
-    let output = bench.train(&recipe, &[]);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    // Led away from itself it stays where it is.
-    assert_eq!(bench.loss(), 0.0);
+    let published_tiny = root().join("zoo/denoise-tiny/recipe.toml");
+    let tiny: toml::Table = fs::read_to_string(published_tiny).unwrap().parse().unwrap();
+    let recipe = |mut teacher: toml::Table, guide: Option<toml::Table>| {
+        let mut recipe = Bench::recipe(&published());
+        if let Some(guide) = guide {
+            teacher.insert("guide".into(), guide.into());
+        }
+        recipe.insert("teacher".into(), teacher.into());
+        recipe
+    };
+    let loss = |recipe: &toml::Table| {
+        let bench = Bench::new();
+        let output = bench.train(recipe, &[]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        bench.loss()
+    };
+    let own = &Bench::recipe(&published())["network"];
+    let by = |scale| {
+        let guide =
+            teaching("denoise-tiny", &digest("denoise-tiny"), &tiny["network"], ("scale", scale));
+        recipe(teaching(MODEL, &published(), own, ("weight", 1.0)), Some(guide))
+    };
+    // The network begins as its teacher, as far from the answers as these from the teacher.
+    let apart = loss(&recipe(
+        teaching("denoise-tiny", &digest("denoise-tiny"), &tiny["network"], ("weight", 1.0)),
+        None,
+    ));
+    assert!(apart > 1e-4, "{apart}");
+    for scale in [1.0, 2.0, 3.5] {
+        let (found, right) = (loss(&by(scale)), (scale - 1.0) * apart);
+        assert!((found - right).abs() < 1e-6 + 1e-3 * apart, "{found} for {right}");
+    }
     for (key, value, says) in [
         ("scale", 0.5.into(), "teacher.guide.scale"),
         ("sha256", Digest::of(b"another").hex().into(), "name the file with --guide"),
-        ("network", toml::Value::Table(masked(&recipe["network"])), "teacher.guide.network"),
+        ("network", toml::Value::Table(masked(own)), "teacher.guide.network"),
     ] {
-        let mut recipe = recipe.clone();
+        let mut recipe = by(2.0);
         recipe["teacher"]["guide"].as_table_mut().unwrap().insert(key.into(), value);
         refused(&Bench::new().train(&recipe, &[]), 2, says);
     }

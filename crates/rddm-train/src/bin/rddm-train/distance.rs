@@ -98,8 +98,9 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
             input: None,
             steps,
             command: format!(
-                "rddm-train distance --model {} --engine {engine} --steps {steps} --data $RDDM_DATA/test/{dataset}",
-                arguments.model
+                "rddm-train distance --model {} --engine {engine} --steps {steps} --count {} --data $RDDM_DATA/test/{dataset}",
+                arguments.model,
+                data.len()
             ),
             engine,
             more,
