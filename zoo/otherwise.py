@@ -4,12 +4,12 @@
     pip install h5py scipy scikit-image
     python3 zoo/otherwise.py DATA OUT [PICTURES]
 
-makes the data sets OUT/{dark,shadow,blur,shake,soft,holes} of the PNG and JPEG files below the folder PICTURES, DATA/test/set14 if
-none is given, each a folder for `rddm-train eval --data`. Nothing in
-it is shared with `rddm-train`: darkness is a gamma curve with Gaussian noise, shadows are ellipses and bars blurred at their
-border, blurs are the eight measured kernels of Levin et al. (CVPR 2009, kernels/Levin09.mat), what is soft has a Gaussian blur of
-the stored values, holes are letters and lines. Levin's kernels also move a picture as a whole, by up to 4 pixels, which cannot be
-told from it; shakes are the same kernels with their mean in the middle.
+makes the data sets OUT/{dark,shadow,rain,night,blur,shake,soft,holes} of the PNG and JPEG files below the folder PICTURES,
+DATA/test/set14 if none is given, each a folder for `rddm-train eval --data`. Nothing in it is shared with `rddm-train`: darkness is a
+gamma curve with Gaussian noise, shadows are ellipses and bars blurred at their border, rain is sparse noise drawn out along a line, a
+night is rain in darkness, blurs are the eight measured kernels of Levin et al. (CVPR 2009, kernels/Levin09.mat), what is soft has a
+Gaussian blur of the stored values, holes are letters and lines. Levin's kernels also move a picture as a whole, by up to 4 pixels, which
+cannot be told from it; shakes are the same kernels with their mean in the middle.
 """
 
 import pathlib
@@ -40,6 +40,23 @@ def shadow(picture, random, number):
     left = random.uniform(0.3, 0.6) * numpy.array([0.92, 1.0, 1.08])
     light = picture**2.2 * (1 - mask[..., None] * (1 - left))
     return light ** (1 / 2.2), mask
+
+
+def rain(picture, random, number):
+    """Sparse bright noise, drawn out to lines that all fall one way, and laid over the picture as light is."""
+    height, width = picture.shape[:2]
+    drops = random.uniform(size=(height, width)) < random.uniform(0.002, 0.008)
+    length, lean = int(random.uniform(12, 32)), random.uniform(-0.5, 0.5)
+    line = numpy.zeros((2 * length + 1, 2 * length + 1))
+    ends = numpy.round(length + 0.5 * length * numpy.array([-1, -lean, 1, lean])).astype(int)
+    line[draw.line(*ends)] = 1
+    streaks = ndimage.convolve(drops * random.uniform(0.5, 1, (height, width)), line, mode="wrap")
+    streaks = ndimage.gaussian_filter(streaks, random.uniform(0.4, 0.9)) * random.uniform(0.3, 0.8)
+    return 1 - (1 - picture) * (1 - numpy.clip(streaks, 0, 1)[..., None]), None
+
+
+def night(picture, random, number):
+    return dark(rain(picture, random, number)[0], random, number)
 
 
 def blur(picture, random, number):
@@ -78,7 +95,7 @@ def holes(picture, random, number):
 
 
 KERNELS = []
-WAYS = {"dark": dark, "shadow": shadow, "blur": blur, "shake": shake, "soft": soft, "holes": holes}
+WAYS = {"dark": dark, "shadow": shadow, "rain": rain, "night": night, "blur": blur, "shake": shake, "soft": soft, "holes": holes}
 
 
 def stored(picture):

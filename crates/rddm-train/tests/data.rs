@@ -288,45 +288,6 @@ fn clean_pictures_are_lit_anew_when_the_recipe_says_and_pairs_are_not() {
 }
 
 #[test]
-fn decoys_are_what_lies_opposite_in_the_shade_and_belong_to_the_clean_picture() {
-    let folder = folder();
-    picture(&folder.path().join("bright"), "e.png", |_, y| 100 + 3 * y as u8);
-    let of = |source: &str, share: &str| {
-        let shadow = "{ light = [0.25, 0.25], blue = [1.0, 1.0], penumbra = [0.2, 0.2], size = [14.0, 14.0] }";
-        recipe(source, &format!("decoys = {{ share = {share}, shadow = {shadow} }}"))
-    };
-    let clean = "kind = \"clean\"\nclean = \"bright\"";
-    let blurred = "kind = \"degraded\"\nclean = \"bright\"\ndegradation = { kind = \"shadow\" }";
-    let linear = |stored: f32| ((stored + 0.055) / 1.055).powf(2.4);
-    for source in [clean, blurred] {
-        let without = examples(&of(source, "0.0"), folder.path(), 0);
-        let mut decoys = 0;
-        for (plain, pair) in without.iter().zip(examples(&of(source, "1.0"), folder.path(), 0)) {
-            assert_eq!(pair.input == pair.target, source == clean);
-            let opposite = plain.target.slice(s![.., ..;-1, ..;-1]);
-            let mut here = 0;
-            for ((is, was), opposite) in pair.target.iter().zip(&plain.target).zip(opposite) {
-                let as_it_was = (is - was).abs() < 1e-3;
-                let decoy = (linear(*is) / linear(*opposite) - 0.25).abs() < 1e-2;
-                let (least, most) = (was.min(0.4 * opposite), was.max(*opposite));
-                assert!(as_it_was || decoy || (least..most).contains(is), "{is} {was} {opposite}");
-                here += usize::from(decoy && !as_it_was);
-            }
-            decoys += usize::from((60..700).contains(&here));
-        }
-        assert!(decoys > 15, "{decoys} of {}", without.len());
-    }
-    for (right, wrong, key) in
-        [("share = 1.0", "share = 1.5", "decoys.share"), ("[14.0", "[15.0", "decoys.shadow")]
-    {
-        let text = of(clean, "1.0").to_toml().unwrap();
-        assert!(text.contains(right), "{text}");
-        let error = Recipe::parse(&text.replace(right, wrong)).unwrap_err().to_string();
-        assert!(error.contains(key), "{error}");
-    }
-}
-
-#[test]
 fn degraded_sides_are_stored_as_jpeg_when_the_recipe_says_and_clean_pictures_are_not() {
     let folder = folder();
     let jpeg = "jpeg = { share = 1.0, quality = [50.0, 50.0] }";

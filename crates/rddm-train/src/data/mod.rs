@@ -4,7 +4,6 @@
 //! stopped and goes on sees what it would have seen.
 
 mod crop;
-mod decoy;
 mod layout;
 mod load;
 mod picture;
@@ -25,7 +24,6 @@ use crate::degrade::{Degradation, Degraded, Range, uniform};
 use crate::error::Error;
 use crate::jpeg::stored;
 use crate::recipe::{Recipe, Training};
-use decoy::with_decoy;
 use relight::relit;
 
 /// A degraded and a clean picture, `[channel, height, width]`, and the mask that goes with them, values in [0, 1].
@@ -161,10 +159,7 @@ impl Loaded {
         let part = draw(random);
         let target = match degraded {
             Some(_) => part.of(clean),
-            None => {
-                let lit = relit(part.of(clean), training.relight, random);
-                with_decoy(lit, training.decoys.as_ref(), recipe.example_shrink(), random)
-            }
+            None => relit(part.of(clean), training.relight, random),
         };
         let (input, drawn) = match (degraded, &self.degradation) {
             (Some(degraded), _) => {

@@ -47,7 +47,7 @@ impl Default for Shadow {
 impl Shadow {
     /// The same on a picture that was made `by` times smaller: light keeps its share in means of pixels, as nearly as makes no
     /// difference where the shadow's border is not among them.
-    pub(crate) fn afar(&self, by: usize) -> Self {
+    pub(super) fn afar(&self, by: usize) -> Self {
         let smaller = |lengths: Range| lengths.map(|length| length / by as f32);
         Self { penumbra: smaller(self.penumbra), size: smaller(self.size), ..self.clone() }
     }

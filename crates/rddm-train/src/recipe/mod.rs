@@ -5,7 +5,7 @@ mod training;
 
 pub use source::Source;
 pub use training::{
-    Augment, Decoys, Distance, Finish, Growth, Jpeg, NoiseUnit, RateSchedule, Relight, Training,
+    Augment, Distance, Finish, Growth, Jpeg, NoiseUnit, RateSchedule, Relight, Training,
 };
 
 use std::fs;

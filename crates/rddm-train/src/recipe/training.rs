@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::wrong;
-use crate::degrade::{Degradation, Range, Shadow, no_range};
+use crate::degrade::{Range, no_range};
 use crate::error::Error;
 
 /// How long and how a network is trained.
@@ -28,10 +28,6 @@ pub struct Training {
     /// less easily learnt by heart; the light that they were taken in without it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub relight: Option<Relight>,
-    /// Areas of clean pictures that are as dark as a shadow and are none, in what is degraded anew or stays as it is, so that
-    /// a network tells a dark thing from a shadow; none without it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub decoys: Option<Decoys>,
     /// How degraded sides are stored, clean pictures as they are aside; not as JPEG without it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jpeg: Option<Jpeg>,
@@ -92,16 +88,6 @@ impl Default for Relight {
     fn default() -> Self {
         Self { exposure: [1.0; 2], balance: 0.0, contrast: [1.0; 2] }
     }
-}
-
-/// Areas in which a picture shows another part of itself, darkened as a shadow would.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Decoys {
-    /// Share of the pictures that have one, within 0 ..= 1.
-    pub share: f64,
-    /// Their shape, darkness and border, as a shadow's.
-    pub shadow: Shadow,
 }
 
 /// Photographs that are stored as JPEG with half of the rows and columns of the colour (4:2:0).
@@ -194,7 +180,6 @@ impl Default for Training {
             augment: Augment::Turn,
             zoom: None,
             relight: None,
-            decoys: None,
             jpeg: None,
             grow: Vec::new(),
             rate: 1e-3,
@@ -232,14 +217,6 @@ impl Training {
             if !(0.0..=10.0).contains(&balance) {
                 let problem = format!("{balance} is not within 0 ..= 10");
                 return wrong("training.relight.balance", problem);
-            }
-        }
-        if let Some(Decoys { share, shadow }) = &self.decoys {
-            if !(0.0..=1.0).contains(share) {
-                return wrong("training.decoys.share", format!("{share} is not within 0 ..= 1"));
-            }
-            if let Err(error) = shadow.check() {
-                return wrong("training.decoys.shadow", error.to_string());
             }
         }
         if let Some(Jpeg { share, quality }) = self.jpeg {
