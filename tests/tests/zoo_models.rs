@@ -158,6 +158,7 @@ fn the_published_evaluation_is_true() {
         if !sampler.conditional {
             continue;
         }
+        let before = checked;
         let own = build(&model, |builder| builder);
         let once = Restorer::builder(&model.manifest).mirror(false).share(&own).unwrap();
         let text = std::fs::read(recipe.with_file_name("eval.json")).unwrap();
@@ -191,9 +192,10 @@ fn the_published_evaluation_is_true() {
             }
             checked += 1;
         }
+        assert!(checked >= before + 3, "{name}: {} pictures", checked - before);
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
-    assert!(checked >= 30, "{checked} pictures");
+    assert!(checked >= 30, "{checked} pictures in all");
 }
 
 #[test]

@@ -197,7 +197,14 @@ fn publish_signs_once_and_says_when_something_changed() {
     let evaluation = r#"{"rows":[{"dataset":"d","metric":"psnr_y","value":30.5,"input":20.5,"steps":5,"engine":"tract","command":"c","seconds":1}],"host":"h"}"#;
     fs::write(zoo.path("zoo/derain/eval.json"), evaluation).unwrap();
     assert!(run(&zoo, &publish).expect(0).out.contains("published: version 3"));
-    assert!(run(&zoo, &["show", "derain"]).expect(0).out.contains("30.500"));
+    let shown = run(&zoo, &["show", "derain"]).expect(0).out;
+    assert!(shown.contains("30.500") && !shown.contains("mirror image"), "{shown}");
+    let model = fs::read_to_string(zoo.path("zoo/derain/model.toml")).unwrap();
+    let mirrored = model.replace("[sampler]\n", "[sampler]\nmirror = true\n");
+    fs::write(zoo.path("zoo/derain/model.toml"), mirrored).unwrap();
+    assert!(run(&zoo, &publish).expect(0).out.contains("published: version 4"));
+    let shown = run(&zoo, &["show", "derain"]).expect(0).out;
+    assert!(shown.contains("arithmetic mean with the mirror image"), "{shown}");
     fs::remove_file(zoo.path("zoo/derain/recipe.toml")).unwrap();
     run(&zoo, &publish).expect(3);
     let secret = keys().secret.lines().nth(1).unwrap();
