@@ -379,7 +379,7 @@ impl Recipe {
             let problem = "alpha_bar_beta_bar needs a network that is told two times";
             return wrong("diffusion.time_encoding", problem.into());
         }
-        let drawn = self.data.iter().any(|source| matches!(source, Source::Degraded { .. }));
+        let drawn = self.test_degradation().is_some();
         if channels != 3 && (channels != 1 || drawn) {
             let problem = format!("{channels}; take 3, or 1 for pairs and clean pictures");
             return wrong("network.channels", problem);
@@ -398,6 +398,14 @@ impl Recipe {
     /// How many times smaller examples are made before the network sees them.
     pub(crate) fn example_shrink(&self) -> usize {
         if self.training.afar { self.network.shrink() } else { 1 }
+    }
+
+    /// What degrades the pictures that are measured: the first degradation; none where no source degrades.
+    pub fn test_degradation(&self) -> Option<&DegradationSpec> {
+        self.data.iter().find_map(|source| match source {
+            Source::Degraded { degradation, .. } => Some(degradation),
+            _ => None,
+        })
     }
 
     /// Seed of the first picture that is degraded to be measured; the next ones have the next.

@@ -7,7 +7,6 @@ use rddm_train::Recipe;
 use rddm_train::data::Picture8;
 use rddm_train::degrade::{DegradationSpec, Degraded, build, once};
 use rddm_train::evaluate::degraded_pairs;
-use rddm_train::recipe::Source;
 use serde::Deserialize;
 
 use crate::Failure;
@@ -90,12 +89,11 @@ fn write_mask(mask: &Array3<f32>, path: &Path) -> Result<(), Failure> {
 
 /// The first degradation of a recipe.
 pub(crate) fn of_recipe(recipe: &Recipe, path: &Path) -> Result<DegradationSpec, Failure> {
-    let spec = recipe.data.iter().find_map(|source| match source {
-        Source::Degraded { degradation, .. } => Some(degradation.clone()),
-        _ => None,
-    });
     let problem = "no source degrades; name a recipe that has one of the kind \"degraded\"";
-    spec.ok_or_else(|| wrong(&format!("{}: {problem}", path.display())))
+    recipe
+        .test_degradation()
+        .cloned()
+        .ok_or_else(|| wrong(&format!("{}: {problem}", path.display())))
 }
 
 fn wrong(text: &str) -> Failure {
