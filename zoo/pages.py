@@ -1,0 +1,91 @@
+#!/usr/bin/env python3
+"""Draws printed pages: what photographs for training hardly show, and streets are full of.
+
+    pip install numpy pillow
+    python3 zoo/pages.py OUT [COUNT]
+
+makes OUT/000.png and so on, 200 if COUNT is not given, each 480×320 or 320×480 pixels: letters of all sizes, upright and slanted, lines,
+bars and ellipses in any colour on white, on even colours or on one that fades into another. The same COUNT makes the same pages but
+for what another version of Pillow draws otherwise.
+"""
+
+import pathlib
+import sys
+
+import numpy
+from PIL import Image, ImageDraw, ImageFont
+
+LETTERS = list("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.,:-()%&")
+FINER = 3  # Drawn this many times as large and averaged, for smooth borders.
+
+
+def colour(random):
+    """Black, white or grey as often as a colour."""
+    if random.random() < 0.5:
+        return (int(random.choice([0, 255, random.integers(256)])),) * 3
+    return tuple(int(value) for value in random.integers(0, 256, 3))
+
+
+def ground(size, random):
+    kind = random.random()
+    if kind < 0.5:
+        return Image.new("RGB", size, "white")
+    if kind < 0.75:
+        return Image.new("RGB", size, colour(random))
+    fade = Image.linear_gradient("L").resize(size).rotate(90 * int(random.integers(4)))
+    return Image.composite(Image.new("RGB", size, colour(random)), Image.new("RGB", size, colour(random)), fade)
+
+
+def shape(page, random):
+    draw = ImageDraw.Draw(page)
+    (x0, x1), (y0, y1) = (sorted(int(random.integers(-side // 8, side)) for _ in range(2)) for side in page.size)
+    fill, width = colour(random), FINER * int(random.integers(1, 6))
+    way = int(random.integers(5))
+    if way == 0:
+        draw.rectangle([x0, y0, x1, y1], fill=fill)
+    elif way == 1:
+        draw.ellipse([x0, y0, x1, y1], fill=fill)
+    elif way == 2:
+        draw.rectangle([x0, y0, x1, y1], outline=fill, width=width)
+    elif way == 3:
+        draw.line([x0, y0, x1, y1] if random.random() < 0.5 else [x0, y1, x1, y0], fill=fill, width=width)
+    else:
+        draw.arc([x0, y0, x1, y1], *sorted(random.uniform(0, 720, 2)), fill=fill, width=width)
+
+
+def word(random):
+    return "".join(random.choice(LETTERS, int(random.integers(2, 10))))
+
+
+def paragraph(page, random):
+    size = FINER * int(numpy.exp(random.uniform(numpy.log(7), numpy.log(70))))
+    font = ImageFont.load_default(size)
+    lines = int(random.integers(1, 8)) if size < 25 * FINER else 1
+    text = "\n".join(" ".join(word(random) for _ in range(int(random.integers(1, 6)))) for _ in range(lines))
+    layer = Image.new("L", page.size)
+    place = tuple(int(random.uniform(-0.1, 0.8) * side) for side in page.size)
+    ImageDraw.Draw(layer).text(place, text, fill=255, font=font, stroke_width=int(random.random() < 0.4) * size // 24)
+    if random.random() < 0.4:
+        slant = random.uniform(-0.3, 0.3)
+        leaning = (1, slant, -slant * place[1], 0, 1, 0)
+        layer = layer.transform(layer.size, Image.Transform.AFFINE, leaning, Image.Resampling.BILINEAR)
+    page.paste(Image.new("RGB", page.size, colour(random)), mask=layer)
+
+
+def page(random):
+    size = (480, 320) if random.random() < 0.5 else (320, 480)
+    page = ground(tuple(FINER * side for side in size), random)
+    for _ in range(int(random.integers(1, 8))):
+        shape(page, random)
+    for _ in range(int(random.integers(2, 10))):
+        paragraph(page, random)
+    return page.resize(size, Image.Resampling.BOX)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) not in (2, 3) or (sys.argv[2:] and not sys.argv[2].isdigit()):
+        sys.exit(__doc__)
+    out = pathlib.Path(sys.argv[1])
+    out.mkdir(parents=True, exist_ok=True)
+    for number in range(int(sys.argv[2]) if sys.argv[2:] else 200):
+        page(numpy.random.default_rng(number)).save(out / f"{number:03}.png")
