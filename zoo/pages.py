@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Draws printed pages: what photographs for training hardly show, and streets are full of.
 
-    pip install numpy pillow
+    pip install numpy "pillow>=10.1"
     python3 zoo/pages.py OUT [COUNT]
 
 makes OUT/000.png and so on, 200 if COUNT is not given, each 480×320 or 320×480 pixels: letters of all sizes, upright and slanted, lines,
-bars and ellipses in any colour on white, on even colours or on one that fades into another. The same COUNT makes the same pages but
-for what another version of Pillow draws otherwise.
+bars and ellipses in any colour on white, on even colours or on one that fades into another. A number makes the same page each time,
+but for what another version of Pillow draws otherwise.
 """
 
 import pathlib
@@ -74,12 +74,12 @@ def paragraph(page, random):
 
 def page(random):
     size = (480, 320) if random.random() < 0.5 else (320, 480)
-    page = ground(tuple(FINER * side for side in size), random)
+    sheet = ground(tuple(FINER * side for side in size), random)
     for _ in range(int(random.integers(1, 8))):
-        shape(page, random)
+        shape(sheet, random)
     for _ in range(int(random.integers(2, 10))):
-        paragraph(page, random)
-    return page.resize(size, Image.Resampling.BOX)
+        paragraph(sheet, random)
+    return sheet.resize(size, Image.Resampling.BOX)
 
 
 if __name__ == "__main__":
