@@ -26,19 +26,23 @@ def colour(random):
     return tuple(int(value) for value in random.integers(0, 256, 3))
 
 
+def plain(size, random):
+    return Image.new("RGB", size, colour(random))
+
+
 def ground(size, random):
     kind = random.random()
     if kind < 0.5:
         return Image.new("RGB", size, "white")
     if kind < 0.75:
-        return Image.new("RGB", size, colour(random))
+        return plain(size, random)
     fade = Image.linear_gradient("L").resize(size).rotate(90 * int(random.integers(4)))
-    return Image.composite(Image.new("RGB", size, colour(random)), Image.new("RGB", size, colour(random)), fade)
+    return Image.composite(plain(size, random), plain(size, random), fade)
 
 
-def shape(page, random):
-    draw = ImageDraw.Draw(page)
-    (x0, x1), (y0, y1) = (sorted(int(random.integers(-side // 8, side)) for _ in range(2)) for side in page.size)
+def shape(sheet, random):
+    draw = ImageDraw.Draw(sheet)
+    (x0, x1), (y0, y1) = (sorted(int(random.integers(-side // 8, side)) for _ in range(2)) for side in sheet.size)
     fill, width = colour(random), FINER * int(random.integers(1, 6))
     way = int(random.integers(5))
     if way == 0:
@@ -57,19 +61,19 @@ def word(random):
     return "".join(random.choice(LETTERS, int(random.integers(2, 10))))
 
 
-def paragraph(page, random):
+def paragraph(sheet, random):
     size = FINER * int(numpy.exp(random.uniform(numpy.log(7), numpy.log(70))))
     font = ImageFont.load_default(size)
     lines = int(random.integers(1, 8)) if size < 25 * FINER else 1
     text = "\n".join(" ".join(word(random) for _ in range(int(random.integers(1, 6)))) for _ in range(lines))
-    layer = Image.new("L", page.size)
-    place = tuple(int(random.uniform(-0.1, 0.8) * side) for side in page.size)
+    layer = Image.new("L", sheet.size)
+    place = tuple(int(random.uniform(-0.1, 0.8) * side) for side in sheet.size)
     ImageDraw.Draw(layer).text(place, text, fill=255, font=font, stroke_width=int(random.random() < 0.4) * size // 24)
     if random.random() < 0.4:
         slant = random.uniform(-0.3, 0.3)
         leaning = (1, slant, -slant * place[1], 0, 1, 0)
         layer = layer.transform(layer.size, Image.Transform.AFFINE, leaning, Image.Resampling.BILINEAR)
-    page.paste(Image.new("RGB", page.size, colour(random)), mask=layer)
+    sheet.paste(plain(sheet.size, random), mask=layer)
 
 
 def page(random):
@@ -83,9 +87,9 @@ def page(random):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) not in (2, 3) or (sys.argv[2:] and not sys.argv[2].isdigit()):
+    if len(sys.argv) not in (2, 3) or not all(count.isdecimal() for count in sys.argv[2:]):
         sys.exit(__doc__)
-    out = pathlib.Path(sys.argv[1])
+    out, count = pathlib.Path(sys.argv[1]), int((sys.argv[2:] or ["200"])[0])
     out.mkdir(parents=True, exist_ok=True)
-    for number in range(int(sys.argv[2]) if sys.argv[2:] else 200):
+    for number in range(count):
         page(numpy.random.default_rng(number)).save(out / f"{number:03}.png")
