@@ -3,7 +3,7 @@ use std::io::Cursor;
 use image::codecs::jpeg::{JpegDecoder, JpegEncoder};
 use image::{ImageDecoder, ImageEncoder, ImageResult};
 
-use super::{Abilities, set_metadata};
+use super::{Abilities, cut_off, set_metadata};
 use crate::Metadata;
 use crate::raster::Raster;
 
@@ -22,7 +22,28 @@ pub(super) const ABILITIES: Abilities = Abilities {
 };
 
 pub(super) fn decoder<'a>(bytes: &'a [u8]) -> ImageResult<Box<dyn ImageDecoder + 'a>> {
+    if !ends(bytes) {
+        return Err(cut_off());
+    }
     Ok(Box::new(JpegDecoder::new(Cursor::new(bytes))?))
+}
+
+/// Whether the end marker follows the first scan: where it does not, the codec would give grey for what is lost. Metadata, which
+/// may hold a smaller picture with an end of its own, lies before the scan; within the scan's own data the marker can't stand
+/// (ITU-T T.81, B.1.1.5).
+fn ends(file: &[u8]) -> bool {
+    let mut at = 2; // Behind the start marker.
+    loop {
+        match file.get(at..) {
+            Some([0xff, 0xda, scan @ ..]) => return scan.windows(2).any(|two| two == [0xff, 0xd9]),
+            Some([0xff, 0xff, ..]) => at += 1, // A marker may be filled up.
+            Some([0xff, _, high, low, ..]) => {
+                at += 2 + usize::from(u16::from_be_bytes([*high, *low]));
+            }
+            // Broken in a way that is the codec's to tell, or cut off before the first scan.
+            _ => return true,
+        }
+    }
 }
 
 pub(super) fn encode(raster: &Raster, metadata: &Metadata, quality: u8) -> ImageResult<Vec<u8>> {

@@ -9,7 +9,7 @@ mod webp;
 pub(crate) use self::png::xmp_body as png_xmp;
 
 use image::metadata::Orientation;
-use image::{ImageDecoder, ImageResult, Limits};
+use image::{ImageDecoder, ImageError, ImageResult, Limits};
 
 use crate::raster::Raster;
 use crate::{EncodeOptions, Format, Metadata};
@@ -62,6 +62,13 @@ pub(crate) fn decoder<'a>(
         Format::Tiff => tiff::decoder(bytes),
         Format::Bmp => bmp::decoder(bytes),
     }
+}
+
+/// Why a file is refused that a codec would read with something else for what it lacks.
+fn cut_off() -> ImageError {
+    let problem = "its end is missing, and a part of the picture with it; get the whole file, or save it anew in a program that \
+                   shows it whole";
+    std::io::Error::new(std::io::ErrorKind::UnexpectedEof, problem).into()
 }
 
 /// The blocks of metadata as the file holds them, and how the picture is to be turned. What can't be

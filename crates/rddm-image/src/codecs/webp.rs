@@ -3,7 +3,7 @@ use std::io::Cursor;
 use image::codecs::webp::{WebPDecoder, WebPEncoder};
 use image::{ExtendedColorType, ImageDecoder, ImageEncoder, ImageResult};
 
-use super::{Abilities, set_metadata};
+use super::{Abilities, cut_off, set_metadata};
 use crate::Metadata;
 use crate::raster::Raster;
 
@@ -20,6 +20,12 @@ pub(super) const ABILITIES: Abilities = Abilities {
 };
 
 pub(super) fn decoder<'a>(bytes: &'a [u8]) -> ImageResult<Box<dyn ImageDecoder + 'a>> {
+    // The codec takes what a lossy picture lacks at its end for zeros.
+    if let [b'R', b'I', b'F', b'F', a, b, c, d, rest @ ..] = bytes
+        && rest.len() < u32::from_le_bytes([*a, *b, *c, *d]) as usize
+    {
+        return Err(cut_off());
+    }
     Ok(Box::new(WebPDecoder::new(Cursor::new(bytes))?))
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Where the sun is hidden, the sky's light alone is left: less of it, and bluer. The sun is no point, so that the border
 //! is a ramp as wide as the caster is far (the penumbra). Shadows are drawn as the part of the plane where a sum of a few
-//! waves is high, or as the inside of a polygon, or as a strip across it: round foliage, straight walls, poles and trunks.
+//! waves is high, or as the inside of a polygon, or as a strip across it, or as all beyond a line: round foliage, straight walls, poles and trunks, houses.
 
 use std::f32::consts::TAU;
 use std::ops::RangeInclusive;
@@ -28,8 +28,11 @@ pub struct Shadow {
     pub penumbra: Range,
     /// Size of the shape, pixels, drawn evenly in its logarithm.
     pub size: Range,
-    /// Share of the shapes that are strips from border to border, such as trunks cast; half of the others are round, half straight.
+    /// Share of the shapes that are strips from border to border, such as trunks cast.
     pub strips: f32,
+    /// Share of the shapes that are all that lies beyond a straight border, such as a house casts. Half of what is neither
+    /// this nor a strip is round, half straight.
+    pub edges: f32,
 }
 
 impl Default for Shadow {
@@ -40,6 +43,7 @@ impl Default for Shadow {
             penumbra: [1.0, 24.0],
             size: [40.0, 400.0],
             strips: 0.0,
+            edges: 0.0,
         }
     }
 }
@@ -59,7 +63,8 @@ impl Degradation for Shadow {
         check_range("blue", self.blue, 0.1, 10.0)?;
         check_range("penumbra", self.penumbra, 0.1, 1000.0)?;
         check_range("size", self.size, 1.0, 1e5)?;
-        check_range("strips", [0.0, self.strips], 0.0, 1.0)
+        check_range("strips", [0.0, self.strips], 0.0, 1.0)?;
+        check_range("edges", [0.0, self.edges], 0.0, 1.0 - self.strips)
     }
 
     fn degrade(&self, clean: &Array3<f32>, random: &mut ChaCha8Rng) -> Degraded {
@@ -69,9 +74,13 @@ impl Degradation for Shadow {
         let kept = [light / blue, light, light * blue].map(|share| share.min(1.0));
         let border = log_uniform(self.penumbra, random);
         let size = log_uniform(self.size, random);
-        // Without `strips` nothing is drawn for them: a recipe from before they were there makes the same shadows.
-        let depth = if self.strips > 0.0 && random.random::<f32>() < self.strips {
+        // Without `strips` and `edges` nothing is drawn for them: a recipe from before they were there makes the same shadows.
+        let kinds = self.strips + self.edges;
+        let kind = if kinds > 0.0 { random.random::<f32>() } else { 1.0 };
+        let depth = if kind < self.strips {
             convex([height, width], size, 2..=2, 0.04, random)
+        } else if kind < kinds {
+            convex([height, width], size, 1..=1, 0.25, random)
         } else if random.random() {
             waves(height, width, size, random)
         } else {
@@ -174,23 +183,34 @@ mod tests {
         assert!(drawn >= 4, "only {drawn} of 12 show a core and a border");
     }
 
+    /// How many pieces of the picture's border are dark.
+    fn dark_ends(shadow: &Shadow, seed: u64) -> usize {
+        let clean = Array3::from_elem((3, 64, 64), 0.7);
+        let mask = shadow.degrade(&clean, &mut ChaCha8Rng::seed_from_u64(seed)).mask.unwrap();
+        let border = (0..64).map(|x| (0, x)).chain((0..64).map(|y| (y, 63)));
+        let border =
+            border.chain((0..64).map(|x| (63, 63 - x))).chain((0..64).map(|y| (63 - y, 0)));
+        let dark: Vec<bool> = border.map(|at| mask[at] > 0.5).collect();
+        (0..256).filter(|&at| dark[at] && !dark[(at + 255) % 256]).count()
+    }
+
     #[test]
     fn strips_go_from_border_to_border() {
         let strips =
             Shadow { size: [40.0; 2], penumbra: [1.0; 2], strips: 1.0, ..Shadow::default() };
-        let clean = Array3::from_elem((3, 64, 64), 0.7);
-        let mut across = 0;
-        for seed in 0..12 {
-            let mask = strips.degrade(&clean, &mut ChaCha8Rng::seed_from_u64(seed)).mask.unwrap();
-            // Whoever walks round the picture enters it at its two ends, or once along a strip beside the border.
-            let border = (0..64).map(|x| (0, x)).chain((0..64).map(|y| (y, 63)));
-            let border =
-                border.chain((0..64).map(|x| (63, 63 - x))).chain((0..64).map(|y| (63 - y, 0)));
-            let dark: Vec<bool> = border.map(|at| mask[at] > 0.5).collect();
-            let ends = (0..256).filter(|&at| dark[at] && !dark[(at + 255) % 256]).count();
-            assert!((1..=2).contains(&ends), "{ends} ends of seed {seed}");
-            across += usize::from(ends == 2);
-        }
-        assert!(across >= 6, "{across} of 12 have two ends");
+        // Whoever walks round the picture enters it at its two ends, or once along a strip beside the border.
+        let ends: Vec<usize> = (0..12).map(|seed| dark_ends(&strips, seed)).collect();
+        assert!(ends.iter().all(|ends| (1..=2).contains(ends)), "{ends:?}");
+        assert!(ends.iter().filter(|&&ends| ends == 2).count() >= 6, "{ends:?}");
+    }
+
+    #[test]
+    fn edges_part_the_picture_in_two() {
+        let edges = Shadow { size: [40.0; 2], penumbra: [1.0; 2], edges: 1.0, ..Shadow::default() };
+        let ends: Vec<usize> = (0..12).map(|seed| dark_ends(&edges, seed)).collect();
+        assert!(ends.iter().all(|&ends| ends <= 1), "{ends:?}");
+        assert!(ends.iter().filter(|&&ends| ends == 1).count() >= 8, "{ends:?}");
+        let both = Shadow { strips: 0.6, ..edges };
+        assert!(both.check().unwrap_err().to_string().contains("edges"));
     }
 }
