@@ -1,6 +1,7 @@
 use std::fmt;
+use std::fs::{self, OpenOptions};
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
@@ -89,7 +90,7 @@ impl fmt::Display for Loss {
 }
 
 /// Writes a picture to a file: into a temporary one beside it, then renamed, so that a whole file
-/// has that name or none.
+/// has that name or none. Where `path` is a link, the file that it leads to is replaced; a device or a pipe is written to.
 ///
 /// # Errors
 /// [`ErrorKind::Io`], [`ErrorKind::Exists`] where [`EncodeOptions::overwrite`] is off, and those of
@@ -107,7 +108,7 @@ pub fn write(
     Ok(encoded)
 }
 
-/// Writes the contents of any file as [`write()`] does: whole, or not at all.
+/// Writes the contents of any file as [`write()`] does.
 ///
 /// # Errors
 /// [`ErrorKind::Io`], and [`ErrorKind::Exists`] where a file is there and `overwrite` is off.
@@ -157,9 +158,28 @@ fn fitting(metadata: &Metadata, abilities: &Abilities, losses: &mut Vec<Loss>) -
 }
 
 fn replace(path: &Path, bytes: &[u8], overwrite: bool) -> Result<(), Error> {
-    let mut file = part(path)?;
+    if overwrite && is_special(path) {
+        return OpenOptions::new()
+            .write(true)
+            .open(path)
+            .and_then(|mut special| special.write_all(bytes))
+            .map_err(io);
+    }
+    let place = place(path);
+    let mut file = part(&place)?;
     file.write_all(bytes).map_err(io)?;
-    persist(file, path, overwrite)
+    persist(file, &place, overwrite)
+}
+
+/// Whether a device, a pipe or a socket is there: it is written to, a file in its place would be its end.
+pub(crate) fn is_special(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|data| !data.is_file() && !data.is_dir())
+}
+
+/// Where the file lies that `path` names: a link stays one, and what it leads to is replaced.
+pub(crate) fn place(path: &Path) -> PathBuf {
+    let led = path.is_symlink().then(|| path.canonicalize().ok()).flatten();
+    led.unwrap_or_else(|| path.to_owned())
 }
 
 /// A temporary file beside the place.

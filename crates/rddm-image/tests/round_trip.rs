@@ -4,7 +4,8 @@
 
 use ndarray::{Array2, Array3};
 use rddm_image::{
-    Depth, EncodeOptions, ErrorKind, Format, Limits, Loss, Picture, decode, encode, read, write,
+    Depth, EncodeOptions, ErrorKind, Format, Limits, Loss, Metadata, Picture, RowWriter, decode,
+    encode, read, write,
 };
 
 /// Values that both depths hold exactly: multiples of 1/255.
@@ -204,6 +205,43 @@ fn writes_whole_files_and_replaces_only_when_allowed() {
     assert_eq!(missing.unwrap_err().kind(), ErrorKind::Io);
     let names: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
     assert_eq!(names.len(), 1, "a temporary file is left: {names:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn links_stay_links_and_pipes_are_written_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let [file, link, pipe] =
+        ["file.png", "link.png", "pipe.png"].map(|name| folder.path().join(name));
+    let [black, white] = [0.0, 1.0].map(|value| Picture::new(Array3::from_elem((1, 4, 4), value)));
+    let header = encode(&white, &EncodeOptions::default()).unwrap();
+    let header = rddm_image::header(&header.bytes, &Limits::default()).unwrap();
+    let rows = |path: &std::path::Path| {
+        let mut writer = RowWriter::create(path, &header, &Metadata::default())?;
+        (0..4).try_for_each(|_| writer.write(&[1.0; 4]))?;
+        writer.finish(true)
+    };
+
+    write(&file, &black, &EncodeOptions::default()).unwrap();
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    write(&link, &white, &EncodeOptions::default()).unwrap();
+    assert!(link.is_symlink());
+    assert_eq!(read(&file, &Limits::default()).unwrap().pixels, white.pixels);
+    write(&file, &black, &EncodeOptions::default()).unwrap();
+    rows(&link).unwrap();
+    assert!(link.is_symlink());
+    assert_eq!(read(&file, &Limits::default()).unwrap().pixels, white.pixels);
+
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let error = rows(&pipe).unwrap_err();
+    assert!(error.to_string().contains("a device or a pipe"), "{error}");
+    let reader = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || std::fs::read(pipe).unwrap()
+    });
+    let written = write(&pipe, &white, &EncodeOptions::default()).unwrap();
+    assert_eq!(reader.join().unwrap(), written.bytes);
+    assert!(!pipe.is_file());
 }
 
 #[test]

@@ -29,9 +29,10 @@ fn usage_is_two() {
 }
 
 #[test]
-fn a_model_that_needs_a_mask_says_how_to_give_one() {
+fn a_mask_that_is_missing_or_too_much_is_two() {
     let bench = Bench::new();
     bench.picture("a.png", 8, 8);
+    bench.restore("a.png --mask a.png").ends(2).says(&["tiny takes no mask"]);
     let manifest = std::fs::read_to_string(bench.path("registry/tiny.toml")).unwrap();
     bench.publish(&manifest.replace("mask = false", "mask = true"));
     bench.restore("a.png").ends(2).says(&["tiny needs a mask", "--mask FILE"]);
@@ -49,10 +50,13 @@ fn a_picture_that_cannot_be_read_is_three() {
     bench.restore("none.png").ends(3).says(&["none.png"]);
     bench.restore("text.png").ends(3).says(&["text.png", "no picture"]);
     bench.restore("empty.png").ends(3).says(&["empty"]);
+    bench.picture("whole.jpg", 40, 40);
+    let whole = std::fs::read(bench.path("whole.jpg")).unwrap();
+    bench.write("cut.jpg", &whole[..whole.len() - 99]);
+    bench.restore("cut.jpg").ends(3).says(&["cut.jpg", "its end is missing", "get the whole file"]);
     bench.restore("cut.png").ends(3).says(&["cut.png", "broken"]);
     bench.write("folder/notes.txt", b"");
     bench.restore("folder").ends(3).says(&["no pictures", "--recursive"]);
-    bench.restore("whole.png --mask whole.png").ends(3).says(&["takes no mask"]);
     let report = bench.restore("text.png --json").ends(3).json();
     assert_eq!(report["pictures"][0]["error"]["code"], 3);
     assert!(!bench.files().iter().any(|file| file.contains(".tiny.")));

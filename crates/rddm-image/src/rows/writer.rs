@@ -58,7 +58,12 @@ impl RowWriter {
             }
         };
         let wide = shape.depth == Depth::Sixteen;
-        let part = encode::part(path)?;
+        if encode::is_special(path) {
+            let text = "is a device or a pipe, and rows are written to files alone";
+            return Err(Error::new(ErrorKind::Io, text));
+        }
+        let path = encode::place(path);
+        let part = encode::part(&path)?;
         let trouble = Trouble::default();
         let file = part.as_file().try_clone().map_err(encode::io)?;
         let output = Output { file, trouble: trouble.clone() };
@@ -84,7 +89,7 @@ impl RowWriter {
             stream,
             part,
             trouble,
-            path: path.to_owned(),
+            path,
             shape: shape.clone(),
             samples: raster::try_zeroed(line)?,
             left: shape.height,

@@ -33,10 +33,15 @@ pub(crate) fn run(args: Restore, terminal: &mut Terminal) -> Result<u8, Failure>
     let jobs = plan.jobs()?;
     check(&args, &jobs, terminal)?;
     let model = model::find(id, &args.registry, args.engine.precision)?;
-    if model.manifest.picture.mask && args.sampling.mask.is_none() {
-        return Err(Failure::usage(format!(
-            "{id} needs a mask: give --mask FILE, a picture of the same size that is white where it is to be restored"
-        )));
+    let mask = match (model.manifest.picture.mask, args.sampling.mask.is_some()) {
+        (true, false) => Some(
+            "needs a mask: give --mask FILE, a picture of the same size that is white where it is to be restored",
+        ),
+        (false, true) => Some("takes no mask: leave --mask out, or take a model that has one"),
+        _ => None,
+    };
+    if let Some(problem) = mask {
+        return Err(Failure::usage(format!("{id} {problem}")));
     }
     let cancel = interrupt::token()?;
     let mut restorer = model::restorer(&model, &args.engine, &args.sampling, cancel.clone())?;
