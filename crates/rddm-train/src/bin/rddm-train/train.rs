@@ -148,8 +148,9 @@ impl Arguments {
         joint.map(|network| network.bytes).ok_or_else(|| Failure {
             code: 2,
             text: format!(
-                "{key}: no network of {model} in the registry has the digest {sha256}; name the file with --{key}, or \
-                 write the digest of the one that `rddm-zoo show {model}` tells"
+                "{key}: no network of {model} in the registry has the digest {sha256}; name the file with --{key} (a former \
+                 version's lies in the history of the zoo's repository), or write the digest of the one that \
+                 `rddm-zoo show {model}` tells"
             ),
         })
     }
