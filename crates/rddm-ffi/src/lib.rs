@@ -1,0 +1,318 @@
+//! The C ABI of the runtime, `librddm`; `include/rddm.h` is made of this file.
+//!
+//! A model is a manifest and the ONNX files that it names, which [`rddm_open`] takes as bytes: of files, of flash, of a part of
+//! the program. Whoever hands a manifest over vouches for it; the networks are hashed against it before anything parses them.
+//! [`rddm_restore`] restores pictures of 8 bits whose channels lie beside each other, as cameras and codecs give them.
+//!
+//! Every function that can fail gives a [`Status`], and [`rddm_error`] says in words what failed and what to do next. Nothing
+//! is printed, no file but ONNX Runtime's library is read, and nothing unwinds into C.
+
+#![allow(unsafe_code, reason = "pointers come from C; each function says what it asks of them")]
+
+mod failure;
+mod pixels;
+
+use std::ffi::{CStr, c_char, c_void};
+
+use failure::{Failure, guarded};
+pub use failure::{Status, rddm_error};
+use pixels::{Pixels, PixelsMut};
+use rddm_manifest::Manifest;
+use rddm_runtime::{Control, Restorer};
+
+/// Rises with every change of this header that programs have to be compiled again for; `rddm_abi()` is the library's.
+pub const RDDM_ABI: u32 = 1;
+
+/// Bytes of the caller's.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct Bytes {
+    /// The first of them.
+    pub data: *const u8,
+    /// How many there are.
+    pub length: usize,
+}
+
+/// Options of a restorer. Where a field is zero the model's own way is taken, so `rddm_options options = {0};` asks for
+/// what the model was measured with.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// What runs the networks: "tract", which null stands for, or "ort" (ONNX Runtime) where the library was built with it.
+    pub engine: *const c_char,
+    /// What they run on: "cpu", which null stands for, "auto", or the engine's name of a device, such as "cuda:1".
+    pub device: *const c_char,
+    /// ONNX Runtime's shared library; null for other engines.
+    pub library: *const c_char,
+    /// Seed of the noise: one seed gives one picture.
+    pub seed: u64,
+    /// The most bytes that a restoration may take beside the caller's pictures; tiles get smaller to keep it. 0: as many as it takes.
+    pub max_memory: u64,
+    /// Sampling steps. 0: the model's own number.
+    pub steps: u32,
+    /// Tiles that are worked on at a time. 0: one for each processor core.
+    pub threads: u32,
+    /// Height and width of a tile in pixels. 0: the model's own.
+    pub tile: u32,
+    /// Whether the networks are asked about mirror images too, which is better and twice as slow: 1 yes, -1 no, 0 as published.
+    pub mirror: i32,
+    /// How much of the restoration is applied, up to 4. 0: all of it, as 1.
+    pub strength: f32,
+}
+
+/// A picture of the caller's: rows from the top, in a row pixels from the left, in a pixel its channels, red first.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct Picture {
+    /// The first byte of the first row.
+    pub data: *const u8,
+    /// Pixels in a row, at least 1.
+    pub width: usize,
+    /// Rows, at least 1.
+    pub height: usize,
+    /// 3 for colour, 1 for grey and for masks.
+    pub channels: usize,
+    /// Bytes from one row to the next, at least `width * channels`.
+    pub stride: usize,
+}
+
+/// Told how far a restoration is, from 0 to 1, after each tile, by the thread that asked for it. It stops where this gives
+/// false. Nothing may be thrown out of it.
+pub type Progress = Option<extern "C" fn(user: *mut c_void, fraction: f64) -> bool>;
+
+/// A model that is ready to restore. It may be used by several threads at a time.
+pub struct Handle(Restorer);
+
+/// The version of this header's functions and structures that the library has.
+#[unsafe(no_mangle)]
+pub extern "C" fn rddm_abi() -> u32 {
+    RDDM_ABI
+}
+
+/// Makes a model ready: reads its manifest (TOML, UTF-8), hashes its networks (ONNX files, in any order) against it and loads
+/// them. Writes a restorer to `restorer`, null where it fails; `rddm_close` ends it. `options` may be null. All that is pointed
+/// to may go once this returns.
+///
+/// # Safety
+/// `networks` points to `count` structures, they and `manifest` to as many bytes as they say, the strings of `options` end
+/// with a zero, and `restorer` can be written to.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rddm_open(
+    manifest: Bytes,
+    networks: *const Bytes,
+    count: usize,
+    options: *const Options,
+    restorer: *mut *mut Handle,
+) -> Status {
+    guarded(|| {
+        if restorer.is_null() {
+            return Err(Failure::argument("restorer is null"));
+        }
+        // SAFETY: it is not null, and the caller says that it can be written to.
+        unsafe { *restorer = std::ptr::null_mut() };
+        // SAFETY: as the caller says of each of them.
+        let (text, networks, options) = unsafe {
+            let networks = slice(networks, count, "networks")?;
+            let networks = networks.iter().map(|bytes| bytes.get("a network"));
+            let networks = networks.collect::<Result<Vec<&[u8]>, Failure>>()?;
+            (manifest.get("manifest")?, networks, options.as_ref())
+        };
+        let text = std::str::from_utf8(text)
+            .map_err(|_| Failure::new(Status::Manifest, "the manifest is not UTF-8"))?;
+        let manifest = Manifest::parse(text)
+            .map_err(|error| Failure::new(Status::Manifest, format!("the manifest: {error}")))?;
+        let mut builder = Restorer::builder(&manifest).threads(0);
+        if let Some(options) = options {
+            // SAFETY: the caller says that its strings end with a zero.
+            let strings = unsafe {
+                [
+                    string(options.engine, "engine")?,
+                    string(options.device, "device")?,
+                    string(options.library, "library")?,
+                ]
+            };
+            let [engine, device, library] = strings;
+            builder = builder.seed(options.seed).threads(options.threads as usize);
+            if let Some(engine) = engine {
+                builder = builder.engine(engine);
+            }
+            if let Some(device) = device {
+                builder = builder.device(device.parse()?);
+            }
+            if let Some(library) = library {
+                builder = builder.library(library);
+            }
+            if options.max_memory > 0 {
+                builder = builder.max_memory(options.max_memory);
+            }
+            if options.steps > 0 {
+                builder = builder.steps(options.steps as usize);
+            }
+            if options.tile > 0 {
+                builder = builder.tile(options.tile as usize);
+            }
+            if options.strength != 0.0 {
+                builder = builder.strength(options.strength);
+            }
+            builder = match options.mirror {
+                0 => builder,
+                1 => builder.mirror(true),
+                -1 => builder.mirror(false),
+                other => {
+                    let text = format!("mirror is {other}: it is 1 (yes), -1 (no) or 0");
+                    return Err(Failure::new(Status::Options, text));
+                }
+            };
+        }
+        let built = Box::new(Handle(builder.build(networks)?));
+        // SAFETY: as above.
+        unsafe { *restorer = Box::into_raw(built) };
+        Ok(())
+    })
+}
+
+/// Ends a restorer, which nothing may use any more; null is left alone.
+///
+/// # Safety
+/// `restorer` is of `rddm_open` and was not closed before.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rddm_close(restorer: *mut Handle) {
+    if !restorer.is_null() {
+        // Nobody can be told of what goes wrong here.
+        let _ = guarded(|| {
+            // SAFETY: it was boxed by `rddm_open`.
+            drop(unsafe { Box::from_raw(restorer) });
+            Ok(())
+        });
+    }
+}
+
+/// Whether the model needs a mask; false for null.
+///
+/// # Safety
+/// `restorer` is of `rddm_open` and was not closed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rddm_needs_mask(restorer: *const Handle) -> bool {
+    // SAFETY: as the caller says.
+    unsafe { restorer.as_ref() }.is_some_and(|handle| handle.0.picture().mask)
+}
+
+/// Writes to `bytes` what restoring a picture of this size takes at its peak, beside the caller's pictures and what the
+/// program holds already.
+///
+/// # Safety
+/// `restorer` is of `rddm_open` and was not closed; `bytes` can be written to.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rddm_memory(
+    restorer: *const Handle,
+    width: usize,
+    height: usize,
+    bytes: *mut u64,
+) -> Status {
+    guarded(|| {
+        // SAFETY: as the caller says.
+        let (Some(handle), Some(bytes)) = (unsafe { restorer.as_ref() }, unsafe { bytes.as_mut() })
+        else {
+            return Err(Failure::argument("restorer or bytes is null"));
+        };
+        *bytes = handle.0.memory_estimate([height, width])?.bytes;
+        Ok(())
+    })
+}
+
+/// Restores a picture. The output has its width, height and channels; rows of it begin `output_stride` bytes after each other,
+/// and it may not overlap the picture or the mask. `mask`, of the picture's size and one channel, is for models that need one:
+/// what is 0 in it is kept; null for the others. `progress` may be null; `user` is handed to it. Where this fails, the output
+/// holds some rows or none.
+///
+/// # Safety
+/// `restorer` is of `rddm_open` and was not closed; `picture` and `mask` point to as many bytes as they say, which nobody
+/// writes to until this returns; `output` can be written to for the rows that were described, and nobody reads it until then.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rddm_restore(
+    restorer: *const Handle,
+    picture: *const Picture,
+    mask: *const Picture,
+    output: *mut u8,
+    output_stride: usize,
+    progress: Progress,
+    user: *mut c_void,
+) -> Status {
+    guarded(|| {
+        // SAFETY: as the caller says.
+        let (handle, shape, mask) = unsafe { (restorer.as_ref(), picture.as_ref(), mask.as_ref()) };
+        let (Some(handle), Some(shape)) = (handle, shape) else {
+            return Err(Failure::argument("restorer or picture is null"));
+        };
+        // SAFETY: as the caller says of the memory that they describe.
+        let picture = unsafe { Pixels::of(shape, "picture")? };
+        // SAFETY: likewise.
+        let mask = mask.map(|mask| unsafe { Pixels::of(mask, "mask") }).transpose()?;
+        let needed = handle.0.picture().mask;
+        match &mask {
+            Some(_) if !needed => return Err(Failure::input("the model takes no mask")),
+            None if needed => {
+                return Err(Failure::input("the model needs a mask, and none was given"));
+            }
+            Some(mask) if mask.size() != [1, shape.height, shape.width] => {
+                return Err(Failure::input("the mask has one channel and the picture's size"));
+            }
+            _ => {}
+        }
+        // SAFETY: as the caller says; that it is apart from what is read is looked at.
+        let mut output = unsafe { PixelsMut::of(output, output_stride, shape)? };
+        output.apart_from(&picture)?;
+        mask.as_ref().map_or(Ok(()), |mask| output.apart_from(mask))?;
+        handle.0.restore_rows(
+            picture.size(),
+            &mut |y: usize, row: &mut [f32]| {
+                let (colours, rest) = row.split_at_mut(shape.channels * shape.width);
+                picture.read(y, colours);
+                mask.as_ref().inspect(|mask| mask.read(y, rest));
+                Ok(())
+            },
+            &mut |y: usize, row: &[f32]| {
+                output.write(y, row);
+                Ok(())
+            },
+            &mut |done| match progress {
+                Some(progress) if !progress(user, done.fraction()) => Control::Stop,
+                _ => Control::Continue,
+            },
+        )?;
+        Ok(())
+    })
+}
+
+impl Bytes {
+    /// # Safety
+    /// `data` points to `length` bytes that stay as they are for `'a`.
+    unsafe fn get<'a>(&self, name: &str) -> Result<&'a [u8], Failure> {
+        // SAFETY: as the caller says.
+        unsafe { slice(self.data, self.length, name) }
+    }
+}
+
+/// # Safety
+/// `data` points to `length` values that stay as they are for `'a`.
+unsafe fn slice<'a, T>(data: *const T, length: usize, name: &str) -> Result<&'a [T], Failure> {
+    if data.is_null() {
+        return Err(Failure::argument(format!("{name} is null")));
+    }
+    if length > isize::MAX as usize / size_of::<T>() {
+        return Err(Failure::argument(format!("{name} is longer than memory")));
+    }
+    // SAFETY: it is neither null nor too long, and the caller says the rest.
+    Ok(unsafe { std::slice::from_raw_parts(data, length) })
+}
+
+/// # Safety
+/// `text` is null or ends with a zero, and stays as it is for `'a`.
+unsafe fn string<'a>(text: *const c_char, name: &str) -> Result<Option<&'a str>, Failure> {
+    if text.is_null() {
+        return Ok(None);
+    }
+    // SAFETY: as the caller says.
+    let text = unsafe { CStr::from_ptr(text) }.to_str();
+    text.map(Some).map_err(|_| Failure::new(Status::Options, format!("{name} is not UTF-8")))
+}

@@ -1,0 +1,104 @@
+//! Pixels of 8 bits as C has them, a row at a time.
+
+use crate::failure::Failure;
+use crate::{Picture, slice};
+
+/// What is read.
+pub(crate) struct Pixels<'a> {
+    bytes: &'a [u8],
+    size: [usize; 3],
+    stride: usize,
+}
+
+impl Pixels<'_> {
+    /// # Safety
+    /// The memory that `picture` describes stays as it is for as long as this lives.
+    pub(crate) unsafe fn of(picture: &Picture, name: &str) -> Result<Self, Failure> {
+        let Picture { data, width, height, channels, stride } = *picture;
+        let length = length(picture, stride, name)?;
+        // SAFETY: as the caller says.
+        let bytes = unsafe { slice(data, length, name)? };
+        Ok(Self { bytes, size: [channels, height, width], stride })
+    }
+
+    /// Channels, height, width.
+    pub(crate) fn size(&self) -> [usize; 3] {
+        self.size
+    }
+
+    /// Row `y` as values from 0 to 1, one channel after the other.
+    pub(crate) fn read(&self, y: usize, row: &mut [f32]) {
+        let [channels, _, width] = self.size;
+        let pixels = self.bytes[y * self.stride..][..channels * width].chunks_exact(channels);
+        for (x, pixel) in pixels.enumerate() {
+            for (channel, &value) in pixel.iter().enumerate() {
+                row[channel * width + x] = f32::from(value) / 255.0;
+            }
+        }
+    }
+}
+
+/// What is written.
+pub(crate) struct PixelsMut<'a> {
+    bytes: &'a mut [u8],
+    channels: usize,
+    stride: usize,
+}
+
+impl PixelsMut<'_> {
+    /// # Safety
+    /// `data` can be written to for a picture of the shape's size, and nobody else uses it for as long as this lives.
+    pub(crate) unsafe fn of(
+        data: *mut u8,
+        stride: usize,
+        shape: &Picture,
+    ) -> Result<Self, Failure> {
+        let length = length(shape, stride, "output")?;
+        // SAFETY: as the caller says; `slice` looks at the pointer and the length.
+        let bytes = unsafe {
+            slice(data.cast_const(), length, "output")?;
+            std::slice::from_raw_parts_mut(data, length)
+        };
+        Ok(Self { bytes, channels: shape.channels, stride })
+    }
+
+    pub(crate) fn apart_from(&self, read: &Pixels<'_>) -> Result<(), Failure> {
+        let (own, other) = (self.bytes.as_ptr_range(), read.bytes.as_ptr_range());
+        if own.start < other.end && other.start < own.end {
+            return Err(Failure::argument("the output overlaps the picture or the mask"));
+        }
+        Ok(())
+    }
+
+    /// Row `y` of values from 0 to 1, one channel after the other, rounded to the nearest step.
+    pub(crate) fn write(&mut self, y: usize, row: &[f32]) {
+        let width = row.len() / self.channels;
+        let pixels = self.bytes[y * self.stride..][..row.len()].chunks_exact_mut(self.channels);
+        for (x, pixel) in pixels.enumerate() {
+            for (channel, value) in pixel.iter_mut().enumerate() {
+                *value = (row[channel * width + x] * 255.0).round() as u8;
+            }
+        }
+    }
+}
+
+/// Bytes from the first of a picture to its last.
+fn length(shape: &Picture, stride: usize, name: &str) -> Result<usize, Failure> {
+    let &Picture { width, height, channels, .. } = shape;
+    let refused = |text: String| Err(Failure::argument(format!("{name}: {text}")));
+    if width == 0 || height == 0 || !matches!(channels, 1 | 3) {
+        return refused(format!(
+            "{width}×{height} pixels with {channels} channels are none; there are 1 or 3 channels"
+        ));
+    }
+    let length = width
+        .checked_mul(channels)
+        .filter(|&row| row <= stride)
+        .and_then(|row| stride.checked_mul(height - 1)?.checked_add(row));
+    match length {
+        Some(length) => Ok(length),
+        None => refused(format!(
+            "a stride of {stride} bytes does not fit {width} pixels with {channels} channels"
+        )),
+    }
+}
