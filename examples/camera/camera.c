@@ -5,12 +5,12 @@
  * Frames are binary PPM files (P6, 255) one after the other, as `ffmpeg -f image2pipe -c:v ppm` writes them. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #include "rddm.h"
 
 #define NETWORKS 8
+#define LONGEST 16384
 
 /* A file's bytes, for as long as the program runs. */
 static rddm_bytes contents(const char *path) {
@@ -82,6 +82,10 @@ int main(int count, char **arguments) {
 
     while (scanf("P6 %zu %zu 255", &width, &height) == 2 && getchar() != EOF) {
         size_t bytes = 3 * width * height;
+        if (width > LONGEST || height > LONGEST) {
+            fprintf(stderr, "error: frame %u: more than %d pixels wide or high\n", number, LONGEST);
+            return 3;
+        }
         if (!in) {
             uint64_t memory;
             check(rddm_memory(restorer, width, height, &memory), "a frame of this size");
@@ -102,7 +106,7 @@ int main(int count, char **arguments) {
         check(rddm_restore(restorer, &frame, NULL, out, frame.stride, NULL, NULL), "a frame");
         fprintf(stderr, "frame %u: %.0f ms\n", number++, 1e3 * (now() - begun));
         printf("P6\n%zu %zu\n255\n", width, height);
-        if (fwrite(out, 1, bytes, stdout) != bytes) {
+        if (fwrite(out, 1, bytes, stdout) != bytes || fflush(stdout)) {
             perror("the output");
             return 7;
         }

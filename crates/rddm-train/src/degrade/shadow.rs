@@ -2,7 +2,8 @@
 //!
 //! Where the sun is hidden, the sky's light alone is left: less of it, and bluer. The sun is no point, so that the border
 //! is a ramp as wide as the caster is far (the penumbra). Shadows are drawn as the part of the plane where a sum of a few
-//! waves is high, or as the inside of a polygon, or as a strip across it, or as all beyond a line: round foliage, straight walls, poles and trunks, houses.
+//! waves is high, or as the inside of a polygon, or as a strip across it, or as all beyond a line: round foliage, straight
+//! walls, poles and trunks, houses.
 
 use std::f32::consts::TAU;
 use std::ops::RangeInclusive;
