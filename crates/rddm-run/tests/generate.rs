@@ -10,8 +10,7 @@ use networks::Model;
 use support::Bench;
 
 fn publish(bench: &Bench, model: &Model) {
-    bench.write("registry/tiny-joint.onnx", &model.files()[0]);
-    bench.publish(&model.manifest().to_toml().unwrap());
+    bench.publish_joint(&model.manifest().to_toml().unwrap(), &model.files()[0]);
 }
 
 fn drawing() -> Bench {

@@ -36,6 +36,12 @@ impl Bench {
         bench
     }
 
+    /// Makes a registry of one model, `tiny`, of the network that its manifest names `tiny-joint.onnx`.
+    pub fn publish_joint(&self, manifest: &str, network: &[u8]) {
+        self.write("registry/tiny-joint.onnx", network);
+        self.publish(manifest);
+    }
+
     /// Makes a registry of one model, `tiny`.
     pub fn publish(&self, manifest: &str) {
         let index = format!(
