@@ -140,7 +140,7 @@ enum rddm_status rddm_memory(const struct rddm_restorer *restorer, size_t width,
 //
 // # Safety
 // `restorer` is of `rddm_open` and was not closed; `picture` and `mask` point to as many bytes as they say, which nobody
-// writes to until this returns; `output` can be written to for the rows that were described, and nobody reads it until then.
+// writes to until this returns; `output` can be written to from its first row to its last, and nobody uses it until then.
 enum rddm_status rddm_restore(const struct rddm_restorer *restorer,
                               const struct rddm_picture *picture,
                               const struct rddm_picture *mask,

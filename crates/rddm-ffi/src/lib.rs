@@ -5,7 +5,7 @@
 //! [`rddm_restore`] restores pictures of 8 bits whose channels lie beside each other, as cameras and codecs give them.
 //!
 //! Every function that can fail gives a [`Status`], and [`rddm_error`] says in words what failed and what to do next. Nothing
-//! is printed, no file but ONNX Runtime's library is read, and nothing unwinds into C.
+//! is printed but of a mistake in the library itself, no file but ONNX Runtime's library is read, and nothing unwinds into C.
 
 #![allow(unsafe_code, reason = "pointers come from C; each function says what it asks of them")]
 
@@ -13,6 +13,7 @@ mod failure;
 mod pixels;
 
 use std::ffi::{CStr, c_char, c_void};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use failure::{Failure, guarded};
 pub use failure::{Status, rddm_error};
@@ -178,12 +179,8 @@ pub unsafe extern "C" fn rddm_open(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rddm_close(restorer: *mut Handle) {
     if !restorer.is_null() {
-        // Nobody can be told of what goes wrong here.
-        let _ = guarded(|| {
-            // SAFETY: it was boxed by `rddm_open`.
-            drop(unsafe { Box::from_raw(restorer) });
-            Ok(())
-        });
+        // SAFETY: it was boxed by `rddm_open`. Nobody can be told of what goes wrong here, and the text of `rddm_error` stays.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(unsafe { Box::from_raw(restorer) })));
     }
 }
 
@@ -227,7 +224,7 @@ pub unsafe extern "C" fn rddm_memory(
 ///
 /// # Safety
 /// `restorer` is of `rddm_open` and was not closed; `picture` and `mask` point to as many bytes as they say, which nobody
-/// writes to until this returns; `output` can be written to for the rows that were described, and nobody reads it until then.
+/// writes to until this returns; `output` can be written to from its first row to its last, and nobody uses it until then.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rddm_restore(
     restorer: *const Handle,
@@ -259,10 +256,9 @@ pub unsafe extern "C" fn rddm_restore(
             }
             _ => {}
         }
-        // SAFETY: as the caller says; that it is apart from what is read is looked at.
-        let mut output = unsafe { PixelsMut::of(output, output_stride, shape)? };
-        output.apart_from(&picture)?;
-        mask.as_ref().map_or(Ok(()), |mask| output.apart_from(mask))?;
+        let read = [Some(&picture), mask.as_ref()];
+        // SAFETY: as the caller says.
+        let mut output = unsafe { PixelsMut::of(output, output_stride, shape, read)? };
         handle.0.restore_rows(
             picture.size(),
             &mut |y: usize, row: &mut [f32]| {

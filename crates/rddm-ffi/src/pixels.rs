@@ -46,28 +46,30 @@ pub(crate) struct PixelsMut<'a> {
 }
 
 impl PixelsMut<'_> {
+    /// Refused where it overlaps what is read.
+    ///
     /// # Safety
     /// `data` can be written to for a picture of the shape's size, and nobody else uses it for as long as this lives.
     pub(crate) unsafe fn of(
         data: *mut u8,
         stride: usize,
         shape: &Picture,
+        read: [Option<&Pixels<'_>>; 2],
     ) -> Result<Self, Failure> {
         let length = length(shape, stride, "output")?;
-        // SAFETY: as the caller says; `slice` looks at the pointer and the length.
-        let bytes = unsafe {
-            slice(data.cast_const(), length, "output")?;
-            std::slice::from_raw_parts_mut(data, length)
-        };
-        Ok(Self { bytes, channels: shape.channels, stride })
-    }
-
-    pub(crate) fn apart_from(&self, read: &Pixels<'_>) -> Result<(), Failure> {
-        let (own, other) = (self.bytes.as_ptr_range(), read.bytes.as_ptr_range());
-        if own.start < other.end && other.start < own.end {
-            return Err(Failure::argument("the output overlaps the picture or the mask"));
+        if data.is_null() {
+            return Err(Failure::argument("output is null"));
         }
-        Ok(())
+        let (start, end) = (data.addr(), data.addr().saturating_add(length));
+        for read in read.into_iter().flatten() {
+            let other = read.bytes.as_ptr_range();
+            if start < other.end.addr() && other.start.addr() < end {
+                return Err(Failure::argument("the output overlaps the picture or the mask"));
+            }
+        }
+        // SAFETY: it is not null, its length was checked, it is apart from what is read, and the caller says the rest.
+        let bytes = unsafe { std::slice::from_raw_parts_mut(data, length) };
+        Ok(Self { bytes, channels: shape.channels, stride })
     }
 
     /// Row `y` of values from 0 to 1, one channel after the other, rounded to the nearest step.
@@ -94,7 +96,8 @@ fn length(shape: &Picture, stride: usize, name: &str) -> Result<usize, Failure> 
     let length = width
         .checked_mul(channels)
         .filter(|&row| row <= stride)
-        .and_then(|row| stride.checked_mul(height - 1)?.checked_add(row));
+        .and_then(|row| stride.checked_mul(height - 1)?.checked_add(row))
+        .filter(|&length| length <= isize::MAX as usize);
     match length {
         Some(length) => Ok(length),
         None => refused(format!(

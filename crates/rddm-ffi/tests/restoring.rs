@@ -220,8 +220,13 @@ fn what_is_wrong_is_said() {
     assert!(said().contains("needs a mask"), "{}", said());
     assert_eq!(restore(&by_mask, &frame, shape).0, Status::Input);
     assert!(said().contains("one channel"), "{}", said());
+    let lost =
+        unsafe { rddm_restore(derain.0, shape, null(), null_mut(), stride, None, null_mut()) };
+    assert_eq!((lost, said().as_str()), (Status::Argument, "output is null"));
     let status = unsafe { rddm_memory(null(), 1, 1, null_mut()) };
     assert_eq!(status, Status::Argument);
+    drop(derain);
+    assert!(said().contains("is null"), "closing keeps the text: {}", said());
 }
 
 /// Compiles `examples/camera/camera.c` with the header against the shared library, and runs it.
