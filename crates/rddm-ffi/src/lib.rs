@@ -19,7 +19,7 @@ use failure::{Failure, guarded};
 pub use failure::{Status, rddm_error};
 use pixels::{Pixels, PixelsMut};
 use rddm_manifest::Manifest;
-use rddm_runtime::{Control, Restorer};
+use rddm_runtime::{Control, Restorer, RestorerBuilder};
 
 /// Rises with every change of this header that programs have to be compiled again for; `rddm_abi()` is the library's.
 pub const RDDM_ABI: u32 = 1;
@@ -125,45 +125,7 @@ pub unsafe extern "C" fn rddm_open(
         let mut builder = Restorer::builder(&manifest).threads(0);
         if let Some(options) = options {
             // SAFETY: the caller says that its strings end with a zero.
-            let strings = unsafe {
-                [
-                    string(options.engine, "engine")?,
-                    string(options.device, "device")?,
-                    string(options.library, "library")?,
-                ]
-            };
-            let [engine, device, library] = strings;
-            builder = builder.seed(options.seed).threads(options.threads as usize);
-            if let Some(engine) = engine {
-                builder = builder.engine(engine);
-            }
-            if let Some(device) = device {
-                builder = builder.device(device.parse()?);
-            }
-            if let Some(library) = library {
-                builder = builder.library(library);
-            }
-            if options.max_memory > 0 {
-                builder = builder.max_memory(options.max_memory);
-            }
-            if options.steps > 0 {
-                builder = builder.steps(options.steps as usize);
-            }
-            if options.tile > 0 {
-                builder = builder.tile(options.tile as usize);
-            }
-            if options.strength != 0.0 {
-                builder = builder.strength(options.strength);
-            }
-            builder = match options.mirror {
-                0 => builder,
-                1 => builder.mirror(true),
-                -1 => builder.mirror(false),
-                other => {
-                    let text = format!("mirror is {other}: it is 1 (yes), -1 (no) or 0");
-                    return Err(Failure::new(Status::Options, text));
-                }
-            };
+            builder = unsafe { options.set(builder)? };
         }
         let built = Box::new(Handle(builder.build(networks)?));
         // SAFETY: as above.
@@ -245,16 +207,13 @@ pub unsafe extern "C" fn rddm_restore(
         let picture = unsafe { Pixels::of(shape, "picture")? };
         // SAFETY: likewise.
         let mask = mask.map(|mask| unsafe { Pixels::of(mask, "mask") }).transpose()?;
-        let needed = handle.0.picture().mask;
-        match &mask {
-            Some(_) if !needed => return Err(Failure::input("the model takes no mask")),
-            None if needed => {
-                return Err(Failure::input("the model needs a mask, and none was given"));
-            }
-            Some(mask) if mask.size() != [1, shape.height, shape.width] => {
-                return Err(Failure::input("the mask has one channel and the picture's size"));
-            }
-            _ => {}
+        let marks = mask.as_ref().map(Pixels::size);
+        handle.0.check_mask(
+            [shape.height, shape.width],
+            marks.map(|[_, height, width]| [height, width]),
+        )?;
+        if marks.is_some_and(|[channels, ..]| channels != 1) {
+            return Err(Failure::input("a mask has one channel"));
         }
         let read = [Some(&picture), mask.as_ref()];
         // SAFETY: as the caller says.
@@ -278,6 +237,52 @@ pub unsafe extern "C" fn rddm_restore(
         )?;
         Ok(())
     })
+}
+
+impl Options {
+    /// # Safety
+    /// Its strings are null or end with a zero.
+    unsafe fn set<'a>(&self, builder: RestorerBuilder<'a>) -> Result<RestorerBuilder<'a>, Failure> {
+        // SAFETY: as the caller says.
+        let (engine, device, library) = unsafe {
+            (
+                string(self.engine, "engine")?,
+                string(self.device, "device")?,
+                string(self.library, "library")?,
+            )
+        };
+        let mut builder = builder.seed(self.seed).threads(self.threads as usize);
+        if let Some(engine) = engine {
+            builder = builder.engine(engine);
+        }
+        if let Some(device) = device {
+            builder = builder.device(device.parse()?);
+        }
+        if let Some(library) = library {
+            builder = builder.library(library);
+        }
+        if self.max_memory > 0 {
+            builder = builder.max_memory(self.max_memory);
+        }
+        if self.steps > 0 {
+            builder = builder.steps(self.steps as usize);
+        }
+        if self.tile > 0 {
+            builder = builder.tile(self.tile as usize);
+        }
+        if self.strength != 0.0 {
+            builder = builder.strength(self.strength);
+        }
+        match self.mirror {
+            0 => Ok(builder),
+            1 => Ok(builder.mirror(true)),
+            -1 => Ok(builder.mirror(false)),
+            other => {
+                let text = format!("mirror is {other}: it is 1 (yes), -1 (no) or 0");
+                Err(Failure::new(Status::Options, text))
+            }
+        }
+    }
 }
 
 impl Bytes {

@@ -276,6 +276,28 @@ impl Restorer {
         Duration::from_nanos(self.crews.worked.load(Ordering::Relaxed))
     }
 
+    /// Whether a mask of a size `[height, width]`, or none, is what the model takes with a picture of `[height, width]`. For those
+    /// who give it in rows; [`restore`](Self::restore) looks itself.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Input`] where it is not.
+    pub fn check_mask(
+        &self,
+        [height, width]: [usize; 2],
+        mask: Option<[usize; 2]>,
+    ) -> Result<(), Error> {
+        let what = match (self.parts.picture.mask, mask) {
+            (true, Some(mask)) if mask == [height, width] => return Ok(()),
+            (true, Some([rows, columns])) => format!(
+                "the mask is {columns}×{rows} and the picture {width}×{height}; they must be of one size"
+            ),
+            (true, None) => format!("{} needs a mask, and none was given", self.parts.id),
+            (false, Some(_)) => format!("{} takes no mask, and one was given", self.parts.id),
+            (false, None) => return Ok(()),
+        };
+        Err(Error::new(ErrorKind::Input, what))
+    }
+
     /// What the model wants of a picture.
     pub fn picture(&self) -> &Picture {
         &self.parts.picture
@@ -297,7 +319,7 @@ impl Restorer {
         let (channels, height, width) = picture.dim();
         let size = [channels, height, width];
         self.check_size(size)?;
-        self.check_mask([height, width], mask)?;
+        self.check_mask([height, width], mask.map(|mask| mask.dim().into()))?;
         let mut layout = self.layout([height, width])?;
         if on_step.is_some() {
             layout.band = usize::MAX;
@@ -389,25 +411,6 @@ impl Restorer {
             return Err(Error::new(ErrorKind::Input, what));
         }
         Ok(())
-    }
-
-    fn check_mask(
-        &self,
-        [height, width]: [usize; 2],
-        mask: Option<ArrayView2<'_, f32>>,
-    ) -> Result<(), Error> {
-        let what = match (self.parts.picture.mask, mask) {
-            (true, Some(mask)) if mask.dim() == (height, width) => return Ok(()),
-            (true, Some(mask)) => format!(
-                "the mask is {}×{} and the picture {width}×{height}; they must be of one size",
-                mask.ncols(),
-                mask.nrows()
-            ),
-            (true, None) => format!("{} needs a mask, and none was given", self.parts.id),
-            (false, Some(_)) => format!("{} takes no mask, and one was given", self.parts.id),
-            (false, None) => return Ok(()),
-        };
-        Err(Error::new(ErrorKind::Input, what))
     }
 }
 

@@ -35,7 +35,9 @@ fn ends(file: &[u8]) -> bool {
     let mut at = 2; // Behind the start marker.
     loop {
         match file.get(at..) {
-            Some([0xff, 0xda, scan @ ..]) => return scan.windows(2).any(|two| two == [0xff, 0xd9]),
+            Some([0xff, 0xda, scan @ ..]) => {
+                return scan.windows(2).rev().any(|two| two == [0xff, 0xd9]);
+            }
             Some([0xff, 0xff, ..]) => at += 1, // A marker may be filled up.
             Some([0xff, _, high, low, ..]) => {
                 at += 2 + usize::from(u16::from_be_bytes([*high, *low]));
