@@ -15,10 +15,11 @@ cannot be told from it; shakes are the same kernels with their mean in the middl
 import pathlib
 import sys
 
-import h5py
 import numpy
 from scipy import ndimage
 from skimage import color, draw, io
+
+import kernels
 
 
 def dark(picture, random, number):
@@ -106,9 +107,7 @@ def main(data, out, pictures):
     paths = sorted(path for path in pictures.rglob("*") if path.suffix.lower() in {".png", ".jpg", ".jpeg"})
     if not paths:
         sys.exit(f"{pictures}: no PNG or JPEG file here")
-    with h5py.File(data / "kernels" / "Levin09.mat") as file:
-        kernels = [numpy.array(file[place]).T for place in numpy.ravel(file["kernels"])]
-    KERNELS.extend(kernel / kernel.sum() for kernel in kernels)
+    KERNELS.extend(kernels.read(data / "kernels" / "Levin09.mat"))
     for name, way in WAYS.items():
         for folder in ("gt", "input", "mask"):
             (out / name / folder).mkdir(parents=True, exist_ok=True)

@@ -13,6 +13,7 @@ use serde::Serialize;
 use crate::data::{Example, Files, Pair, Picture8, by_name, file_name, files};
 use crate::degrade::{DegradationSpec, Degraded, build, once};
 use crate::error::{Error, Kind};
+use crate::validate::MOST_PSNR;
 
 /// The measures of one picture against the clean one; dB for PSNR, 0 to 1 for SSIM, levels of 255 for MAE.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
@@ -71,8 +72,8 @@ impl Measures {
     fn of(picture: ArrayView3<'_, f32>, clean: ArrayView3<'_, f32>) -> Result<Self, Error> {
         let failed = |error: rddm_metrics::Error| Error::new(Kind::Data, error.to_string());
         Ok(Self {
-            psnr_rgb: psnr_rgb(picture, clean).map_err(failed)?,
-            psnr_y: psnr_y(picture, clean).map_err(failed)?,
+            psnr_rgb: psnr_rgb(picture, clean).map_err(failed)?.min(MOST_PSNR),
+            psnr_y: psnr_y(picture, clean).map_err(failed)?.min(MOST_PSNR),
             ssim_rgb: ssim_rgb(picture, clean).map_err(failed)?,
             ssim_y: ssim_y(picture, clean).map_err(failed)?,
             mae: 255.0 * mae(picture, clean).map_err(failed)?,
@@ -151,7 +152,8 @@ pub fn pairs_of(files: Vec<Files>) -> impl Iterator<Item = NamedPair> + use<> {
     })
 }
 
-/// The pictures of a folder, degraded: picture `i` of the folder with the seed `seed + i`.
+/// The pictures of a folder, degraded: picture `i` of the folder with the seed `seed + i`. What the degradation reads, if
+/// anything, lies below the working folder.
 ///
 /// # Errors
 /// When the degradation cannot be, or the folder not be read; each pair, when its picture cannot.
@@ -160,7 +162,7 @@ pub fn degraded_pairs(
     degradation: &DegradationSpec,
     seed: u64,
 ) -> Result<impl Iterator<Item = NamedPair> + use<>, Error> {
-    let degradation = build(degradation)?;
+    let degradation = build(degradation, Path::new("."))?;
     Ok(files(folder)?.into_iter().zip(seed..).map(move |(path, seed)| {
         let target = Picture8::read_at_least(&path, 1)?.whole();
         let Degraded { picture, mask } = once(degradation.as_ref(), &target, seed);

@@ -8,6 +8,7 @@ use plotters::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
+use crate::run::write;
 
 /// One line of `log.jsonl`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -47,6 +48,17 @@ pub fn append(path: &Path, entry: &Entry) -> Result<(), Error> {
     line.push('\n');
     let mut file = OpenOptions::new().create(true).append(true).open(path)?;
     file.write_all(line.as_bytes()).map_err(|error| Error::run(path, error))
+}
+
+/// Puts lines in the place of all that were there.
+///
+/// # Errors
+/// When the file cannot be written; the one before is kept.
+pub(crate) fn replace(path: &Path, entries: &[Entry]) -> Result<(), Error> {
+    let lines = entries.iter().map(|entry| Ok(serde_json::to_string(entry)? + "\n"));
+    let text = lines.collect::<Result<String, _>>();
+    let text = text.map_err(|error: serde_json::Error| Error::run(path, error))?;
+    write(path, text.as_bytes())
 }
 
 /// Reads a log; lines past step `until`, and a last line that a kill cut, are left out.

@@ -11,6 +11,7 @@
 //! A checkpoint is written beside its place and renamed, so that a kill leaves the one before.
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use burn::module::Module;
@@ -36,6 +37,9 @@ pub struct State {
     pub step: usize,
     /// Seconds spent in them, over all sittings.
     pub seconds: f64,
+    /// Sum of the losses that no line of the log tells yet, and how many they are.
+    #[serde(default)]
+    pub losses: (f64, usize),
     /// SHA-256 of the recipe, so that a checkpoint is not taken for another's.
     pub recipe: String,
 }
@@ -115,8 +119,17 @@ impl Run {
         }
         fs::rename(&part, &place)?;
         remove(&old)?;
-        let weights = checkpoint.average.to_safetensors().map_err(|error| failed(&error))?;
-        write(&self.path("weights.safetensors"), &weights)
+        self.save_weights(&checkpoint.average)
+    }
+
+    /// Writes the averaged weights, `weights.safetensors`.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn save_weights(&self, average: &Network) -> Result<(), Error> {
+        let path = self.path("weights.safetensors");
+        let weights = average.to_safetensors().map_err(|error| Error::run(&path, error))?;
+        write(&path, &weights)
     }
 
     /// The checkpoint in the networks and the optimiser that are given, or, where there is none, these.
@@ -157,12 +170,15 @@ impl State {
     pub fn new(recipe: &Recipe) -> Result<Self, Error> {
         let digest = Sha256::digest(recipe.to_toml()?.as_bytes());
         let recipe = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Self { step: 0, seconds: 0.0, recipe })
+        Ok(Self { step: 0, seconds: 0.0, losses: (0.0, 0), recipe })
     }
 }
 
-/// Writes a file beside its place and renames it.
-pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+/// Writes a file beside its place and renames it; its folder is made if it is missing.
+///
+/// # Errors
+/// When it cannot be written; a file that was there before is kept.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let failed =
         |error: std::io::Error| Error::new(Kind::Run, format!("{}: {error}", path.display()));
@@ -173,8 +189,9 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     // As any file that a program writes; a temporary file is its owner's alone.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let file = builder.tempfile_in(folder).map_err(failed)?;
-    fs::write(file.path(), bytes).map_err(failed)?;
+    let mut file = builder.tempfile_in(folder).map_err(failed)?;
+    file.as_file_mut().write_all(bytes).map_err(failed)?;
+    file.as_file().sync_all().map_err(failed)?;
     file.persist(path).map_err(|error| failed(error.error))?;
     Ok(())
 }

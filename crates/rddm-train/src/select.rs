@@ -66,7 +66,7 @@ impl Default for Options {
 /// (every [`Point`]) and `aosa.svg` beside it.
 ///
 /// # Errors
-/// When the network has not one output, `out` holds a run already, `λ` decides nothing in time, and as [`crate::train`].
+/// When the network has not one output, the recipe begins with a published network or has a teacher, `out` holds a run already, `λ` decides nothing in time, and as [`crate::train`].
 pub fn select(
     recipe: &Recipe,
     data: &Path,
@@ -78,6 +78,16 @@ pub fn select(
     if recipe.network.outputs() != 1 || !recipe.diffusion.conditional {
         let problem = "the choice is between residual and noise of one degraded picture: give a network of one output";
         return Err(Error::new(Kind::Recipe, format!("network.outputs: {problem}")));
+    }
+    for (key, there) in [
+        ("[start]", recipe.start.is_some()),
+        ("[teacher]", recipe.teacher.is_some()),
+        ("training.within_mask", recipe.training.within_mask),
+    ] {
+        if there {
+            let problem = "the choice is made from new weights by the whole truth; leave it out";
+            return Err(Error::new(Kind::Recipe, format!("{key}: {problem}")));
+        }
     }
     if out.join("recipe.toml").exists() {
         return Err(Error::run(out, "holds a run already; give another folder with --out"));

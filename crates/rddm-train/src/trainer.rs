@@ -72,14 +72,13 @@ pub fn train(
     }
     // What was logged past the checkpoint will be logged again.
     if log.exists() {
-        let kept = log::read(&log, session.checkpoint.state.step)?;
-        std::fs::remove_file(&log)?;
-        for entry in &kept {
-            log::append(&log, entry)?;
-        }
+        log::replace(&log, &log::read(&log, session.checkpoint.state.step)?)?;
     }
     let training = &recipe.training;
-    let mut losses = Vec::new();
+    if session.checkpoint.state.step >= training.steps {
+        // The last sitting may have ended before they were written.
+        run.save_weights(&session.checkpoint.average)?;
+    }
     let (workers, schedule) = (training.workers, session.schedule.clone());
     let make = |step: usize| -> Vec<Examples> {
         let share = training.examples(step).1 / workers;
@@ -98,21 +97,22 @@ pub fn train(
                     format!("the loss is {loss} at step {step}; try a lower training.rate");
                 return Err(Error::new(Kind::Diverged, problem));
             }
-            losses.push(loss);
+            let losses = &mut session.checkpoint.state.losses;
+            *losses = (losses.0 + loss, losses.1 + 1);
             on_event(Event::Step { step, loss });
             let last = step == training.steps;
             if step.is_multiple_of(recipe.validation.every) || last {
                 let average = &session.checkpoint.average;
                 let scores = validate(average, recipe, &data, &device.clone().inner())?;
                 on_event(Event::Validated { step, scores: &scores });
+                let (sum, count) = std::mem::take(&mut session.checkpoint.state.losses);
                 let entry = Entry {
                     step,
                     seconds: session.checkpoint.state.seconds,
-                    loss: losses.iter().sum::<f64>() / losses.len() as f64,
+                    loss: sum / count as f64,
                     rate: learning_rate(training, step - 1),
                     scores: scores.into_iter().map(LoggedScore::from).collect(),
                 };
-                losses.clear();
                 log::append(&log, &entry)?;
                 log::plot(&log::read(&log, usize::MAX)?, &run.path("curve.svg"))?;
             }

@@ -143,11 +143,12 @@ fn restore(
         .map_err(|error| Error::new(Kind::Run, error.to_string()))
 }
 
+/// The PSNR of equal pictures, dB, which have none; a mean, a log and a JSON file need a number.
+pub(crate) const MOST_PSNR: f64 = 100.0;
+
 fn psnr_of(picture: &Array3<f32>, truth: &Array3<f32>) -> Result<f64, Error> {
     let quantised = rddm_metrics::quantise(ArrayView3::from(picture));
-    // Equal pictures have none; a mean and a log need a number.
-    const MOST: f64 = 100.0;
     rddm_metrics::psnr_rgb(quantised.view(), truth.view())
-        .map(|psnr| psnr.min(MOST))
+        .map(|psnr| psnr.min(MOST_PSNR))
         .map_err(|error| Error::new(Kind::Data, error.to_string()))
 }

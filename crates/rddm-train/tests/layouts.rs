@@ -90,6 +90,35 @@ fn rain100_has_three_forms() {
     check(Layout::Rain100, &above, Split::Test, &[files]);
 }
 
+/// As PReNet's authors name the folders.
+#[test]
+fn rain100_is_parted_by_the_names_of_folders() {
+    let paths = [
+        "rain_data_test_Heavy/rain/norain-1x2.png",
+        "rain_data_test_Heavy/norain/norain-1.png",
+        "rain_data_train_Heavy/rain/norain-1x2.png",
+        "rain_data_train_Heavy/norain/norain-1.png",
+    ];
+    let files = |at: usize| [["norain-1x2.png", paths[at + 1], paths[at], "-"]];
+    check(Layout::Rain100, &paths, Split::Test, &files(0));
+    check(Layout::Rain100, &paths, Split::Train, &files(2));
+    let folder = tempfile::tempdir().unwrap();
+    pictures(folder.path(), &paths[2..]);
+    let error = Layout::Rain100.examples(folder.path(), Split::Test).unwrap_err().to_string();
+    assert!(error.contains("for train"), "{error}");
+}
+
+#[test]
+fn rain100_pairs_the_nearest_and_guesses_nothing() {
+    let paths = ["H/rain-1.png", "H/norain-1.png", "L/rain-1.png", "L/norain-1.png"];
+    let files = [0, 2].map(|at| ["rain-1.png", paths[at + 1], paths[at], "-"]);
+    check(Layout::Rain100, &paths, Split::Train, &files);
+    let folder = tempfile::tempdir().unwrap();
+    pictures(folder.path(), &["rain/rain-1.png", "H/norain-1.png", "L/norain-1.png"]);
+    let error = Layout::Rain100.examples(folder.path(), Split::Train).unwrap_err().to_string();
+    assert!(error.contains("equally near"), "{error}");
+}
+
 #[test]
 fn celeba_is_parted_by_its_list() {
     let folder = tempfile::tempdir().unwrap();
@@ -97,6 +126,14 @@ fn celeba_is_parted_by_its_list() {
     fs::write(folder.path().join("list_eval_partition.txt"), "1.jpg 0\n2.jpg 2\n").unwrap();
     let files = ["1.jpg", "img_align_celeba/1.jpg", "-", "-"];
     assert_eq!(found(Layout::CelebA, folder.path(), Split::Train), [files]);
+
+    // As its authors' folder has it.
+    for (above, name) in [("Img", "img_align_celeba"), ("Eval", "list_eval_partition.txt")] {
+        fs::create_dir(folder.path().join(above)).unwrap();
+        fs::rename(folder.path().join(name), folder.path().join(above).join(name)).unwrap();
+    }
+    let files = ["2.jpg", "Img/img_align_celeba/2.jpg", "-", "-"];
+    assert_eq!(found(Layout::CelebA, folder.path(), Split::Test), [files]);
 }
 
 #[test]

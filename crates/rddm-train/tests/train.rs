@@ -49,7 +49,7 @@ batch = 4
 crop = 16
 warmup = 2
 workers = 2
-checkpoint_every = 3
+checkpoint_every = 4
 
 [validation]
 every = 3
@@ -104,17 +104,21 @@ impl Bench {
         self.command(out).output().unwrap()
     }
 
-    /// The table of an evaluation of a run on the clean pictures, degraded as the recipe does.
-    fn evaluate_degraded(&self, run: &str) -> String {
-        let output = Command::new(env!("CARGO_BIN_EXE_rddm-train"))
+    fn evaluate(&self, run: &str, data: &str, options: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_rddm-train"))
             .args(["eval", "--run"])
             .arg(self.path(run))
             .arg("--data")
-            .arg(self.path("data/gt"))
-            .arg("--degraded")
-            .arg(self.path("recipe.toml"))
+            .arg(self.path(data))
+            .args(options)
             .output()
-            .unwrap();
+            .unwrap()
+    }
+
+    /// The table of an evaluation of a run on the clean pictures, degraded as the recipe does.
+    fn evaluate_degraded(&self, run: &str) -> String {
+        let recipe = self.path("recipe.toml");
+        let output = self.evaluate(run, "data/gt", &["--degraded", recipe.to_str().unwrap()]);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     }
@@ -174,6 +178,17 @@ fn what_cannot_be_trained_is_refused_by_name() {
         ("crop = 16", "crop = 15", 2, "training.crop"),
         ("blocks = [1, 1]", "blocks = [1]", 2, "blocks"),
         ("steps = [1, 2]", "steps = [0]", 2, "validation.steps"),
+        ("steps = [1, 2]", "steps = []", 2, "validation.steps"),
+        ("hold_out = [\"c\"]", "hold_out = [\"c\", \"typo\"]", 2, "'typo'"),
+        ("warmup = 2", "rate = -1.0", 2, "training.rate"),
+        ("warmup = 2", "noise_weight = -5.0", 2, "training.noise_weight"),
+        ("{ kind = \"camera_noise\" }", "{ kind = \"chain\", of = [], jpeg = 0.5 }", 2, "jpeg"),
+        (
+            "time_width = 8",
+            "in_channels = 3\n[diffusion]\nconditional = false",
+            2,
+            "learns from clean pictures",
+        ),
         ("time_width = 8", "time_width = 8\noutputs = 1", 2, "needs 2 outputs"),
         ("time_width = 8", "time_width = 8\nin_channels = 3", 2, "network.in_channels"),
         (
@@ -233,7 +248,10 @@ fn a_generator_of_two_times_trains_on_clean_grey_pictures() {
     let keys = "channels = 1\nin_channels = 1\ntimes = 2\ntime_width = 8";
     let data = "[diffusion]\nconditional = false\nsum_scale = 1.0\ntime_encoding = \"alpha_bar_beta_bar\"\n\
                 [[data]]\nkind = \"clean\"\nclean = \"gt\"\n\n";
-    trains_with(&[("time_width = 8", keys), (&RECIPE[start..end], data)]);
+    let bench = trains_with(&[("time_width = 8", keys), (&RECIPE[start..end], data)]);
+    let output = bench.evaluate("run", "data", &[]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("nothing to restore"));
 }
 
 #[test]
@@ -242,7 +260,7 @@ fn lambda_chooses_and_the_training_goes_on() {
     let text =
         RECIPE.replace("STEPS", "40").replace("time_width = 8", "time_width = 8\noutputs = 1");
     let text = text.replace("[training]", "[diffusion]\nobjective = \"pred_noise\"\n\n[training]");
-    fs::write(bench.path("recipe.toml"), text).unwrap();
+    fs::write(bench.path("recipe.toml"), &text).unwrap();
     let command = |most: &str, out: &str| {
         Command::new(env!("CARGO_BIN_EXE_rddm-train"))
             .args(["aosa", "--rate", "1e-3", "--most-steps", most])
@@ -272,6 +290,12 @@ fn lambda_chooses_and_the_training_goes_on() {
     let first = &curve(&bench.path("run"))[0];
     assert!(first.0 > points.len(), "began again at {}", first.0);
 
+    let begins = format!("{text}\n[start]\nmodel = \"denoise\"\nsha256 = \"{}\"\n", "0".repeat(64));
+    fs::write(bench.path("recipe.toml"), begins).unwrap();
+    let output = command("2", "begun");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("[start]"));
+    fs::write(bench.path("recipe.toml"), text).unwrap();
     let output = command("2", "undecided");
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("has not left"));
@@ -314,15 +338,8 @@ fn a_run_is_evaluated_on_a_folder_of_pairs() {
     let bench = Bench::new(3);
     assert!(bench.train("run").status.success());
     let report = bench.path("eval.json");
-    let output = Command::new(env!("CARGO_BIN_EXE_rddm-train"))
-        .args(["eval", "--steps", "1,2", "--run"])
-        .arg(bench.path("run"))
-        .arg("--data")
-        .arg(bench.path("data"))
-        .arg("--output")
-        .arg(&report)
-        .output()
-        .unwrap();
+    let options = ["--steps", "1,2", "--output", report.to_str().unwrap()];
+    let output = bench.evaluate("run", "data", &options);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let report: serde_json::Value = serde_json::from_slice(&fs::read(report).unwrap()).unwrap();
     let rows = report["rows"].as_array().unwrap();
@@ -334,6 +351,26 @@ fn a_run_is_evaluated_on_a_folder_of_pairs() {
     let table = || bench.evaluate_degraded("run");
     assert!(table().contains("data/tiny"), "{}", table());
     assert_eq!(table(), table());
+}
+
+/// Equal pictures have no PSNR, and JSON no infinity.
+#[test]
+fn pictures_that_are_as_clean_as_they_can_be_leave_a_report_that_is_read_again() {
+    let bench = Bench::new(3);
+    assert!(bench.train("run").status.success());
+    fs::remove_dir_all(bench.path("data/input")).unwrap();
+    fs::create_dir(bench.path("data/input")).unwrap();
+    for name in ["a.png", "b.png"] {
+        fs::copy(bench.path("data/gt").join(name), bench.path("data/input").join(name)).unwrap();
+    }
+    let report = bench.path("eval.json");
+    let figures = || {
+        let output = bench.evaluate("run", "data", &["--output", report.to_str().unwrap()]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        fs::read_to_string(&report).unwrap()
+    };
+    assert!(figures().contains("\"input\": 100.0"), "{}", figures());
+    assert!(!figures().contains("null"));
 }
 
 #[test]

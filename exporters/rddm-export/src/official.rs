@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use burn::tensor::Device;
+use rddm_core::coefficients;
 use rddm_manifest::{
     Coefficients, Draft, DraftNetwork, License, Method, MirrorMean, ModelId, Objective, Padding,
     Picture, Precision, Role, SCHEMA, Sampler, Shape, TimeEncoding,
@@ -45,10 +46,12 @@ pub struct Exported {
 
 /// The networks of an official checkpoint (`.pt` as the trainer saves it, a bare state dict, or safetensors).
 ///
-/// Nothing in the file is executed. The official default schedule is written into the draft: a decreasing `α`, a rising `β²`.
+/// Nothing in the file is executed. The schedule of the draft is the one whose sums the checkpoint holds; the official default, a
+/// decreasing `α` and a rising `β²`, where it holds none.
 ///
 /// # Errors
-/// When the file is no such checkpoint, or lacks what the options ask for.
+/// When the file is no such checkpoint, lacks what the options ask for, or holds the sums of no schedule that a manifest has a
+/// name for. A network that is told `ᾱ` and `β̄` is not bound to those of its training and gets the default then.
 pub fn export(path: &Path, options: &Options) -> Result<Exported, Error> {
     let checkpoint = Checkpoint::open(path, options.weights)?;
     let (config, network) = UnetRes::from_state_dict(&checkpoint.network, &Device::flex())?;
@@ -59,7 +62,24 @@ pub fn export(path: &Path, options: &Options) -> Result<Exported, Error> {
     let default_scale = if conditional { 0.01 } else { 1.0 };
     let sum_scale =
         options.sum_scale.or_else(|| table_scale(&checkpoint.tables)).unwrap_or(default_scale);
-    let linear = |shape| Coefficients { shape, ratio: 1.0 };
+    let linear = |table: Option<Vec<f64>>, name, default| {
+        let shape = table.map_or(Some(default), |table| shape(&table));
+        let bound = options.time_encoding != TimeEncoding::AlphaBarBetaBar;
+        match shape {
+            None if bound => {
+                let problem = format!(
+                    "'{name}' holds the sums of no schedule that is known (increased, decreased, average, normal), and a network that is told \
+                     the time's index is bound to its own; was it saved with convert_to_ddim? Save it without"
+                );
+                Err(Error::input(path, problem))
+            }
+            shape => Ok(Coefficients { shape: shape.unwrap_or(default), ratio: 1.0 }),
+        }
+    };
+    let table = |name| sums(&checkpoint.tables, name);
+    let squares = table("betas_cumsum").map(|sums| sums.iter().map(|sum| sum * sum).collect());
+    let alpha = linear(table("alphas_cumsum"), "alphas_cumsum", Shape::Decreased)?;
+    let beta2 = linear(squares, "betas_cumsum", Shape::Increased)?;
     let draft = Draft {
         schema: SCHEMA,
         id: options.id.clone(),
@@ -72,8 +92,8 @@ pub fn export(path: &Path, options: &Options) -> Result<Exported, Error> {
         networks: networks.iter().map(|(network, _)| network.clone()).collect(),
         sampler: Sampler {
             timesteps: timesteps(&checkpoint.tables),
-            alpha: linear(Shape::Decreased),
-            beta2: linear(Shape::Increased),
+            alpha,
+            beta2,
             sum_scale,
             objective,
             steps: options.steps,
@@ -211,6 +231,34 @@ fn inputs(path: &Path, config: &UnetConfig) -> Result<(bool, bool), Error> {
 
 fn timesteps(tables: &StateDict) -> u32 {
     tables.get("alphas_cumsum").map_or(1000, |table| table.num_elements() as u32)
+}
+
+/// A table of the checkpoint; none where it is not there, or empty of noise.
+fn sums(tables: &StateDict, name: &str) -> Option<Vec<f64>> {
+    let table = tables.get(name)?.as_slice::<f32>().ok()?;
+    let sums: Vec<f64> = table.iter().map(|&sum| f64::from(sum)).collect();
+    sums.last().is_some_and(|&last| last > 0.0).then_some(sums)
+}
+
+/// The shape whose sums these are, but for their scale.
+fn shape(sums: &[f64]) -> Option<Shape> {
+    let last = *sums.last()?;
+    let known = [
+        (Shape::Increased, rddm_core::Shape::Increased),
+        (Shape::Decreased, rddm_core::Shape::Decreased),
+        (Shape::Average, rddm_core::Shape::Average),
+        (Shape::Normal, rddm_core::Shape::Normal),
+    ];
+    known.into_iter().find_map(|(named, shape)| {
+        let each = coefficients(rddm_core::Coefficients::of(shape), sums.len()).ok()?;
+        let mut sum = 0.0;
+        let near = each.iter().zip(sums).all(|(one, found)| {
+            sum += one;
+            // The official tables are of 32 bits.
+            (sum - found / last).abs() < 1e-3
+        });
+        near.then_some(named)
+    })
 }
 
 /// `β̄²_T`, rounded to what a recipe would say.

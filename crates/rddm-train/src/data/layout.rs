@@ -1,5 +1,6 @@
 //! The folders of public data sets, as their authors give them out.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -23,12 +24,14 @@ pub enum Layout {
     RainDrop,
     /// GoPro, motion blur: `train/SEQUENCE/blur/N.png`, `train/SEQUENCE/sharp/N.png`; `test/…`.
     GoPro,
-    /// CelebA, faces: `img_align_celeba`, parted by `list_eval_partition.txt`. Clean pictures alone.
+    /// CelebA, faces: `Img/img_align_celeba`, parted by `Eval/list_eval_partition.txt`, or both without the folders above them.
+    /// Clean pictures alone.
     CelebA,
     /// SIDD (small or medium, sRGB), noise: `Data/SCENE/…NOISY_SRGB….PNG`, `Data/SCENE/…GT_SRGB….PNG`. No test part.
     Sidd,
     /// Rain100L, Rain100H and the training sets of their authors, in one folder or in several: `rain-N.png` or
-    /// `norain-Nx2.png`, and `norain-N.png`; a folder `train` or `test` where there is one.
+    /// `norain-Nx2.png`, and the nearest `norain-N.png`. What lies in a folder whose name has `train` or `test` in it, such as
+    /// `rain_data_train_Heavy`, belongs to that part, all else to both.
     Rain100,
 }
 
@@ -101,10 +104,7 @@ impl Layout {
                 }
                 Ok(all)
             }
-            Self::Rain100 => {
-                let part = folder.join(if train { "train" } else { "test" });
-                rain100(if part.is_dir() { &part } else { folder })
-            }
+            Self::Rain100 => rain100(folder, if train { "test" } else { "train" }),
         }
     }
 }
@@ -159,7 +159,12 @@ fn partners(
 }
 
 fn celeba(folder: &Path, train: bool) -> Result<Vec<Files>, Error> {
-    let list = folder.join("list_eval_partition.txt");
+    let place = |above: &str, name: &str| {
+        let within = folder.join(above).join(name);
+        if within.exists() { within } else { folder.join(name) }
+    };
+    let list = place("Eval", "list_eval_partition.txt");
+    let pictures = place("Img", "img_align_celeba");
     let text = fs::read_to_string(&list).map_err(|error| Error::data(&list, error))?;
     let wanted = if train { "0" } else { "2" };
     let mut all = Vec::new();
@@ -168,7 +173,7 @@ fn celeba(folder: &Path, train: bool) -> Result<Vec<Files>, Error> {
             [] => {}
             [name, part] => {
                 if part == wanted {
-                    let clean = existing(folder.join("img_align_celeba").join(name))?;
+                    let clean = existing(pictures.join(name))?;
                     let name = name.to_owned();
                     all.push(Files { name, clean, degraded: None, mask: None });
                 }
@@ -179,34 +184,63 @@ fn celeba(folder: &Path, train: bool) -> Result<Vec<Files>, Error> {
     Ok(all)
 }
 
-fn rain100(folder: &Path) -> Result<Vec<Files>, Error> {
+/// The pairs below a folder but for those of the part `other`.
+fn rain100(folder: &Path, other: &str) -> Result<Vec<Files>, Error> {
     let mut pictures = Vec::new();
     walk(folder, &mut pictures)?;
     pictures.sort();
     let stem = |path: &Path| path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let clean: Vec<(String, &PathBuf)> = (pictures.iter())
-        .filter_map(|path| Some((stem(path).strip_prefix("norain-")?.to_owned(), path)))
-        .filter(|(number, _)| !number.contains('x'))
-        .collect();
-    let mut all = Vec::new();
+    let mut clean: HashMap<String, Vec<&PathBuf>> = HashMap::new();
+    for path in &pictures {
+        if let Some(number) = stem(path).strip_prefix("norain-").filter(|n| !n.contains('x')) {
+            clean.entry(number.to_owned()).or_default().push(path);
+        }
+    }
+    let (mut all, mut left_out) = (Vec::new(), 0);
     for path in &pictures {
         let stem = stem(path);
         let rainy = stem
             .strip_prefix("rain-")
             .or_else(|| stem.strip_prefix("norain-").and_then(|number| number.strip_suffix("x2")));
         let Some(number) = rainy else { continue };
-        let Some((_, clean)) = clean.iter().find(|(other, _)| other == number) else {
-            let problem = format!("no norain-{number} beside it in {}", folder.display());
+        if part(path.strip_prefix(folder).unwrap_or(path)).is_some_and(|part| part == other) {
+            left_out += 1;
+            continue;
+        }
+        let candidates = clean.get(number).map(Vec::as_slice).unwrap_or_default();
+        let together = |clean: &Path| {
+            path.components().zip(clean.components()).take_while(|(a, b)| a == b).count()
+        };
+        let nearest = candidates.iter().map(|clean| together(clean)).max();
+        let mut nearest =
+            candidates.iter().filter(|clean| nearest.is_some_and(|most| together(clean) == most));
+        let (Some(clean), None) = (nearest.next(), nearest.next()) else {
+            let problem = if candidates.is_empty() {
+                format!("no norain-{number} in {}", folder.display())
+            } else {
+                format!("norain-{number} lies in several folders that are equally near")
+            };
             return Err(Error::data(path, problem));
         };
         let (name, clean) = (file_name(path), (*clean).clone());
         all.push(Files { name, clean, degraded: Some(path.clone()), mask: None });
     }
     if all.is_empty() {
-        let problem = "no picture named rain-N or norain-Nx2 here or in the folders below";
+        let problem = match left_out {
+            0 => "no picture named rain-N or norain-Nx2 here or in the folders below".to_owned(),
+            _ => format!("all pictures with rain lie in folders for {other}"),
+        };
         return Err(Error::data(folder, problem));
     }
     Ok(all)
+}
+
+/// The part that the folders of a path name, the last of them first.
+fn part(path: &Path) -> Option<&'static str> {
+    path.parent()?.components().rev().find_map(|folder| {
+        let name = folder.as_os_str().to_string_lossy().to_lowercase();
+        ["train", "test"].into_iter().find(|part| name.contains(part))
+    })
 }
 
 fn walk(folder: &Path, pictures: &mut Vec<PathBuf>) -> Result<(), Error> {

@@ -22,15 +22,16 @@ pub(super) fn source(source: &Source, recipe: &Recipe, data: &Path) -> Result<So
     match source {
         Source::Clean { weight, .. } => Ok((Loaded::new(*weight, examples), None)),
         Source::Degraded { degradation, weight, .. } => {
-            let whole = degrade::build(degradation)?;
-            let seen = degrade::unchecked(&recipe.seen(degradation)?);
+            let whole = degrade::build(degradation, data)?;
+            let seen = degrade::unchecked(&recipe.seen(degradation)?, data)?;
             let mut held = Vec::new();
             for ((name, Example { clean, .. }), seed) in kept.into_iter().zip(recipe.test_seed()..)
             {
                 let target = reader.middle(&clean);
                 let Degraded { picture, mask } = degrade::once(whole.as_ref(), &target, seed);
                 let mask = mask.filter(|_| recipe.masked()).map(|mask| mask.insert_axis(Axis(0)));
-                held.push(Held { name, pair: Pair { input: picture, target, mask } });
+                let input = Picture8::quantise(&picture).whole();
+                held.push(Held { name, pair: Pair { input, target, mask } });
             }
             let loaded = Loaded { degradation: Some(seen), ..Loaded::new(*weight, examples) };
             Ok((loaded, named(held)))
@@ -56,6 +57,22 @@ pub(super) fn source(source: &Source, recipe: &Recipe, data: &Path) -> Result<So
             Ok((Loaded { gain: source.gain(), transfer, ..Loaded::new(*weight, examples) }, None))
         }
     }
+}
+
+/// Checks that each prefix of `validation.hold_out` keeps a picture out of training.
+pub(super) fn check_held_out(recipe: &Recipe, data: &Path) -> Result<(), Error> {
+    let mut unmatched: Vec<&String> = recipe.validation.hold_out.iter().collect();
+    for source in &recipe.data {
+        if unmatched.is_empty() {
+            break;
+        }
+        let files = source.files(data)?;
+        unmatched.retain(|prefix| !files.iter().any(|files| files.name.starts_with(*prefix)));
+    }
+    unmatched.first().map_or(Ok(()), |prefix| {
+        let problem = "no picture of any source has a name that begins so";
+        Err(Error::new(Kind::Recipe, format!("validation.hold_out: '{prefix}': {problem}")))
+    })
 }
 
 impl Source {

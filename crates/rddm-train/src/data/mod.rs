@@ -171,7 +171,9 @@ impl Loaded {
             }
             (None, Some(degradation)) => {
                 let Degraded { picture, mask } = degradation.degrade(&target, random);
-                (picture, mask)
+                // As a file has it; what was shrunk before is a mean of many pixels and finer.
+                let whole = recipe.example_shrink() == 1;
+                (if whole { Picture8::quantise(&picture).whole() } else { picture }, mask)
             }
             (None, None) => (target.clone(), None),
         };
@@ -197,8 +199,9 @@ impl DataSet {
     ///
     /// # Errors
     /// When a folder or picture is missing, cannot be read, is smaller than a crop, or is larger than its pair by more
-    /// than a row and a column.
+    /// than a row and a column; when a prefix of the pictures to hold out fits none.
     pub fn load(recipe: &Recipe, data: &Path) -> Result<Self, Error> {
+        load::check_held_out(recipe, data)?;
         let mut sources = Vec::new();
         let mut held_out = Vec::new();
         for source in &recipe.data {

@@ -136,14 +136,18 @@ impl Degradation for Blur {
     }
 
     fn degrade(&self, clean: &Array3<f32>, random: &mut ChaCha8Rng) -> Degraded {
-        let kernel = self.kernel(random);
-        let mut blurred = clean.clone();
-        for mut plane in blurred.outer_iter_mut() {
-            let light = spread(plane.mapv(to_linear).view(), kernel.view());
-            plane.assign(&light.mapv(to_stored));
-        }
-        blurred.into()
+        blurred(clean, self.kernel(random).view()).into()
     }
+}
+
+/// The picture `[channels, height, width]`, stored values, with the kernel over the light of each pixel.
+pub(super) fn blurred(clean: &Array3<f32>, kernel: ArrayView2<'_, f32>) -> Array3<f32> {
+    let mut blurred = clean.clone();
+    for mut plane in blurred.outer_iter_mut() {
+        let light = spread(plane.mapv(to_linear).view(), kernel);
+        plane.assign(&light.mapv(to_stored));
+    }
+    blurred
 }
 
 /// The plane with the kernel over each pixel; mirrored beyond its borders.

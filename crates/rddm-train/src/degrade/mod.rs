@@ -7,6 +7,7 @@ mod blur;
 mod camera_noise;
 mod exposure;
 mod holes;
+mod kernels;
 pub(crate) mod light;
 mod rain;
 mod shadow;
@@ -15,8 +16,11 @@ pub use blur::Blur;
 pub use camera_noise::CameraNoise;
 pub use exposure::Exposure;
 pub use holes::Holes;
+pub use kernels::KernelBlur;
 pub use rain::Rain;
 pub use shadow::Shadow;
+
+use std::path::Path;
 
 use ndarray::{Array2, Array3, Zip};
 use rand::{Rng, RngExt, SeedableRng};
@@ -55,11 +59,13 @@ impl From<Array3<f32>> for Degraded {
 
 /// A degradation as a recipe names it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum DegradationSpec {
     /// The blur of a moved camera or of a wrong distance.
     Blur(Blur),
+    /// The blur of kernels that were measured.
+    KernelBlur(KernelBlur),
     /// The noise of a camera's sensor, as it comes out of its processing.
     CameraNoise(CameraNoise),
     /// Too little light, and its colour.
@@ -119,32 +125,42 @@ impl DegradationSpec {
                     of.iter().map(|degradation| degradation.afar(by)).collect::<Option<_>>()?;
                 Some(Self::Chain { of })
             }
-            Self::Blur(_) | Self::CameraNoise(_) | Self::Holes(_) | Self::Rain(_) => None,
+            Self::Blur(_)
+            | Self::KernelBlur(_)
+            | Self::CameraNoise(_)
+            | Self::Holes(_)
+            | Self::Rain(_) => None,
         }
     }
 }
 
-/// The degradation that a recipe names.
+/// The degradation that a recipe names; what it reads lies below the folder `data`.
 ///
 /// # Errors
-/// When a range is empty or a number is none.
-pub fn build(spec: &DegradationSpec) -> Result<Box<dyn Degradation>, Error> {
-    let degradation = unchecked(spec);
+/// When a range is empty or a number is none, or what it reads is not there.
+pub fn build(spec: &DegradationSpec, data: &Path) -> Result<Box<dyn Degradation>, Error> {
+    let degradation = unchecked(spec, data)?;
     degradation.check()?;
     Ok(degradation)
 }
 
 /// The degradation of a specification whose numbers were checked, such as that which another was made from.
-pub(crate) fn unchecked(spec: &DegradationSpec) -> Box<dyn Degradation> {
-    match spec {
+pub(crate) fn unchecked(
+    spec: &DegradationSpec,
+    data: &Path,
+) -> Result<Box<dyn Degradation>, Error> {
+    Ok(match spec {
         DegradationSpec::Blur(blur) => Box::new(blur.clone()),
+        DegradationSpec::KernelBlur(blur) => Box::new(blur.read(data)?),
         DegradationSpec::CameraNoise(noise) => Box::new(noise.clone()),
         DegradationSpec::Exposure(exposure) => Box::new(exposure.clone()),
         DegradationSpec::Holes(holes) => Box::new(holes.clone()),
         DegradationSpec::Rain(rain) => Box::new(rain.clone()),
         DegradationSpec::Shadow(shadow) => Box::new(shadow.clone()),
-        DegradationSpec::Chain { of } => Box::new(Chain(of.iter().map(unchecked).collect())),
-    }
+        DegradationSpec::Chain { of } => {
+            Box::new(Chain(of.iter().map(|one| unchecked(one, data)).collect::<Result<_, _>>()?))
+        }
+    })
 }
 
 /// A picture `[3, height, width]`, values in [0, 1], degraded by what is drawn from a seed.

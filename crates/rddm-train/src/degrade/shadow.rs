@@ -65,7 +65,9 @@ impl Degradation for Shadow {
         check_range("penumbra", self.penumbra, 0.1, 1000.0)?;
         check_range("size", self.size, 1.0, 1e5)?;
         check_range("strips", [0.0, self.strips], 0.0, 1.0)?;
-        check_range("edges", [0.0, self.edges], 0.0, 1.0 - self.strips)
+        check_range("edges", [0.0, self.edges], 0.0, 1.0)?;
+        // Above 1 by a rounding at most, as 0.6 and 0.4 may be.
+        check_range("strips + edges", [0.0, self.strips + self.edges], 0.0, 1.0 + 1e-6)
     }
 
     fn degrade(&self, clean: &Array3<f32>, random: &mut ChaCha8Rng) -> Degraded {

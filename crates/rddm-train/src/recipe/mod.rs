@@ -322,6 +322,9 @@ impl Recipe {
         {
             return wrong("validation.steps", "not within 1 ..= timesteps".into());
         }
+        if self.validation.steps.is_empty() {
+            return wrong("validation.steps", "empty; give at least one number".into());
+        }
         Ok(())
     }
 }
@@ -366,6 +369,14 @@ impl Recipe {
                 pictures * channels
             );
             return wrong("network.in_channels", problem);
+        }
+        let generates = !diffusion.conditional;
+        if let Some(source) = self.data.iter().find(|source| generates && source.degrades()) {
+            let problem = format!(
+                "a network that generates (diffusion.conditional = false) learns from clean pictures, and {} has degraded ones",
+                source.name()
+            );
+            return wrong("[[data]]", problem);
         }
         if let Some(source) = self.data.iter().find(|source| self.masked() && !source.masks()) {
             let problem = format!(

@@ -119,6 +119,15 @@ impl Source {
         Ok(())
     }
 
+    /// Whether its examples have a degraded side.
+    pub(super) fn degrades(&self) -> bool {
+        match self {
+            Self::Clean { .. } => false,
+            Self::Layout { layout, .. } => *layout != Layout::CelebA,
+            Self::Pairs { .. } | Self::Transferred { .. } | Self::Degraded { .. } => true,
+        }
+    }
+
     /// Whether its examples have a mask; that of clean pictures is empty.
     pub(super) fn masks(&self) -> bool {
         match self {

@@ -258,6 +258,13 @@ impl Training {
                 return wrong(key, format!("{value} is not within 0 ..= 1"));
             }
         }
+        if !(self.rate > 0.0 && self.rate.is_finite()) {
+            return wrong("training.rate", format!("{} is not above 0", self.rate));
+        }
+        if !(self.noise_weight >= 0.0 && self.noise_weight.is_finite()) {
+            let problem = format!("{} is not 0 or more", self.noise_weight);
+            return wrong("training.noise_weight", problem);
+        }
         if !(10.0..=100.0).contains(&self.psnr_limit) {
             let problem = format!("{} is not within 10 ..= 100 dB", self.psnr_limit);
             return wrong("training.psnr_limit", problem);

@@ -19,7 +19,8 @@ pub(crate) struct Arguments {
     /// The degraded picture, a PNG file; of a folder, the data set's folder: `gt`, `input`, and `mask` where there is one.
     #[arg(short, long)]
     output: PathBuf,
-    /// The degradation as a recipe writes it, such as `{ kind = "rain", angle = [10, 10] }`.
+    /// The degradation as a recipe writes it, such as `{ kind = "rain", angle = [10, 10] }`; folders that it names lie below the
+    /// working folder.
     #[arg(long, required_unless_present = "recipe", conflicts_with = "recipe")]
     degradation: Option<String>,
     /// The recipe whose first source that degrades is taken.
@@ -55,7 +56,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
         }
         return folder(&input, &output, &spec, seed);
     }
-    let degradation = build(&spec)?;
+    let degradation = build(&spec, Path::new("."))?;
     let clean = Picture8::read_at_least(&input, 1)?;
     let Degraded { picture, mask: drawn } = once(degradation.as_ref(), &clean.whole(), seed);
     if let Some(path) = &mask {

@@ -11,7 +11,7 @@ use rddm_train::data::{Picture8, files};
 use serde_json::{Map, Value};
 
 use crate::model::{Running, given_or_own};
-use crate::report::{Report, Row, round, rounded};
+use crate::report::{Report, Row, round, rounded, shown};
 use crate::{Failure, print};
 
 /// The measure's name in `eval.json`.
@@ -67,6 +67,8 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
         None => None,
     };
     let dataset = arguments.data.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let against = arguments.real.as_deref().map(|real| format!(" --real {}", shown(real)));
+    let against = against.unwrap_or_default();
     for steps in given_or_own(&arguments.steps) {
         let restorer = arguments.running.restorer(&model, steps, None, None)?;
         let (steps, engine) = (restorer.sampler().steps, restorer.engine().to_owned());
@@ -98,9 +100,11 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
             input: None,
             steps,
             command: format!(
-                "rddm-train distance --model {} --engine {engine} --steps {steps} --count {} --data $RDDM_DATA/test/{dataset}",
+                "rddm-train distance --model {} --engine {engine} --steps {steps}{} --count {} --data {}{against}",
                 arguments.model,
-                data.len()
+                arguments.running.seed_given(),
+                data.len(),
+                shown(&arguments.data)
             ),
             engine,
             more,

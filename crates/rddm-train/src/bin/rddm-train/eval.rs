@@ -1,5 +1,6 @@
 //! `rddm-train eval`.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -18,7 +19,7 @@ use rddm_train::{Error, Recipe};
 use serde_json::{Map, Value};
 
 use crate::model::{Running, given_or_own};
-use crate::report::{Report, Row, files, round, rounded};
+use crate::report::{Report, Row, files, round, rounded, shown};
 use crate::{Failure, degrade, print};
 
 /// Measures a model of the zoo, or a run, where the clean picture is known: PSNR, SSIM and MAE of 8-bit pictures.
@@ -38,14 +39,15 @@ pub(crate) struct Arguments {
     #[arg(long, value_parser = layout, conflicts_with = "degraded")]
     layout: Option<Layout>,
     /// Degrades the pictures as this recipe's first source that degrades, with the seeds from the recipe's on
-    /// (`validation.seed`, else `training.seed`).
+    /// (`validation.seed`, else `training.seed`); folders that it names lie below the working folder.
     #[arg(long, value_name = "RECIPE")]
     degraded: Option<PathBuf>,
     /// Numbers of sampling steps; by default the model's own, and 1 for a run.
     #[arg(long, value_delimiter = ',')]
     steps: Vec<usize>,
-    /// What of the network's outputs the sampler goes by; by default what the model was published with.
-    #[arg(long)]
+    /// What of the network's outputs the sampler goes by; by default what the model was published with. To look at: its figures
+    /// are not for --output.
+    #[arg(long, conflicts_with = "output")]
     objective: Option<rddm_core::Objective>,
     /// The mean over the eight mirrored and turned forms of each picture, or over two where the model knows upright pictures alone.
     #[arg(long, conflicts_with_all = ["run", "mirror"])]
@@ -83,6 +85,7 @@ type Restore = Box<dyn FnMut(&Array3<f32>, Option<&Array3<f32>>) -> Result<Array
 
 pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
     let mut report = Report::read(arguments.output.as_deref())?;
+    let mut measured = HashSet::new();
     print::line(&format!(
         "{:28} {:>5} {:>7}  {:>15} {:>15} {:>17} {:>17}  {:>6}",
         "data set", "steps", "engine", "PSNR RGB", "PSNR Y", "SSIM RGB", "SSIM Y", "least"
@@ -92,6 +95,13 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
         for folder in &arguments.data {
             for (mut dataset, mut pairs) in datasets(&arguments, folder)? {
                 dataset += arguments.variant().0;
+                if !measured.insert((dataset.clone(), steps)) {
+                    let text = format!(
+                        "--data: two data sets are called {dataset}, and one's figures would take the other's place; \
+                         measure them by two commands, or name their folders otherwise"
+                    );
+                    return Err(Failure { code: 2, text });
+                }
                 let bar = ProgressBar::new_spinner();
                 let on_picture = &mut |score: &PictureScore| bar.set_message(score.name.clone());
                 let score = evaluate(&mut pairs, &mut restore, on_picture)?;
@@ -168,6 +178,18 @@ fn of_run(
     if let Some(objective) = arguments.objective {
         recipe.diffusion.objective = objective;
     }
+    if !recipe.diffusion.conditional {
+        let text = format!(
+            "{}: a run that generates has nothing to restore; publish it, then rddm-train distance",
+            folder.display()
+        );
+        return Err(Failure { code: 2, text });
+    }
+    if recipe.network.channels() != 3 {
+        let text =
+            format!("{}: its network takes grey pictures; RGB is measured", folder.display());
+        return Err(Failure { code: 2, text });
+    }
     let device = Device::flex();
     let path = folder.join("weights.safetensors");
     let weights = fs::read(&path).map_err(|error| files(&path, &error))?;
@@ -181,6 +203,10 @@ fn of_run(
     let masked = recipe.masked();
     let restore: Restore = Box::new(move |picture, mask| {
         let mask = mask.filter(|_| masked);
+        if masked && mask.is_none() {
+            let problem = "the network takes a mask, and this data set has none";
+            return Err(Error::engine(problem));
+        }
         restore_any_size(&network, &sampler, picture, mask, multiple, &device)
     });
     Ok((restore, steps, "burn".into()))
@@ -192,15 +218,6 @@ fn dataset_name(folder: &Path, input: &str) -> String {
     let parent = folder.parent().filter(|_| folder.file_name() == Some("gt".as_ref()));
     let name = parent.unwrap_or(&folder).file_name().unwrap_or_default().to_string_lossy();
     format!("{name}/{input}")
-}
-
-/// A folder as a command on another machine would have it.
-fn shown(folder: &Path) -> String {
-    let data = std::env::var_os("RDDM_DATA").map(PathBuf::from);
-    match data.and_then(|data| Some(folder.strip_prefix(data).ok()?.to_owned())) {
-        Some(below) => format!("$RDDM_DATA/{}", below.display()),
-        None => folder.display().to_string(),
-    }
 }
 
 fn line(dataset: &str, steps: usize, engine: &str, score: &DataSetScore) -> String {
@@ -244,7 +261,8 @@ impl Report {
             None => String::new(),
         };
         let command = format!(
-            "rddm-train eval {what} --engine {engine} --steps {steps} --data {}{layout}{degraded}{variant}",
+            "rddm-train eval {what} --engine {engine} --steps {steps}{} --data {}{layout}{degraded}{variant}",
+            arguments.running.seed_given(),
             shown(folder)
         );
         let same = |row: &Row| row.dataset == dataset && row.steps == steps && row.engine == engine;

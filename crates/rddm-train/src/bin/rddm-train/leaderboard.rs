@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use rddm_train::run::write;
 use serde::Deserialize;
 
 use crate::Failure;
@@ -60,7 +61,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
     let page = page(&lines);
     let path = &arguments.output;
     if !arguments.check {
-        return fs::write(path, page).map_err(|error| files(path, &error));
+        return Ok(write(path, page.as_bytes())?);
     }
     let found = fs::read_to_string(path).map_err(|error| files(path, &error))?;
     if found != page {
@@ -141,7 +142,10 @@ fn page(lines: &[Line]) -> String {
          Made by `rddm-train leaderboard` from `zoo/*/eval.json`, `zoo/classical.json` (measured by `zoo/classical.py` on the same\n\
          pictures) and `zoo/published.json` (figures of papers, on the test sets that are named). Best first. Least: the gain of the\n\
          picture that gained least, dB RGB. Time: processor seconds a megapixel, one thread, on whichever machine measured the row; they\n\
-         differ by up to three times, so that only greater differences between rows say anything.\n",
+         differ by up to three times, so that only greater differences between rows say anything.\n\n\
+         The zoo's models learnt from none of these pictures, but among several states of a training the one that is published was often\n\
+         chosen by these figures (`docs/decisions/training.md` says where): a tenth of a dB may be luck. Papers' figures are of other\n\
+         training sets, and of whole test sets where it says so.\n",
     );
     let mut datasets: Vec<&str> = lines.iter().map(|line| line.dataset.as_str()).collect();
     datasets.sort_unstable();

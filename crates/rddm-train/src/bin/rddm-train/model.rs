@@ -60,6 +60,11 @@ impl Zoo {
 }
 
 impl Running {
+    /// The seed as an option, where it is not the usual one.
+    pub(crate) fn seed_given(&self) -> String {
+        if self.seed == 0 { String::new() } else { format!(" --seed {}", self.seed) }
+    }
+
     /// The model, sampled in `steps` steps, by `objective` and with mirror images or not, or as it was published.
     pub(crate) fn restorer(
         &self,

@@ -110,7 +110,7 @@ fn recipe(arguments: &Arguments) -> Result<Recipe, Failure> {
         teacher: None,
         diffusion: Diffusion { sum_scale: 1e-3, ..Diffusion::default() },
         validation: Validation {
-            hold_out: vec![held_out(&source, &arguments.data)?],
+            hold_out: held_out(&source, &arguments.data)?,
             ..Validation::default()
         },
         data: vec![source],
@@ -126,8 +126,8 @@ fn recipe(arguments: &Arguments) -> Result<Recipe, Failure> {
     })
 }
 
-/// The picture that is kept out of training: the middle one of the folder.
-fn held_out(source: &Source, data: &Path) -> Result<String, Failure> {
+/// The pictures that are kept out of training: one in ten, evenly over the folder.
+fn held_out(source: &Source, data: &Path) -> Result<Vec<String>, Failure> {
     let folder = source.name();
     let pictures = rddm_train::data::files(&data.join(&folder))?;
     if pictures.len() < 2 {
@@ -135,8 +135,10 @@ fn held_out(source: &Source, data: &Path) -> Result<String, Failure> {
         let text = format!("{folder}: {problem}");
         return Err(Failure { code: 3, text });
     }
-    let middle = &pictures[pictures.len() / 2];
-    Ok(middle.file_name().unwrap_or_default().to_string_lossy().into_owned())
+    let count = (pictures.len() / 10).max(1);
+    let middles = (0..count).map(|part| (2 * part + 1) * pictures.len() / (2 * count));
+    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    Ok(middles.map(|at| name(&pictures[at])).collect())
 }
 
 fn model(arguments: &Arguments, recipe: &Recipe) -> String {
@@ -206,16 +208,16 @@ fn next(arguments: &Arguments, folder: &Path) {
     let (name, zoo, data) = (&arguments.name, arguments.zoo.display(), arguments.data.display());
     let registry = arguments.zoo.with_file_name("manifests");
     let (folder, registry) = (folder.display(), registry.display());
-    let clean = match (&arguments.clean, &arguments.pairs[..]) {
-        (Some(clean), _) => format!("{data}/{} --degraded {folder}/recipe.toml", clean.display()),
-        _ => "TEST  # a folder with gt/ and input/".to_owned(),
+    let (degraded, test) = match &arguments.clean {
+        Some(_) => (format!(" --degraded {folder}/recipe.toml"), "a folder of clean pictures"),
+        None => (String::new(), "a folder with gt/ and input/"),
     };
     print::line(&format!(
         "{folder}: recipe.toml, model.toml, card.md. Then:\n\n\
          \x20   rddm-train train {folder}/recipe.toml --data {data} --out runs/{name}\n\
          \x20   rddm-export run runs/{name} --out {folder}\n\
          \x20   rddm-zoo publish --zoo {zoo} --out {registry} --signing-key KEY\n\
-         \x20   rddm-train eval --model {name} --output {folder}/eval.json --data {clean}\n\n\
-         Look at pictures, finish the card, and publish once more: the manifest takes the figures from eval.json."
+         \x20   rddm-train eval --model {name} --registry {registry} --key KEY.pub{degraded} --data TEST --output {folder}/eval.json\n\n\
+         TEST is {test} that it was not trained on. Look at pictures, finish the card, and publish once more: the manifest takes the figures from eval.json."
     ));
 }

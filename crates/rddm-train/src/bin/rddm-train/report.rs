@@ -2,8 +2,9 @@
 
 use std::fmt::Display;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use rddm_train::run::write;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -43,7 +44,16 @@ impl Report {
     pub(crate) fn write(&self, path: Option<&Path>) -> Result<(), Failure> {
         let Some(path) = path else { return Ok(()) };
         let text = serde_json::to_string_pretty(self).map_err(|error| files(path, &error))?;
-        fs::write(path, text + "\n").map_err(|error| files(path, &error))
+        Ok(write(path, (text + "\n").as_bytes())?)
+    }
+}
+
+/// A folder as a command on another machine would have it.
+pub(crate) fn shown(folder: &Path) -> String {
+    let data = std::env::var_os("RDDM_DATA").map(PathBuf::from);
+    match data.and_then(|data| Some(folder.strip_prefix(data).ok()?.to_owned())) {
+        Some(below) => format!("$RDDM_DATA/{}", below.display()),
+        None => folder.display().to_string(),
     }
 }
 
