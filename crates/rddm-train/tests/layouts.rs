@@ -6,6 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use image::{Rgb, RgbImage};
+use ndarray::Axis;
 use rddm_train::Recipe;
 use rddm_train::data::{DataSet, Files, Layout, Split};
 
@@ -134,6 +135,29 @@ fn celeba_is_parted_by_its_list() {
     }
     let files = ["2.jpg", "Img/img_align_celeba/2.jpg", "-", "-"];
     assert_eq!(found(Layout::CelebA, folder.path(), Split::Test), [files]);
+}
+
+/// A face is learnt whole: the middle square, a side of it dark, in half of its size.
+#[test]
+fn pictures_are_fitted_when_the_recipe_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let face = RgbImage::from_fn(40, 60, |x, y| {
+        let outside = !(10..50).contains(&y);
+        Rgb([if outside { 255 } else { 100 * u8::from(x >= 20) }; 3])
+    });
+    face.save(folder.path().join("1.png")).unwrap();
+    let recipe = Recipe::parse(
+        "schema = 1\nid = \"faces\"\n[network]\nfamily = \"edge\"\nin_channels = 3\n\
+         [diffusion]\nconditional = false\n[[data]]\nkind = \"clean\"\nclean = \".\"\n\
+         [training]\nfit = 20\ncrop = 16\naugment = \"none\"\n[validation]\ncrop = 16\n",
+    )
+    .unwrap();
+    let pair = DataSet::load(&recipe, folder.path()).unwrap().example(&recipe, 0, 0);
+    assert_eq!(pair.target.dim(), (3, 16, 16));
+    for row in pair.target.index_axis(Axis(0), 0).rows() {
+        // At most four columns are cut off; whatever they are, dark ends and light is, and nothing of the outside.
+        assert!(row[3] < 0.05 && (row[12] - 100.0 / 255.0).abs() < 0.02, "{row}");
+    }
 }
 
 #[test]

@@ -123,7 +123,8 @@ impl Reader<'_> {
                 continue;
             }
             let channels = self.recipe.network.channels();
-            let example = Example::read(files, side, channels, self.recipe.masked())?;
+            let (masked, fit) = (self.recipe.masked(), self.recipe.training.fit);
+            let example = Example::read(files, side, channels, masked, fit)?;
             if held {
                 kept.push((files.name.clone(), example));
             } else {

@@ -266,22 +266,24 @@ pub(crate) struct Example {
 
 impl Example {
     /// Reads the pictures of `channels` channels, cut to one size whose sides are at least `side`, and where it is `masked`
-    /// the mask.
+    /// the mask; all of them fitted to a square where `fit` is its side.
     pub(crate) fn read(
         files: &Files,
         side: usize,
         channels: usize,
         masked: bool,
+        fit: Option<u32>,
     ) -> Result<Self, Error> {
-        let mut clean = Picture8::read_channels(&files.clean, side, channels)?;
-        let mut fit = |path: &Path, picture: &mut Picture8| {
+        let read = |path: &Path, channels| Picture8::read_channels(path, side, channels, fit);
+        let mut clean = read(&files.clean, channels)?;
+        let mut cut = |path: &Path, picture: &mut Picture8| {
             Picture8::fit_pair(picture, &mut clean).map_err(|problem| {
                 Error::data(path, format!("{problem}: {}", files.clean.display()))
             })
         };
         let mut beside = |path: &Path, channels| {
-            let mut picture = Picture8::read_channels(path, side, channels)?;
-            fit(path, &mut picture)?;
+            let mut picture = read(path, channels)?;
+            cut(path, &mut picture)?;
             Ok::<_, Error>(picture)
         };
         let mask = files.mask.as_deref().filter(|_| masked);
@@ -289,7 +291,7 @@ impl Example {
         let degraded = files.degraded.as_deref().map(|path| beside(path, channels)).transpose()?;
         if let Some((path, mask)) = &mut mask {
             // The degraded picture may have cut the clean one once more.
-            fit(path, mask)?;
+            cut(path, mask)?;
         }
         Ok(Self { clean, degraded, mask: mask.map(|(_, mask)| mask) })
     }

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
+use image::imageops::FilterType;
 use image::{ImageFormat, Rgb, RgbImage};
 use ndarray::{Array3, s};
 
@@ -47,15 +48,24 @@ impl Picture8 {
     /// # Errors
     /// When it cannot be read, or is smaller.
     pub fn read_at_least(path: &Path, side: usize) -> Result<Self, Error> {
-        Self::read_channels(path, side, 3)
+        Self::read_channels(path, side, 3, None)
     }
 
-    /// As [`read_at_least`](Self::read_at_least), as RGB (3 channels) or grey (1).
+    /// As [`read_at_least`](Self::read_at_least), as RGB (3 channels) or grey (1), and of a picture that is fitted its middle square
+    /// in that many pixels a side.
     ///
     /// # Errors
     /// When it cannot be read, or is smaller.
-    pub fn read_channels(path: &Path, side: usize, channels: usize) -> Result<Self, Error> {
-        let picture = image::open(path).map_err(|error| Error::data(path, error))?;
+    pub fn read_channels(
+        path: &Path,
+        side: usize,
+        channels: usize,
+        fit: Option<u32>,
+    ) -> Result<Self, Error> {
+        let mut picture = image::open(path).map_err(|error| Error::data(path, error))?;
+        if let Some(fit) = fit {
+            picture = picture.resize_to_fill(fit, fit, FilterType::Lanczos3);
+        }
         let (width, height) = (picture.width() as usize, picture.height() as usize);
         if width < side || height < side {
             let problem = format!("{width}×{height} is smaller than a crop of {side}×{side}");

@@ -18,6 +18,10 @@ pub struct Training {
     pub batch: usize,
     /// Side of an example, pixels.
     pub crop: usize,
+    /// Side, pixels, that the middle square of every picture is scaled to when it is read; as large as the files without it. For
+    /// what is learnt whole, as faces are, of which crops would show parts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fit: Option<u32>,
     /// How examples are mirrored and turned.
     pub augment: Augment,
     /// How many times examples are enlarged, drawn evenly, degraded and clean side alike; not at all without it. What is
@@ -178,6 +182,7 @@ impl Default for Training {
             batch: 8,
             crop: 64,
             augment: Augment::Turn,
+            fit: None,
             zoom: None,
             relight: None,
             jpeg: None,
@@ -232,6 +237,7 @@ impl Training {
             ("training.batch", self.batch),
             ("training.workers", self.workers),
             ("training.checkpoint_every", self.checkpoint_every),
+            ("training.fit", self.fit.map_or(1, |side| side as usize)),
         ] {
             if value == 0 {
                 return wrong(key, "0; give at least 1".into());

@@ -122,7 +122,7 @@ fn read(
 ) -> Result<Vec<Array3<f32>>, Failure> {
     let paths = files(folder)?.into_iter().take(count);
     let pictures = paths.map(|path| {
-        let picture = Picture8::read_channels(&path, 1, channels)?.whole();
+        let picture = Picture8::read_channels(&path, 1, channels, None)?.whole();
         match picture.dim() {
             (_, h, w) if (h, w) == (height, width) => Ok(picture),
             (_, h, w) => {
