@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use rddm_manifest::{Manifest, ModelId, Precision};
-use rddm_runtime::{CancelToken, Restorer, RestorerBuilder};
+use rddm_runtime::{CancelToken, Device, Restorer, RestorerBuilder};
 use rddm_zoo::{Origin, ResolveOptions, ResolvedModel, Settings, Trust};
 
 use crate::args::{EngineArgs, RegistryArgs, Sampling};
 use crate::failure::Failure;
+use crate::terminal::Terminal;
 
 /// Finds a model in the store, else in a registry that is a folder. Every byte was hashed.
 pub(crate) fn find(
@@ -38,12 +39,14 @@ fn options(args: &RegistryArgs, precision: Option<Precision>) -> Result<ResolveO
     Ok(options)
 }
 
-/// Makes a model ready to run; its networks are hashed once more on the way.
+/// Makes a model ready to run; its networks are hashed once more on the way. Where the device was left to the engine, a note says
+/// which one it took.
 pub(crate) fn restorer(
     model: &ResolvedModel,
     engine: &EngineArgs,
     sampling: &Sampling,
     cancel: CancelToken,
+    terminal: &mut Terminal,
 ) -> Result<Restorer, Failure> {
     let mut builder =
         builder(model, engine, cancel).seed(sampling.seed).strength(sampling.strength);
@@ -57,7 +60,14 @@ pub(crate) fn restorer(
         builder = builder.mirror(mirror);
     }
     let builder = sampling.diffusion.tell(builder, &model.manifest)?;
-    Ok(builder.build(model.networks.iter().map(|network| &network.bytes))?)
+    let restorer = builder.build(model.networks.iter().map(|network| &network.bytes))?;
+    if engine.device == Device::Auto {
+        let taken = restorer.device();
+        terminal.note(&format!(
+            "device auto: took {taken}; `rddm-run devices` says why others are not there"
+        ));
+    }
+    Ok(restorer)
 }
 
 /// A builder that was told what runs the networks, and nothing of the sampling.

@@ -11,7 +11,7 @@ use crate::{
     place::INDEX,
     pull::file_name,
     registry::read_small,
-    store::{Condition, hash_file, write_durably},
+    store::{Condition, hash_file, temporary, write_durably},
     trust,
 };
 
@@ -116,7 +116,7 @@ fn copy(from: &Path, to: &Path, expected: (rddm_manifest::Digest, u64)) -> Resul
     let failed = |error: std::io::Error| Error::store("write", to, &error);
     let above = to.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(above).map_err(failed)?;
-    let temporary = tempfile::Builder::new().prefix(".new-").tempfile_in(above).map_err(failed)?;
+    let temporary = temporary(above).map_err(failed)?;
     fs::copy(from, temporary.path()).map_err(failed)?;
     temporary.as_file().sync_all().map_err(failed)?;
     if hash_file(temporary.path()).map_err(failed)? != expected {

@@ -90,6 +90,8 @@ impl Error {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                 failed.with_next("make room (`rddm-zoo gc`, `rddm-zoo du`) and run it again: it goes on where it stopped")
             }
+            io::ErrorKind::PermissionDenied if doing == "read" => failed
+                .with_next("make it readable for this user, or name another store with --home or RDDM_HOME"),
             io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => {
                 failed.with_next("name a store that can be written with --home or RDDM_HOME")
             }

@@ -23,7 +23,7 @@ pub(super) fn run(
     let output = args.output.clone().unwrap_or_else(|| PathBuf::from(format!("{id}.png")));
     let model = model::find(id, &args.registry, args.engine.precision)?;
     let cancel = interrupt::token()?;
-    let restorer = model::restorer(&model, &args.engine, &args.sampling, cancel)?;
+    let restorer = model::restorer(&model, &args.engine, &args.sampling, cancel, terminal)?;
     let size = match (args.sampling.size, model.manifest.picture.size) {
         (Some((width, height)), _) => [height, width],
         (None, Some(size)) => size.map(|side| side as usize),

@@ -44,7 +44,8 @@ pub(crate) fn run(args: Restore, terminal: &mut Terminal) -> Result<u8, Failure>
         return Err(Failure::usage(format!("{id} {problem}")));
     }
     let cancel = interrupt::token()?;
-    let mut restorer = model::restorer(&model, &args.engine, &args.sampling, cancel.clone())?;
+    let mut restorer =
+        model::restorer(&model, &args.engine, &args.sampling, cancel.clone(), terminal)?;
     let mut batch = Batch {
         args: &args,
         model: &model,

@@ -6,6 +6,8 @@ use std::{
     path::Path,
 };
 
+use tempfile::NamedTempFile;
+
 use crate::Error;
 
 /// Writes a whole file beside its place, flushes it to the disk and renames it.
@@ -13,12 +15,25 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let failed = |error: io::Error| Error::store("write", path, &error);
     let folder = folder_of(path);
     create_folder(folder)?;
-    let mut temporary =
-        tempfile::Builder::new().prefix(".new-").tempfile_in(folder).map_err(failed)?;
+    let mut temporary = temporary(folder).map_err(failed)?;
     temporary.write_all(bytes).map_err(failed)?;
     temporary.as_file().sync_all().map_err(failed)?;
     temporary.persist(path).map_err(|error| failed(error.error))?;
     sync_folder(folder)
+}
+
+/// A temporary file in a folder, to be renamed: with the permissions of any file, so that a web server or another user reads what was
+/// published or pulled.
+pub(crate) fn temporary(folder: &Path) -> io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".new-");
+    #[cfg(unix)]
+    {
+        // The process's mask takes its bits from these; a temporary file's are private otherwise.
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o666);
+        builder.permissions(mode);
+    }
+    builder.tempfile_in(folder)
 }
 
 /// The folder of a file; the current one for a bare name.

@@ -22,7 +22,7 @@ mod usage;
 use std::path::{Path, PathBuf};
 
 pub(crate) use blob::{CHUNK, Condition, hash_file, read_exact_blob};
-pub(crate) use durable::write as write_durably;
+pub(crate) use durable::{temporary, write as write_durably};
 pub(crate) use lock::{Lock, Mode};
 pub(crate) use partial::{Partial, free_space, is_strong, part_path};
 pub use record::Record;

@@ -229,6 +229,32 @@ fn a_new_key_signs_a_zoo_of_ones_own() {
         .expect(0);
 }
 
+/// A web server is another user than the one who published, and a machine has one store for all.
+#[cfg(unix)]
+#[test]
+fn what_is_published_and_pulled_is_as_readable_as_any_file() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let zoo = Zoo::new();
+    run(&zoo, &["pull", "derain"]).expect(0);
+    fs::write(zoo.path("any"), "").unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let usual = mode(&zoo.path("any"));
+    let mut folders = vec![zoo.path("manifests"), zoo.path("home")];
+    let mut files = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                assert_eq!(mode(&path), usual, "{}", path.display());
+                files += 1;
+            }
+        }
+    }
+    assert!(files > 6, "{files}");
+}
+
 #[test]
 fn serve_gives_exactly_what_the_index_names() {
     let zoo = Zoo::new();
