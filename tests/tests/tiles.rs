@@ -11,7 +11,12 @@ use rddm_train::data::Picture8;
 use rddm_zoo::ResolvedModel;
 
 /// A model and the example that it is for.
-const MODELS: [(&str, &str); 2] = [("derain", "rainy.png"), ("denoise", "noisy.png")];
+const MODELS: [(&str, &str); 4] = [
+    ("derain", "rainy.png"),
+    ("derain-tiny", "rainy.png"),
+    ("denoise", "noisy.png"),
+    ("deblur", "blurred.png"),
+];
 
 fn restorer(
     model: &ResolvedModel,
