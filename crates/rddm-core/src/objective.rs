@@ -40,7 +40,7 @@ pub struct Sums {
 /// One element of what a step uses.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Prediction {
-    /// `Î_res`, in [-1, 1].
+    /// `Î_res`, within ± the limit of the residual, 1 or 2.
     pub residual: f32,
     /// `ε̂`.
     pub noise: f32,
