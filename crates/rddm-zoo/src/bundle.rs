@@ -1,17 +1,21 @@
 //! A bundle: a registry as a plain folder, to be carried to a machine without network. It has the
 //! signed index as it is, so the other machine checks the same signature, and blobs by digest.
 
-use std::{fs, path::Path};
+use std::{
+    fs::{self, File},
+    io,
+    path::Path,
+};
 
 use rddm_manifest::ModelId;
 
 use crate::{
-    Error, ErrorKind, Place, Store, Trust,
+    Error, ErrorKind, Place, Record, Store, Trust,
     event::{Event, Observer},
     place::INDEX,
     pull::file_name,
     registry::read_small,
-    store::{Condition, hash_file, temporary, write_durably},
+    store::{Condition, Seen, Slot, hash_file, temporary, write_durably},
     trust,
 };
 
@@ -51,15 +55,11 @@ fn export_one(
     let text = store.manifest_text(&record)?;
     let manifest = store.manifest(&record)?;
     let place: Place = record.registry.parse()?;
-    let seen = store.seen(&place);
-    let current =
-        seen.filter(|seen| seen.index.entry(id).is_some_and(|entry| entry.sha256 == record.sha256));
-    let seen = current.ok_or_else(|| {
+    let seen = listing(&record, &place, store, trust)?.ok_or_else(|| {
         pull_first(format!(
             "the index of {place} that is in the store does not list this version of {id}"
         ))
     })?;
-    trust::check_seen(trust, &seen)?;
     let entry =
         seen.index.entry(id).ok_or_else(|| pull_first(format!("{id} is not in the index")))?;
 
@@ -108,20 +108,44 @@ fn export_one(
     Ok(bytes)
 }
 
+/// The index in the store that lists what `record` means: the signed one if it does and is good.
+fn listing(
+    record: &Record,
+    place: &Place,
+    store: &Store,
+    trust: &Trust,
+) -> Result<Option<Seen>, Error> {
+    let mut refused = None;
+    for slot in [Slot::Signed, Slot::Unsigned] {
+        let Some(seen) = store.seen(place, slot) else { continue };
+        if seen.index.entry(&record.id).is_none_or(|entry| entry.sha256 != record.sha256) {
+            continue;
+        }
+        match trust::check_seen(trust, &seen) {
+            Ok(()) => return Ok(Some(seen)),
+            Err(error) => {
+                refused.get_or_insert(error);
+            }
+        }
+    }
+    refused.map_or(Ok(None), Err)
+}
+
 /// Copies a blob beside its place, hashes the copy, and renames it.
 fn copy(from: &Path, to: &Path, expected: (rddm_manifest::Digest, u64)) -> Result<(), Error> {
     if hash_file(to).is_ok_and(|found| found == expected) {
         return Ok(());
     }
-    let failed = |error: std::io::Error| Error::store("write", to, &error);
+    let failed = |error: io::Error| Error::store("write", to, &error);
     let above = to.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(above).map_err(failed)?;
     let temporary = temporary(above).map_err(failed)?;
-    fs::copy(from, temporary.path()).map_err(failed)?;
+    // Into the open file: an interrupt may have removed the name, and it must not come again.
+    let mut source = File::open(from).map_err(|error| Error::store("read", from, &error))?;
+    io::copy(&mut source, &mut temporary.as_file()).map_err(failed)?;
     temporary.as_file().sync_all().map_err(failed)?;
     if hash_file(temporary.path()).map_err(failed)? != expected {
         return Err(Error::verification(format!("{} changed while it was copied", from.display())));
     }
-    temporary.persist(to).map_err(|error| failed(error.error))?;
-    Ok(())
+    temporary.persist(to).map_err(failed)
 }

@@ -52,7 +52,7 @@ pub use resolve::{Origin, ResolveOptions, ResolvedModel, ResolvedNetwork, availa
 pub use search::search;
 pub use serve::Server;
 pub use settings::Settings;
-pub use store::{Collected, ModelUsage, Record, Store, Usage};
+pub use store::{Collected, ModelUsage, Record, Store, Usage, discard_unfinished};
 pub use trust::Trust;
 pub use verify::{Checked, verify, verify_folder};
 

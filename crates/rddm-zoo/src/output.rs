@@ -9,7 +9,7 @@ use std::{
 };
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use rddm_zoo::{Error, Event};
+use rddm_zoo::{Error, ErrorKind, Event};
 use serde::Serialize;
 
 /// How things are said.
@@ -28,6 +28,8 @@ pub(crate) struct Output {
     manner: Manner,
     bars: MultiProgress,
     by_file: Mutex<HashMap<String, ProgressBar>>,
+    /// Why the standard output could not be written, the first time that it could not.
+    failed: Mutex<Option<io::Error>>,
 }
 
 impl Output {
@@ -35,7 +37,12 @@ impl Output {
         let shown = manner == Manner::People && io::stderr().is_terminal();
         let target =
             if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        Self { manner, bars: MultiProgress::with_draw_target(target), by_file: Mutex::default() }
+        Self {
+            manner,
+            bars: MultiProgress::with_draw_target(target),
+            by_file: Mutex::default(),
+            failed: Mutex::default(),
+        }
     }
 
     /// Another one of the same manner, for another thread.
@@ -46,7 +53,7 @@ impl Output {
     /// A line for people, on the standard output.
     pub(crate) fn line(&self, text: &str) {
         if self.manner == Manner::People {
-            self.bars.suspend(|| write_line(io::stdout(), text));
+            self.bars.suspend(|| self.print(text));
         }
     }
 
@@ -54,22 +61,47 @@ impl Output {
     pub(crate) fn json(&self, value: &impl Serialize) {
         if self.manner == Manner::Json {
             let text = serde_json::to_string(value).unwrap_or_default();
-            write_line(io::stdout(), &text);
+            self.print(&text);
         }
     }
 
     /// The result of a command: a table or lines for people, one object for programs.
     pub(crate) fn result(&self, text: &str, value: &impl Serialize) {
         match self.manner {
-            Manner::People => write_line(io::stdout(), text),
+            Manner::People => self.print(text),
             Manner::Json => self.json(value),
             Manner::Quiet => {}
         }
     }
 
     /// What was asked for as such (a completion, a man page), whatever the manner.
-    pub(crate) fn raw(&self, bytes: &[u8]) -> io::Result<()> {
-        io::stdout().write_all(bytes)
+    pub(crate) fn raw(&self, bytes: &[u8]) {
+        let mut out = io::stdout().lock();
+        if let Err(error) = out.write_all(bytes).and_then(|()| out.flush())
+            && let Ok(mut failed) = self.failed.lock()
+        {
+            failed.get_or_insert(error);
+        }
+    }
+
+    fn print(&self, text: &str) {
+        self.raw(format!("{text}\n").as_bytes());
+    }
+
+    /// Whether all that was printed arrived: what is done is done first, and a command is no success
+    /// if nobody could be told. A reader that has gone (`| head`) has seen enough.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Store`].
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        match self.failed.lock().ok().and_then(|mut failed| failed.take()) {
+            Some(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                let what = format!("cannot write to the standard output: {error}");
+                Err(Error::new(ErrorKind::Store, what)
+                    .with_next("make room where the output goes, or send it elsewhere"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// A remark that is no error, on the standard error output.
@@ -224,7 +256,7 @@ pub(crate) fn interrupted(brings: bool) {
     write_line(io::stderr(), &format!("\ninterrupted{}", if brings { kept } else { "" }));
 }
 
-/// A reader that has gone (`| head`) is no failure of ours.
+/// For the standard error output: nobody is there to be told when this fails.
 fn write_line(mut to: impl Write, text: &str) {
     let _ = writeln!(to, "{text}");
 }

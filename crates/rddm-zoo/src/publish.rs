@@ -58,7 +58,7 @@ pub struct Published {
 /// with `check`, if the registry is not up to date; [`ErrorKind::Store`](crate::ErrorKind::Store)
 /// if the registry cannot be written.
 pub fn publish(options: &PublishOptions<'_>) -> Result<Published, Error> {
-    let prefix = prefix(options.zoo, options.registry)?;
+    let prefix = prefix(options)?;
     let mut models: Vec<(Entry, String)> = Vec::new();
     for folder in model_folders(options.zoo)? {
         models.push(model(&folder, &prefix)?);
@@ -81,9 +81,7 @@ pub fn publish(options: &PublishOptions<'_>) -> Result<Published, Error> {
         }
     }
     if options.check {
-        let what =
-            format!("{} is not what {} makes", options.registry.display(), options.zoo.display());
-        return Err(Error::input(what).with_next("run `rddm-zoo publish` and commit the result"));
+        return Err(out_of_date(options));
     }
     let index = Index {
         schema: SCHEMA,
@@ -170,9 +168,19 @@ fn manifests_are_there(registry: &Path, entries: &[Entry]) -> Result<bool, Error
     Ok(true)
 }
 
-/// The way from a manifest to the zoo's folder.
-fn prefix(zoo: &Path, registry: &Path) -> Result<String, Error> {
+fn out_of_date(options: &PublishOptions<'_>) -> Error {
+    let what =
+        format!("{} is not what {} makes", options.registry.display(), options.zoo.display());
+    Error::input(what).with_next("run `rddm-zoo publish` and commit the result")
+}
+
+/// The way from a manifest to the zoo's folder. The registry's folder is made, but not for a check.
+fn prefix(options: &PublishOptions<'_>) -> Result<String, Error> {
+    let PublishOptions { zoo, registry, check, .. } = *options;
     let zoo_real = zoo.canonicalize().map_err(|error| Error::file("open", zoo, &error))?;
+    if check && !registry.exists() {
+        return Err(out_of_date(options));
+    }
     fs::create_dir_all(registry).map_err(|error| Error::store("create", registry, &error))?;
     let registry_real =
         registry.canonicalize().map_err(|error| Error::file("open", registry, &error))?;

@@ -112,7 +112,7 @@ pub fn pull(
             bring_all(store, &wanted, access, options.jobs, observer)?;
         }
         store.add_bytes(&text)?;
-        store.save_seen(registry.place(), registry.bytes(), registry.signature())?;
+        store.save_seen(registry, access.trust)?;
         store.save_record(&record)
     });
     match written {

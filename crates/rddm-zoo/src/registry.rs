@@ -10,6 +10,7 @@ use crate::{
     Error, Http, Place, Store, Trust,
     event::{Event, Observer},
     place::{INDEX, Source},
+    store::Slot,
 };
 
 /// What a registry is opened with.
@@ -97,7 +98,10 @@ impl Registry {
     /// If there is none whose signature is good.
     pub fn remembered(place: Option<&Place>, store: &Store, trust: &Trust) -> Result<Self, Error> {
         if let Some(place) = place {
-            if let Some(seen) = store.seen(place) {
+            // What was accepted unsigned is only for those who accept such again.
+            let unsigned =
+                (*trust == Trust::Unsigned).then(|| store.seen(place, Slot::Unsigned)).flatten();
+            if let Some(seen) = unsigned.or_else(|| store.seen(place, Slot::Signed)) {
                 let signed_by = trust.check(
                     "the index in the store",
                     &seen.bytes,
@@ -217,7 +221,7 @@ impl Registry {
         {
             older(&carried.index, &carried.bytes, "the one that this program carries")?;
         }
-        match store.and_then(|store| store.seen(&self.place)) {
+        match store.and_then(|store| store.seen(&self.place, Slot::Signed)) {
             // What was accepted unsigned before says nothing about signed ones.
             Some(seen) if trust.check("", &seen.bytes, seen.signature.as_deref()).is_ok() => {
                 older(&seen.index, &seen.bytes, "the one seen before")

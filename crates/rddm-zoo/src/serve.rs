@@ -113,12 +113,15 @@ impl Site {
         let parent = self.folder.parent().unwrap_or(&self.folder).to_owned();
         let mut items = HashMap::new();
         // Each file has two paths, below the registry's own name and at the top, so that both
-        // URLs are registries; a file beside the registry has the same path from both.
+        // URLs are registries; a file beside the registry has the same path from both. Each path is
+        // there as it is and as `url` writes it, so that the lookup decodes nothing.
         let mut add = |path: &Path, tag: Option<String>| {
             let item = Item { path: path.to_owned(), tag };
             for base in [&parent, &self.folder] {
                 if let Some(path) = path.strip_prefix(base).ok().and_then(Path::to_str) {
-                    items.insert(format!("/{}", path.replace('\\', "/")), item.clone());
+                    let path = format!("/{}", path.replace('\\', "/"));
+                    items.insert(percent_path(&path), item.clone());
+                    items.insert(path, item.clone());
                 }
             }
         };
@@ -297,6 +300,11 @@ fn parse_range(range: &str, size: u64) -> Asked {
         return Asked::Outside;
     }
     Asked::Part { first: bounds.0, length: bounds.1 - bounds.0 + 1 }
+}
+
+/// The path of a URL, with each of its names encoded.
+fn percent_path(path: &str) -> String {
+    path.split('/').map(percent).collect::<Vec<_>>().join("/")
 }
 
 /// A folder's name as a part of a URL.

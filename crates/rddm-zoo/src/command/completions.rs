@@ -14,5 +14,6 @@ pub(crate) struct Arguments {
 pub(crate) fn run(context: &Context<'_>, arguments: Arguments) -> Result<(), Error> {
     let mut text = Vec::new();
     clap_complete::generate(arguments.shell, &mut Options::command(), "rddm-zoo", &mut text);
-    context.output.raw(&text).map_err(|error| Error::usage(format!("cannot print: {error}")))
+    context.output.raw(&text);
+    Ok(())
 }

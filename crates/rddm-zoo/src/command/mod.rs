@@ -146,13 +146,14 @@ pub(crate) fn run(options: Options) -> ExitCode {
         (_, true) => Manner::Quiet,
         _ => Manner::People,
     };
-    // Nothing has to be put in order: what was not renamed does not exist yet. If there can be no
-    // handler, the system ends the process just so.
+    // What was not renamed does not exist yet, and only its temporary file has to go. If there can be
+    // no handler, the system ends the process just so.
     let brings = matches!(options.command, Command::Pull(_) | Command::Import(_));
     let _ = ctrlc::set_handler(move || interrupted(brings));
     let output = Output::new(manner);
     let result =
         Context::new(options.common, &output).and_then(|context| context.run(options.command));
+    let result = result.and_then(|()| output.check());
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -164,6 +165,7 @@ pub(crate) fn run(options: Options) -> ExitCode {
 
 #[allow(clippy::exit, reason = "the one thing to do when the user interrupts")]
 fn interrupted(brings: bool) {
+    rddm_zoo::discard_unfinished();
     crate::output::interrupted(brings);
     std::process::exit(130);
 }

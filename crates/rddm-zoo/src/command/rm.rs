@@ -18,13 +18,18 @@ const NEVER: Duration = Duration::from_secs(u64::MAX);
 
 pub(crate) fn run(context: &Context<'_>, arguments: Arguments) -> Result<(), Error> {
     let store = context.store()?;
+    let there = store.models()?;
+    // All names first: a mistyped one must not leave half of them removed.
     for id in &arguments.names.names {
-        if !store.forget(id)? {
-            return Err(Error::new(
-                ErrorKind::NotPulled,
-                format!("{id} is not in the store {}", store.root().display()),
-            ));
+        if !there.contains(id) {
+            let what =
+                format!("{id} is not in the store {}; nothing was removed", store.root().display());
+            return Err(Error::new(ErrorKind::NotPulled, what)
+                .with_next("`rddm-zoo list --pulled` shows what is there"));
         }
+    }
+    for id in &arguments.names.names {
+        store.forget(id)?;
     }
     let collected = store.collect(NEVER, false)?;
     context.output.result(

@@ -29,6 +29,8 @@ pub(crate) fn run(context: &Context<'_>, arguments: Arguments) -> Result<(), Err
         &format!("serving {} at {url}", folder.display()),
         &serde_json::json!({ "event": "serving", "url": url }),
     );
+    // It does not end, and whoever started it waits for the URL.
+    context.output.check()?;
     if !arguments.listen.ip().is_loopback() {
         context.output.note("others can reach this address; it serves the files that the index names and nothing else");
     }

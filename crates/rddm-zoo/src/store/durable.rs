@@ -1,9 +1,11 @@
 //! Writing so that after a crash or a cut of power a file is either whole or absent.
 
 use std::{
+    collections::BTreeSet,
     fs::{self, File},
     io::{self, Write},
-    path::Path,
+    path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use tempfile::NamedTempFile;
@@ -15,16 +17,69 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let failed = |error: io::Error| Error::store("write", path, &error);
     let folder = folder_of(path);
     create_folder(folder)?;
-    let mut temporary = temporary(folder).map_err(failed)?;
-    temporary.write_all(bytes).map_err(failed)?;
+    let temporary = temporary(folder).map_err(failed)?;
+    temporary.as_file().write_all(bytes).map_err(failed)?;
     temporary.as_file().sync_all().map_err(failed)?;
-    temporary.persist(path).map_err(|error| failed(error.error))?;
+    temporary.persist(path).map_err(failed)?;
     sync_folder(folder)
+}
+
+/// The temporary files of this process that have not got their names yet.
+static UNFINISHED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
+fn unfinished() -> MutexGuard<'static, BTreeSet<PathBuf>> {
+    UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Removes the temporary files of what is being written. It is for a handler that ends the process
+/// right after: whoever wants to begin or to end a file waits from now on, so that none is left and
+/// none is missed by its writer.
+pub fn discard_unfinished() {
+    let unfinished = unfinished();
+    for path in unfinished.iter() {
+        // The process ends in any case; one that cannot be removed stays, as after a kill.
+        let _ = fs::remove_file(path);
+    }
+    std::mem::forget(unfinished);
+}
+
+/// A temporary file that an interrupt removes.
+pub(crate) struct Temporary {
+    file: NamedTempFile,
+    _noted: Noted,
+}
+
+/// A path among the unfinished, until it is dropped.
+struct Noted(PathBuf);
+
+impl Drop for Noted {
+    fn drop(&mut self) {
+        unfinished().remove(&self.0);
+    }
+}
+
+impl Temporary {
+    pub(crate) fn path(&self) -> &Path {
+        self.file.path()
+    }
+
+    pub(crate) fn as_file(&self) -> &File {
+        self.file.as_file()
+    }
+
+    /// Gives the file its name. An interrupt waits for that, or comes first and it does not happen.
+    pub(crate) fn persist(self, path: &Path) -> io::Result<()> {
+        let renamed = {
+            let _held = unfinished();
+            self.file.persist(path)
+        };
+        renamed.map(drop).map_err(|error| error.error)
+    }
 }
 
 /// A temporary file in a folder, to be renamed: with the permissions of any file, so that a web server or another user reads what was
 /// published or pulled.
-pub(crate) fn temporary(folder: &Path) -> io::Result<NamedTempFile> {
+pub(crate) fn temporary(folder: &Path) -> io::Result<Temporary> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".new-");
     #[cfg(unix)]
@@ -33,7 +88,11 @@ pub(crate) fn temporary(folder: &Path) -> io::Result<NamedTempFile> {
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o666);
         builder.permissions(mode);
     }
-    builder.tempfile_in(folder)
+    let mut unfinished = unfinished();
+    let file = builder.tempfile_in(folder)?;
+    let path = file.path().to_owned();
+    unfinished.insert(path.clone());
+    Ok(Temporary { file, _noted: Noted(path) })
 }
 
 /// The folder of a file; the current one for a bare name.

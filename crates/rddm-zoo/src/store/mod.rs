@@ -3,7 +3,8 @@
 //! ```text
 //! blobs/sha256/ab/ab12…    a manifest or a network; the name is the digest of the bytes
 //! models/derain.toml       which manifest the name means, and where it came from (a Record)
-//! registries/1f….toml      the newest index of each registry, with its signature
+//! registries/1f….toml      the newest index of each registry, with its signature;
+//!                          -unsigned: the one that was accepted without a look at it
 //! partial/ab12….part       a download that has not ended; .tag: the entity tag that it had, and where
 //! locks/                   locks between processes; empty files
 //! ```
@@ -22,11 +23,12 @@ mod usage;
 use std::path::{Path, PathBuf};
 
 pub(crate) use blob::{CHUNK, Condition, hash_file, read_exact_blob};
+pub use durable::discard_unfinished;
 pub(crate) use durable::{temporary, write as write_durably};
 pub(crate) use lock::{Lock, Mode};
 pub(crate) use partial::{Partial, free_space, is_strong, part_path};
 pub use record::Record;
-pub(crate) use seen::Seen;
+pub(crate) use seen::{Seen, Slot};
 pub use usage::{Collected, ModelUsage, Usage};
 
 /// A store of models in a folder, which need not exist yet.

@@ -1,5 +1,6 @@
 //! What was last seen of each registry: its index, kept for use without network, and thereby the
-//! version below which no further index is accepted.
+//! version below which no further index is accepted. An index that was accepted without a look at its
+//! signature has a place of its own: it must not make that version forgotten.
 
 use std::{fs, path::PathBuf};
 
@@ -7,7 +8,16 @@ use rddm_manifest::{Digest, Index};
 use serde::{Deserialize, Serialize};
 
 use super::{Store, durable};
-use crate::{Error, Place};
+use crate::{Error, Place, Registry, Trust};
+
+/// Which of the two indexes that are kept of a registry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Slot {
+    /// The one whose signature was good.
+    Signed,
+    /// The one whose signature nobody looked at.
+    Unsigned,
+}
 
 /// An index as it was last seen.
 #[derive(Debug, Clone)]
@@ -32,14 +42,19 @@ struct SeenFile {
 const MAX_BYTES: u64 = 2 * Index::MAX_BYTES as u64 + 16 * 1024;
 
 impl Store {
-    fn seen_path(&self, registry: &str) -> PathBuf {
+    fn seen_path(&self, registry: &str, slot: Slot) -> PathBuf {
         let name = &Digest::of(registry.as_bytes()).hex()[..32];
-        self.root().join("registries").join(format!("{name}.toml"))
+        let end = match slot {
+            Slot::Signed => "",
+            Slot::Unsigned => "-unsigned",
+        };
+        self.root().join("registries").join(format!("{name}{end}.toml"))
     }
 
-    /// The index that was last seen at `place`. The caller checks its signature again.
-    pub(crate) fn seen(&self, place: &Place) -> Option<Seen> {
-        let path = self.seen_path(&place.full().to_string());
+    /// The index that was last seen at `place`. The caller checks its signature again: earlier
+    /// versions had one slot, and put unsigned indexes there too.
+    pub(crate) fn seen(&self, place: &Place, slot: Slot) -> Option<Seen> {
+        let path = self.seen_path(&place.full().to_string(), slot);
         if fs::metadata(&path).ok()?.len() > MAX_BYTES {
             return None;
         }
@@ -48,19 +63,25 @@ impl Store {
         Some(Seen { bytes: file.index.into_bytes(), signature: file.signature, index })
     }
 
-    pub(crate) fn save_seen(
-        &self,
-        place: &Place,
-        bytes: &[u8],
-        signature: Option<&str>,
-    ) -> Result<(), Error> {
-        let registry = place.full().to_string();
-        let path = self.seen_path(&registry);
+    /// Keeps the index of a registry that was opened with `trust`. A newer one that is as good, which
+    /// another process may have seen in the meantime, stays.
+    pub(crate) fn save_seen(&self, registry: &Registry, trust: &Trust) -> Result<(), Error> {
+        let place = registry.place();
+        let slot = if registry.signed_by().is_some() { Slot::Signed } else { Slot::Unsigned };
+        let newer = |seen: Seen| {
+            seen.index.version > registry.index().version
+                && trust.check("", &seen.bytes, seen.signature.as_deref()).is_ok()
+        };
+        if slot == Slot::Signed && self.seen(place, slot).is_some_and(newer) {
+            return Ok(());
+        }
+        let name = place.full().to_string();
+        let path = self.seen_path(&name, slot);
         let file = SeenFile {
             schema: 1,
-            registry,
-            signature: signature.map(str::to_owned),
-            index: String::from_utf8_lossy(bytes).into_owned(),
+            registry: name,
+            signature: registry.signature().map(str::to_owned),
+            index: String::from_utf8_lossy(registry.bytes()).into_owned(),
         };
         let text = toml::to_string(&file).map_err(|error| Error::usage(error.to_string()))?;
         durable::write(&path, text.as_bytes())

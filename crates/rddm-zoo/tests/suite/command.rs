@@ -1,6 +1,11 @@
 //! The commands that work on a store, a registry and a lock file.
 
-use std::{fs, io::BufRead as _, path::Path, process::Stdio};
+use std::{
+    fs,
+    io::BufRead as _,
+    path::Path,
+    process::{Child, Stdio},
+};
 
 use crate::{
     server::Server,
@@ -63,6 +68,17 @@ fn a_model_goes_through_its_whole_life() {
     run(&zoo, &["rm", "derain"]).expect(0);
     home.assert_nothing();
     run(&zoo, &["rm", "derain"]).expect(4);
+}
+
+#[test]
+fn rm_removes_all_that_it_is_given_or_nothing() {
+    let zoo = Zoo::new();
+    run(&zoo, &["pull", "derain"]).expect(0);
+    let outcome = run(&zoo, &["rm", "derain", "nosuch"]).expect(4);
+    assert!(outcome.err.contains("nosuch is not in the store"), "{}", outcome.err);
+    zoo.home().assert_whole(&zoo.network());
+    run(&zoo, &["rm", "derain", "derain"]).expect(0);
+    zoo.home().assert_nothing();
 }
 
 #[test]
@@ -213,6 +229,14 @@ fn publish_signs_once_and_says_when_something_changed() {
 }
 
 #[test]
+fn a_check_makes_no_folder() {
+    let zoo = Zoo::new();
+    let outcome = run(&zoo, &["publish", "--check", "--out", "new"]).expect(3);
+    assert!(outcome.err.contains("new is not what zoo makes"), "{}", outcome.err);
+    assert!(!zoo.path("new").exists());
+}
+
+#[test]
 fn a_new_key_signs_a_zoo_of_ones_own() {
     let zoo = Zoo::new();
     run(&zoo, &["keygen", "mine"]).expect(0);
@@ -260,17 +284,7 @@ fn serve_gives_exactly_what_the_index_names() {
     let zoo = Zoo::new();
     fs::write(zoo.path("manifests/private"), "private").unwrap();
     fs::write(zoo.path("private"), "private").unwrap();
-    let mut server = rddm_zoo(zoo.root.path())
-        .args(["serve", "--json", "--listen", "127.0.0.1:0", "--key", public_key()])
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut line = String::new();
-    std::io::BufReader::new(server.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-    let url = serde_json::from_str::<serde_json::Value>(&line).unwrap()["url"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let (mut server, url) = served(&zoo, "manifests");
     let top = url.strip_suffix("manifests/").unwrap();
     for registry in [url.as_str(), top] {
         let home = Home(zoo.path(if registry == top { "one" } else { "two" }));
@@ -305,6 +319,33 @@ fn serve_gives_exactly_what_the_index_names() {
         raw(address, "GET /index.toml HTTP/1.1\r\nRange: bytes=999999-\r\n\r\n")
             .starts_with("HTTP/1.1 416")
     );
+    server.kill().unwrap();
+    server.wait().unwrap();
+}
+
+/// A server of the registry in a folder of `zoo`, and the URL that it says.
+fn served(zoo: &Zoo, registry: &str) -> (Child, String) {
+    let mut server = rddm_zoo(zoo.root.path())
+        .args(["serve", "--json", "--listen", "127.0.0.1:0", "--key", public_key()])
+        .args(["--registry", registry])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    std::io::BufReader::new(server.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    let value: serde_json::Value = serde_json::from_str(&line).unwrap();
+    (server, value["url"].as_str().unwrap().to_owned())
+}
+
+#[test]
+fn the_url_that_serve_says_is_one_that_it_answers() {
+    let zoo = Zoo::new();
+    let name = "my models (é)+%41";
+    fs::rename(zoo.path("manifests"), zoo.path(name)).unwrap();
+    let (mut server, url) = served(&zoo, name);
+    assert!(url.ends_with("/my%20models%20%28%C3%A9%29%2B%2541/"), "{url}");
+    pull(&zoo, &url, &zoo.home(), &[]).expect(0);
+    zoo.home().assert_whole(&zoo.network());
     server.kill().unwrap();
     server.wait().unwrap();
 }
@@ -344,6 +385,25 @@ fn json_is_one_object_a_line_and_quiet_is_quiet() {
     );
     let outcome = run(&zoo, &["pull", "derain", "-q"]).expect(0);
     assert_eq!((outcome.out.as_str(), outcome.err.as_str()), ("", ""));
+}
+
+/// A disk that is full is not a reader that has gone.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_output_that_cannot_be_written_is_no_success() {
+    let zoo = Zoo::new();
+    for arguments in [["list", "--json"], ["search", "rain"], ["completions", "bash"]] {
+        let mut command = rddm_zoo(zoo.root.path());
+        command.args(arguments).args(["--key", public_key(), "--home"]).arg(zoo.home().0);
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = command.stdout(full).output().unwrap();
+        let err = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(7), "{err}");
+        assert!(err.contains("cannot write to the standard output"), "{err}");
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        assert_eq!(command.stdout(writer).output().unwrap().status.code(), Some(0));
+    }
 }
 
 #[test]

@@ -113,6 +113,36 @@ fn an_old_index_put_back_is_refused() {
 }
 
 #[test]
+fn an_unsigned_pull_does_not_make_the_signed_index_forgotten() {
+    let zoo = Zoo::new();
+    let home = zoo.home();
+    let server = Server::good(&zoo);
+    let keep = |name: &str| fs::read(zoo.path("manifests").join(name)).unwrap();
+    let old = ["index.toml", "index.toml.minisig"].map(|name| (name, keep(name)));
+    zoo.publish(rddm_zoo::now().unix(), 365);
+    zoo.publish(rddm_zoo::now().unix(), 365);
+    pull(&zoo, &server.registry(), &home, &[]).expect(0);
+    for (name, bytes) in old {
+        fs::write(zoo.path("manifests").join(name), bytes).unwrap();
+    }
+    pull(&zoo, &server.registry(), &home, &[]).expect(5);
+    let unsigned = |arguments: &[&str]| {
+        let mut command = rddm_zoo(zoo.root.path());
+        command.args(arguments).args(["--allow-unsigned", "--registry", &server.registry()]);
+        finish(command.arg("--home").arg(&home.0))
+    };
+    unsigned(&["pull", "derain"]).expect(0);
+    unsigned(&["list", "--offline"]).expect(0);
+    let outcome = pull(&zoo, &server.registry(), &home, &[]).expect(5);
+    assert!(outcome.err.contains("had 3"), "{}", outcome.err);
+    // What only an unsigned index lists can be exported too.
+    fs::write(zoo.path("zoo/derain/recipe.toml"), "seed = 2\n").unwrap();
+    zoo.publish(rddm_zoo::now().unix(), 365);
+    unsigned(&["pull", "derain"]).expect(0);
+    unsigned(&["export", "bundle"]).expect(0);
+}
+
+#[test]
 fn a_clock_in_1970_cannot_judge_the_expiry_and_says_so() {
     let zoo = Zoo::new();
     let store = Store::open(zoo.home().0);

@@ -2,6 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader, Write},
+    path::PathBuf,
     process::{Child, Command, Stdio},
     thread,
     time::Duration,
@@ -9,7 +10,7 @@ use std::{
 
 use crate::{
     server::{NETWORK, Server, head, serve},
-    zoo::{Home, Numbers, SIZE, Zoo, pulling},
+    zoo::{Home, Numbers, SIZE, Zoo, finish, public_key, pull, pulling, rddm_zoo},
 };
 
 fn command(zoo: &Zoo, server: &Server, home: &Home) -> Command {
@@ -125,6 +126,35 @@ fn interrupted_ends_with_130_and_keeps_the_part() {
     assert_eq!(child.wait_with_output().unwrap().status.code(), Some(130));
     assert!(home.assert_part(&network) > 0);
     ends_well(&zoo, &home);
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_export_leaves_no_temporary_file() {
+    // Large, so that the copy takes longer than it takes to interrupt it.
+    let network = vec![7; 128 << 20];
+    let zoo = Zoo::with(&network);
+    let home = zoo.home();
+    let registry = zoo.path("manifests").to_str().unwrap().to_owned();
+    pull(&zoo, &registry, &home, &[]).expect(0);
+    let mut export = rddm_zoo(zoo.root.path());
+    export.args(["export", "bundle", "--key", public_key(), "--home"]).arg(&home.0);
+    let mut child = export.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let bundle = Home(zoo.path("bundle"));
+    let temporary = || {
+        let is_new = |path: &PathBuf| path.to_string_lossy().contains("/.new-");
+        bundle.files("blobs").into_keys().any(|path| is_new(&path))
+    };
+    while !temporary() && !has_ended(&mut child) {
+        thread::sleep(Duration::from_millis(1));
+    }
+    let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(!temporary());
+    assert!(!bundle.0.join("derain.toml").exists());
+    finish(&mut export).expect(0);
+    assert!(bundle.blob(&network).is_file());
 }
 
 /// Brings the network in small pieces, so that there are many events.
