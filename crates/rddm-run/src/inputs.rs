@@ -27,6 +27,12 @@ pub(crate) struct Plan<'a> {
     pub(crate) format: Option<Format>,
     pub(crate) recursive: bool,
     pub(crate) overwrite: bool,
+    /// Files that are read beside the pictures, and what each is called.
+    pub(crate) beside: Vec<(&'a str, &'a Path)>,
+    /// What else is written for a picture: the comparison's place, by its job.
+    pub(crate) comparison: Option<&'a dyn Fn(&Job) -> PathBuf>,
+    /// The beginnings of the names of what else is written, the picture after each step.
+    pub(crate) steps: Option<&'a dyn Fn(&Job) -> PathBuf>,
     /// Whether folders without pictures are no error, since some may come.
     pub(crate) may_be_empty: bool,
 }
@@ -103,9 +109,15 @@ impl Plan<'_> {
                     Some(folder.canonicalize().ok()? == entry.path().canonicalize().ok()?)
                 };
                 let is_output = self.output.and_then(same).unwrap_or(false);
-                if self.recursive && !is_output {
-                    self.walk(root, &below, found)?;
+                if !self.recursive || is_output {
+                    continue;
                 }
+                if std::fs::read_dir(entry.path()).is_err() {
+                    // It fails when its turn comes, and the others have theirs.
+                    found.push(Found { path: entry.path(), below });
+                    continue;
+                }
+                self.walk(root, &below, found)?;
             } else if entry.path().is_file()
                 && Format::from_path(entry.path()).is_some()
                 && !self.is_earlier_output(&entry.path())
@@ -118,9 +130,9 @@ impl Plan<'_> {
 
     /// Whether a file in a folder is what an earlier run without `--output` wrote beside its input.
     fn is_earlier_output(&self, path: &Path) -> bool {
-        let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
         let ours = |stem: &str| stem.ends_with(&format!(".{}", self.word));
-        self.output.is_none() && (ours(stem) || stem.strip_suffix(".compare").is_some_and(ours))
+        self.output.is_none() && (ours(&stem) || stem.strip_suffix(".compare").is_some_and(ours))
     }
 
     fn output(&self, found: &Found, several: bool) -> Result<PathBuf, Failure> {
@@ -181,6 +193,8 @@ impl Plan<'_> {
             return Err(Failure::usage("standard input can be read once"));
         }
         let inputs: HashSet<PathBuf> = jobs.iter().map(|job| identity(&job.input)).collect();
+        let beside: Vec<(&str, PathBuf)> =
+            self.beside.iter().map(|(name, path)| (*name, identity(path))).collect();
         let mut outputs: HashMap<PathBuf, &Job> = HashMap::new();
         for job in jobs.iter().filter(|job| job.output != stream) {
             let place = identity(&job.output);
@@ -206,9 +220,60 @@ impl Plan<'_> {
                 ))
                 .with_next(next));
             }
+            if let Some((name, _)) = beside.iter().find(|(_, path)| *path == place) {
+                let problem = format!("the output {} is the {name}", job.output.display());
+                return Err(Failure::usage(problem).with_next("name another output"));
+            }
+        }
+        let taken: HashSet<PathBuf> = inputs
+            .into_iter()
+            .chain(beside.into_iter().map(|(_, path)| path))
+            .chain(outputs.into_keys())
+            .collect();
+        self.check_comparisons(jobs, &taken)?;
+        self.check_steps(jobs, &taken)
+    }
+
+    /// Comparisons fall neither on each other nor on what is read or restored.
+    fn check_comparisons(&self, jobs: &[Job], taken: &HashSet<PathBuf>) -> Result<(), Failure> {
+        let Some(comparison) = self.comparison else { return Ok(()) };
+        let mut places = taken.clone();
+        for job in jobs {
+            let path = comparison(job);
+            if !places.insert(identity(&path)) {
+                return Err(falls(job, "comparison", &path));
+            }
         }
         Ok(())
     }
+
+    /// Nor do the pictures after each step, however many they are.
+    fn check_steps(&self, jobs: &[Job], taken: &HashSet<PathBuf>) -> Result<(), Failure> {
+        let Some(steps) = self.steps else { return Ok(()) };
+        let is_step = |place: &Path, beginning: &Path| {
+            let name = place.file_name().unwrap_or_default().to_string_lossy();
+            let own = beginning.file_name().unwrap_or_default().to_string_lossy();
+            place.parent() == beginning.parent()
+                && name.strip_prefix(&*own).is_some_and(|rest| rest.ends_with(".png"))
+        };
+        let mut beginnings = HashSet::new();
+        for job in jobs {
+            let beginning = identity(&steps(job));
+            let met = taken.iter().find(|place| is_step(place, &beginning));
+            if met.is_some() || !beginnings.insert(beginning.clone()) {
+                return Err(falls(job, "steps", met.unwrap_or(&beginning)));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn falls(job: &Job, what: &str, place: &Path) -> Failure {
+    let (input, place) = (job.input.display(), place.display());
+    Failure::usage(format!(
+        "the {what} of {input} would fall on {place}, which another picture needs"
+    ))
+    .with_next("restore the pictures one by one, or into another folder")
 }
 
 /// A picture, and its place below the folder that was named.
@@ -217,12 +282,12 @@ struct Found {
     below: PathBuf,
 }
 
-fn is_folder(path: &Path) -> bool {
+pub(crate) fn is_folder(path: &Path) -> bool {
     path.is_dir() || path.as_os_str().as_encoded_bytes().ends_with(b"/")
 }
 
 /// The same for all names of one file, as far as the file system tells.
-fn identity(path: &Path) -> PathBuf {
+pub(crate) fn identity(path: &Path) -> PathBuf {
     if let Ok(real) = path.canonicalize() {
         return real;
     }

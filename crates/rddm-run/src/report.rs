@@ -1,10 +1,10 @@
 //! The JSON reports. `crates/rddm-run/README.md` documents them for those who read them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rddm_runtime::Restorer;
 use rddm_zoo::ResolvedModel;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::args::Sampling;
 use crate::failure::Failure;
@@ -85,6 +85,7 @@ impl Model {
 pub(crate) struct Network {
     pub(crate) role: String,
     pub(crate) precision: String,
+    #[serde(serialize_with = "lossy")]
     pub(crate) path: PathBuf,
 }
 
@@ -155,6 +156,7 @@ pub(crate) struct Generated {
     pub(crate) model: Model,
     pub(crate) engine: Engine,
     pub(crate) sampler: Sampler,
+    #[serde(serialize_with = "lossy")]
     pub(crate) output: PathBuf,
     pub(crate) count: usize,
     pub(crate) size: Size,
@@ -163,7 +165,9 @@ pub(crate) struct Generated {
 
 #[derive(Debug, Serialize)]
 pub(crate) struct Picture {
+    #[serde(serialize_with = "lossy")]
     pub(crate) input: PathBuf,
+    #[serde(serialize_with = "lossy")]
     pub(crate) output: PathBuf,
     pub(crate) status: Status,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -176,7 +180,7 @@ pub(crate) struct Picture {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) losses: Vec<String>,
     /// Further files that were written: comparison, steps.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "all_lossy")]
     pub(crate) also: Vec<PathBuf>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) error: Option<Trouble>,
@@ -232,4 +236,13 @@ pub(crate) struct Seconds {
     pub(crate) write: f64,
     /// The part of `restore` that the networks ran, of all threads together.
     pub(crate) networks: f64,
+}
+
+/// A path of a name that is not UTF-8, as nearly as JSON can have it.
+fn lossy<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&path.to_string_lossy())
+}
+
+fn all_lossy<S: Serializer>(paths: &[PathBuf], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(paths.iter().map(|path| path.to_string_lossy()))
 }

@@ -51,6 +51,24 @@ fn the_output_is_named_after_the_model() {
 }
 
 #[test]
+fn drawing_keeps_to_the_options_of_files() {
+    let bench = drawing();
+    bench.write("tiny.png", b"precious");
+    bench.restore("--count 1 --size 9x7 --dry-run").ends(0).says(&["tiny.png", "9×7"]);
+    bench.restore("--count 1 --size 9x7 --skip-existing").ends(0).says(&["skipped"]);
+    assert_eq!(std::fs::read(bench.path("tiny.png")).unwrap(), b"precious");
+    bench.restore("--count 1 --size 9x7 -o drawn/").ends(0);
+    assert_eq!(bench.read("drawn/tiny.png").width(), 9);
+    let drawn = std::fs::read(bench.path("drawn/tiny.png")).unwrap();
+    let words = "--model tiny --registry registry --allow-unsigned --count 1 --size 9x7 -o -";
+    let output = bench.command().args(words.split(' ')).output().unwrap();
+    assert_eq!(output.stdout, drawn);
+    bench.restore("--count 1 --size 9x7 -o - --json").ends(2);
+    bench.restore("--count 1 --size 9x7 --watch").ends(2);
+    assert_eq!(bench.files(), ["drawn/tiny.png", "tiny.png"]);
+}
+
+#[test]
 fn what_cannot_be_drawn_is_two() {
     let bench = drawing();
     bench.picture("a.png", 8, 8);

@@ -229,6 +229,41 @@ fn an_input_is_not_replaced_unless_asked() {
     assert_eq!(bench.files(), ["a.png", "sub/a.png"]);
 }
 
+/// Nor are those that are written beside the restored picture, nor is what is read beside it.
+#[test]
+fn what_else_is_written_falls_on_nothing() {
+    let bench = Bench::new();
+    for name in ["in/a.png", "in/a.step-01.png", "x/b.png", "y/b.png", "z/c.png", "z/c.compare.png"]
+    {
+        bench.picture(name, 16, 16);
+    }
+    bench.write("list.png", b"x/b.png\n");
+    let before = bench.files();
+    bench.restore("in -o out --preview in").ends(2).says(&["steps of in/a.png", "a.step-01.png"]);
+    bench.restore("x y -r -o out --preview steps").ends(2);
+    bench.restore("x/b.png y/b.png -o out --preview steps").ends(2);
+    bench.restore("z -o z2 --compare").ends(2).says(&["comparison of z/c.png", "c.compare.png"]);
+    bench.restore("@list.png -o list.png").ends(2).says(&["list of pictures"]);
+    bench.restore("x/b.png -o y/b.png --mask y/b.png").ends(2).says(&["is the mask"]);
+    assert_eq!(bench.files(), before);
+    bench.restore("in -o out --preview steps --compare").ends(0);
+}
+
+/// A folder that may not be read, such as a disk's `lost+found`, and a name in no encoding.
+#[cfg(target_os = "linux")]
+#[test]
+fn one_odd_name_stops_nothing() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let bench = Bench::new();
+    bench.picture("in/a.png", 16, 16);
+    let odd = std::ffi::OsStr::from_bytes(b"in/caf\xe9.png");
+    std::fs::copy(bench.path("in/a.png"), bench.path("").join(odd)).unwrap();
+    for _ in 0..2 {
+        let report = bench.restore("in --json").ends(0).json();
+        assert_eq!(report["written"], 2);
+    }
+}
+
 #[test]
 fn a_dry_run_says_what_it_would_do_and_writes_nothing() {
     let bench = Bench::new();

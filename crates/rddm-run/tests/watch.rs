@@ -10,6 +10,28 @@ use std::process::Stdio;
 
 use support::{Bench, Done, colours, interrupt, until, wait_until_it_listens};
 
+/// What is written over its input is no change of it, and a name that is taken ends nothing.
+#[test]
+fn a_folder_that_is_restored_in_place_is_watched() {
+    let bench = Bench::new();
+    bench.picture("in/first.png", 16, 12);
+    let words = "--model tiny --registry registry --allow-unsigned --threads 1 in -o in --overwrite --watch --json";
+    let log = bench.path("registry/log");
+    let mut command = bench.command();
+    command.args(words.split(' ')).stdout(Stdio::piped()).stderr(File::create(&log).unwrap());
+    let child = command.spawn().unwrap();
+    wait_until_it_listens(child.id());
+    let said = |words: &str| std::fs::read_to_string(&log).unwrap().matches(words).count();
+    until(|| said("in/first.png → ") == 1);
+    bench.picture("in/second.png", 20, 10);
+    until(|| said("in/second.png → ") >= 1);
+    // Three looks more.
+    std::thread::sleep(std::time::Duration::from_millis(3500));
+    assert_eq!((said("in/first.png → "), said("in/second.png → ")), (1, 1));
+    interrupt(child.id());
+    Done::of(child.wait_with_output().unwrap()).ends(130);
+}
+
 #[test]
 fn a_folder_is_watched() {
     let bench = Bench::new();

@@ -1,7 +1,7 @@
 //! Pictures one after the other: read, restore, hand over.
 
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use ndarray::{Array2, Array3, Axis};
@@ -215,13 +215,15 @@ pub(super) fn mask(picture: &Picture) -> Result<Array2<f32>, Failure> {
     Ok(mask.remove_axis(Axis(0)))
 }
 
-fn write_step(
-    folder: &Path,
-    job: &Job,
-    view: &StepView<'_>,
-) -> Result<std::path::PathBuf, Failure> {
-    let name = format!("{}.step-{:02}.png", deliver::stem(&job.input), view.step + 1);
-    let path = folder.join(name);
+/// What the names of the pictures after each step begin with.
+pub(super) fn steps(folder: &Path, job: &Job) -> PathBuf {
+    folder.join(format!("{}.step-", deliver::stem(&job.input)))
+}
+
+fn write_step(folder: &Path, job: &Job, view: &StepView<'_>) -> Result<PathBuf, Failure> {
+    let mut path = steps(folder, job).into_os_string();
+    path.push(format!("{:02}.png", view.step + 1));
+    let path = PathBuf::from(path);
     deliver::make_folder(&path)?;
     let step = Picture::new(view.picture.mapv(|value| (value + 1.0) / 2.0));
     rddm_image::write(&path, &step, &EncodeOptions::default())

@@ -59,8 +59,9 @@ impl Batch<'_> {
         limits.metadata = limits.metadata.min(limits.memory / 16);
         let Opened { header, bytes, rows } = self.open(job, &limits)?;
         let size = report::Size { width: header.width, height: header.height };
+        let mask = self.mask_header(&limits, size)?;
 
-        let whole = self.needs_of_whole(&header);
+        let whole = self.needs_of_whole(&header, mask.as_ref());
         if let Some(estimate) = self.cut(size, spare, &whole)? {
             let memory = self.memory(&estimate, &whole, false);
             let way = match bytes {
@@ -90,7 +91,7 @@ impl Batch<'_> {
         let mut header = Header::new(picture.width(), picture.height(), picture.pixels.dim().0);
         header.alpha = picture.alpha.is_some();
         header.depth = picture.depth;
-        let needs = self.needs_of_whole(&header);
+        let needs = self.needs_of_whole(&header, None);
         let estimate = self.restorer.memory_estimate([header.height, header.width])?;
         Ok(self.memory(&estimate, &needs, false))
     }
@@ -124,6 +125,30 @@ impl Batch<'_> {
             }
             Err(error) => Err(beyond(error)),
         }
+    }
+
+    /// Looks at the mask without decoding it.
+    ///
+    /// # Errors
+    /// Input, where it is not as large as the picture.
+    fn mask_header(&self, limits: &Limits, size: report::Size) -> Result<Option<Header>, Failure> {
+        let Some(path) = self.args.sampling.mask.as_deref() else { return Ok(None) };
+        let limits = limits.clone().with_file(limits.file.min(limits.memory));
+        let header = rddm_image::read_header(path, &limits).map_err(beyond)?;
+        if (header.width, header.height) != (size.width, size.height) {
+            return Err(Failure::new(
+                code::INPUT,
+                format!(
+                    "{}: the mask is {}×{} and the picture {}×{}",
+                    path.display(),
+                    header.width,
+                    header.height,
+                    size.width,
+                    size.height
+                ),
+            ));
+        }
+        Ok(Some(header))
     }
 
     /// Why a picture can't go through row by row, whatever its file is.
@@ -167,16 +192,16 @@ impl Batch<'_> {
     }
 
     /// The memory for a picture that is in memory from its file to its output.
-    fn needs_of_whole(&self, header: &Header) -> Needs {
+    fn needs_of_whole(&self, header: &Header, mask: Option<&Header>) -> Needs {
         const FLOAT: u64 = size_of::<f32>() as u64;
         let (values, sample) = (header.values(), header.sample_bytes());
         let (planes, looks) = (values.saturating_mul(FLOAT), &self.args.looks);
         let pixels = values / header.planes().max(1) as u64;
-        let mask =
+        let marked =
             if self.args.sampling.mask.is_some() { pixels.saturating_mul(2 * FLOAT) } else { 0 };
         // Input and the restored picture; with steps, the pictures between and what is shown of them.
         let shown = if looks.preview.is_some() { 9 } else { 0 };
-        let held = planes.saturating_mul(2 + shown).saturating_add(mask);
+        let held = planes.saturating_mul(2 + shown).saturating_add(marked);
         // Samples and the file that is made of them.
         let file = values.saturating_mul(2 * sample);
         let compared = match looks.compare {
@@ -185,7 +210,9 @@ impl Batch<'_> {
             Some(Compare::Html) => 3 * planes.saturating_add(file),
         };
         let written = held.saturating_add(file).saturating_add(compared);
-        Needs { held, delayed: 0, otherwise: header.read_bytes().max(written) }
+        // The mask is read beside the picture.
+        let read = mask.map_or(0, |mask| planes.saturating_add(mask.read_bytes()));
+        Needs { held, delayed: 0, otherwise: header.read_bytes().max(read).max(written) }
     }
 
     fn too_little(

@@ -119,7 +119,7 @@ impl Made<'_> {
 }
 
 /// Beside the output: `photo.derain.png` has `photo.derain.compare.png`.
-fn comparison(job: &Job, word: &str, kind: Compare) -> PathBuf {
+pub(super) fn comparison(job: &Job, word: &str, kind: Compare) -> PathBuf {
     let extension = match kind {
         Compare::Picture => "png",
         Compare::Html => "html",

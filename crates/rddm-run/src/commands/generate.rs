@@ -1,6 +1,6 @@
 //! `rddm-run --model NAME --count N`: pictures from noise alone.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use rddm_image::{Depth, EncodeOptions, Picture};
@@ -9,6 +9,7 @@ use rddm_runtime::{Control, Progress};
 
 use crate::args::Restore;
 use crate::failure::Failure;
+use crate::inputs::{STREAM, is_folder};
 use crate::report;
 use crate::terminal::Terminal;
 use crate::{interrupt, model};
@@ -20,7 +21,17 @@ pub(super) fn run(
     terminal: &mut Terminal,
 ) -> Result<u8, Failure> {
     let begun = Instant::now();
-    let output = args.output.clone().unwrap_or_else(|| PathBuf::from(format!("{id}.png")));
+    let output = place(args, id);
+    let stream = output == Path::new(STREAM);
+    if stream && terminal.json() {
+        return Err(Failure::usage(
+            "picture and report can't both go to standard output: name a file with --output",
+        ));
+    }
+    if args.files.skip_existing && !stream && output.exists() {
+        terminal.note(&format!("{} exists, skipped", output.display()));
+        return Ok(0);
+    }
     let model = model::find(id, &args.registry, args.engine.precision)?;
     let cancel = interrupt::token()?;
     let restorer = model::restorer(&model, &args.engine, &args.sampling, cancel, terminal)?;
@@ -29,6 +40,11 @@ pub(super) fn run(
         (None, Some(size)) => size.map(|side| side as usize),
         (None, None) => return Err(Failure::usage("how large? add --size WIDTHxHEIGHT")),
     };
+    if args.files.dry_run {
+        let (height, width) = (size[0], size[1]);
+        terminal.note(&format!("{}, {count} pictures of {width}×{height}", output.display()));
+        return Ok(0);
+    }
     let bar = terminal.bar(&output.display().to_string());
     let mut pictures = Vec::with_capacity(count);
     for index in 0..count {
@@ -47,8 +63,14 @@ pub(super) fn run(
     let grid = rddm_image::grid(&pictures.iter().collect::<Vec<_>>(), columns)?;
     let mut options = EncodeOptions::default().with_quality(args.files.quality);
     options.format = args.files.format;
-    super::deliver::make_folder(&output)?;
-    rddm_image::write(&output, &grid, &options).map_err(|error| Failure::writing(&error))?;
+    if stream {
+        let encoded =
+            rddm_image::encode(&grid, &options).map_err(|error| Failure::writing(&error))?;
+        terminal.raw(&encoded.bytes)?;
+    } else {
+        super::deliver::make_folder(&output)?;
+        rddm_image::write(&output, &grid, &options).map_err(|error| Failure::writing(&error))?;
+    }
     let seconds = begun.elapsed().as_secs_f64();
     terminal.note(&format!("{}, {count} pictures, {seconds:.2} s", output.display()));
     terminal.report(&report::Generated {
@@ -62,4 +84,15 @@ pub(super) fn run(
         seconds,
     })?;
     Ok(0)
+}
+
+/// The file that is drawn into: the model's name, in the folder where one was named.
+fn place(args: &Restore, id: &ModelId) -> PathBuf {
+    let extension = args.files.format.map_or("png", |format| format.extension());
+    let name = format!("{id}.{extension}");
+    match &args.output {
+        None => PathBuf::from(name),
+        Some(folder) if is_folder(folder) => folder.join(name),
+        Some(file) => file.clone(),
+    }
 }

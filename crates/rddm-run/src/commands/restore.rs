@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
-use super::batch::{Batch, Done};
-use super::budget;
-use crate::args::Restore;
+use super::batch::{self, Batch, Done};
+use super::{budget, deliver};
+use crate::args::{Compare, Restore};
 use crate::failure::{Failure, code};
-use crate::inputs::{Job, Plan, STREAM};
+use crate::inputs::{Job, Plan, STREAM, identity};
 use crate::report::{self, Status};
 use crate::terminal::Terminal;
 use crate::{interrupt, model, process};
@@ -21,6 +21,12 @@ pub(crate) fn run(args: Restore, terminal: &mut Terminal) -> Result<u8, Failure>
     if let Some(count) = args.sampling.count {
         return super::generate::run(&args, id, count as usize, terminal);
     }
+    let comparison = |job: &Job| {
+        let kind = args.looks.compare.unwrap_or(Compare::Picture);
+        deliver::comparison(job, id.as_str(), kind)
+    };
+    let folder = args.looks.preview.as_deref();
+    let steps = |job: &Job| batch::steps(folder.unwrap_or(Path::new("")), job);
     let plan = Plan {
         inputs: &args.inputs,
         output: args.output.as_deref(),
@@ -28,6 +34,9 @@ pub(crate) fn run(args: Restore, terminal: &mut Terminal) -> Result<u8, Failure>
         format: args.files.format,
         recursive: args.files.recursive,
         overwrite: args.files.overwrite,
+        beside: beside(&args),
+        comparison: args.looks.compare.is_some().then_some(&comparison),
+        steps: folder.is_some().then_some(&steps),
         may_be_empty: args.files.watch,
     };
     let jobs = plan.jobs()?;
@@ -54,9 +63,12 @@ pub(crate) fn run(args: Restore, terminal: &mut Terminal) -> Result<u8, Failure>
         cancel: &cancel,
         terminal,
     };
+    let mut restored = States::default();
+    restored.before(&jobs);
     let mut done = batch.all(&jobs);
+    restored.after(&jobs);
     if args.files.watch && !done.interrupted {
-        watch(&mut batch, &plan, jobs, &mut done)?;
+        watch(&mut batch, &plan, restored, &mut done);
     }
     let code = done.exit_code();
     let several = done.pictures.len() > 1;
@@ -75,6 +87,13 @@ pub(crate) fn run(args: Restore, terminal: &mut Terminal) -> Result<u8, Failure>
     Ok(code)
 }
 
+/// What is read and is no picture to restore.
+fn beside(args: &Restore) -> Vec<(&'static str, &Path)> {
+    let mask = args.sampling.mask.iter().map(|mask| ("mask", mask.as_path()));
+    let lists = args.inputs.iter().filter_map(|input| input.to_str()?.strip_prefix('@'));
+    mask.chain(lists.map(|list| ("list of pictures", Path::new(list)))).collect()
+}
+
 fn check(args: &Restore, jobs: &[Job], terminal: &Terminal) -> Result<(), Failure> {
     let stream = Path::new(STREAM);
     if terminal.json() && jobs.iter().any(|job| job.output == stream) {
@@ -90,37 +109,58 @@ fn check(args: &Restore, jobs: &[Job], terminal: &Terminal) -> Result<(), Failur
 
 /// Restores what appears in the inputs, until it is interrupted. A picture has its turn once it
 /// has not changed from one look to the next, and again when it changed later.
-fn watch(
-    batch: &mut Batch<'_>,
-    plan: &Plan<'_>,
-    first: Vec<Job>,
-    done: &mut Done,
-) -> Result<(), Failure> {
+fn watch(batch: &mut Batch<'_>, plan: &Plan<'_>, mut restored: States, done: &mut Done) {
     const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
-    let mut restored: HashMap<PathBuf, Option<State>> =
-        first.into_iter().map(|job| (job.input.clone(), state(&job.input))).collect();
     let mut seen = restored.clone();
+    let mut trouble = String::new();
     batch.terminal.note("watching; interrupt to end");
     while !batch.cancel.is_cancelled() {
         std::thread::sleep(BETWEEN_LOOKS);
-        let jobs = plan.jobs()?;
-        let now: HashMap<PathBuf, Option<State>> =
-            jobs.iter().map(|job| (job.input.clone(), state(&job.input))).collect();
+        let jobs = match plan.jobs() {
+            Ok(jobs) => jobs,
+            Err(failure) => {
+                // Such as two pictures of one name: said once, and gone on with when it is mended.
+                if trouble != failure.what {
+                    batch.terminal.failed(&failure);
+                    trouble.clone_from(&failure.what);
+                }
+                continue;
+            }
+        };
+        trouble.clear();
+        let mut now = States::default();
+        now.before(&jobs);
         let settled = jobs.into_iter().filter(|job| {
-            let current = now.get(&job.input);
-            current == seen.get(&job.input) && current != restored.get(&job.input)
+            let current = now.0.get(&job.input);
+            current == seen.0.get(&job.input) && current != restored.0.get(&job.input)
         });
         let settled: Vec<Job> = settled.collect();
-        for job in &settled {
-            restored.insert(job.input.clone(), now.get(&job.input).copied().flatten());
-        }
         if !settled.is_empty() {
+            restored.before(&settled);
             done.add(batch.all(&settled));
+            restored.after(&settled);
         }
         seen = now;
     }
     done.interrupted = true;
-    Ok(())
+}
+
+/// The state of each input when it was restored.
+#[derive(Clone, Default)]
+struct States(HashMap<PathBuf, Option<State>>);
+
+impl States {
+    /// As they are before they are read, so that what changes meanwhile has its turn again.
+    fn before(&mut self, jobs: &[Job]) {
+        self.0.extend(jobs.iter().map(|job| (job.input.clone(), state(&job.input))));
+    }
+
+    /// What was written over its input is no change of it.
+    fn after(&mut self, jobs: &[Job]) {
+        for job in jobs.iter().filter(|job| identity(&job.input) == identity(&job.output)) {
+            self.0.insert(job.input.clone(), state(&job.input));
+        }
+    }
 }
 
 /// What changes when a file is written to: its length and time.
