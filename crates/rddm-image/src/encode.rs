@@ -176,10 +176,17 @@ pub(crate) fn is_special(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|data| !data.is_file() && !data.is_dir())
 }
 
-/// Where the file lies that `path` names: a link stays one, and what it leads to is replaced.
+/// Where the file lies that `path` names: a link stays one, and what it leads to is replaced, or made where nothing is there yet.
 pub(crate) fn place(path: &Path) -> PathBuf {
-    let led = path.is_symlink().then(|| path.canonicalize().ok()).flatten();
-    led.unwrap_or_else(|| path.to_owned())
+    /// As many as Linux follows.
+    const LINKS: usize = 40;
+    let mut place = path.to_owned();
+    for _ in 0..LINKS {
+        let Ok(led) = fs::read_link(&place) else { return place };
+        place = place.parent().unwrap_or(Path::new("")).join(led);
+    }
+    // They lead in a circle: writing there will say so.
+    path.to_owned()
 }
 
 /// A temporary file beside the place.
@@ -200,6 +207,10 @@ pub(crate) fn part(path: &Path) -> Result<NamedTempFile, Error> {
 pub(crate) fn persist(file: NamedTempFile, path: &Path, overwrite: bool) -> Result<(), Error> {
     file.as_file().sync_all().map_err(io)?;
     if overwrite {
+        // What was private stays so.
+        if let Ok(replaced) = fs::metadata(path) {
+            file.as_file().set_permissions(replaced.permissions()).map_err(io)?;
+        }
         file.persist(path).map_err(|error| io(error.error))?;
         return Ok(());
     }

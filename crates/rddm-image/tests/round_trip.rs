@@ -210,6 +210,7 @@ fn writes_whole_files_and_replaces_only_when_allowed() {
 #[cfg(unix)]
 #[test]
 fn links_stay_links_and_pipes_are_written_to() {
+    use std::os::unix::fs::PermissionsExt as _;
     let folder = tempfile::tempdir().unwrap();
     let [file, link, pipe] =
         ["file.png", "link.png", "pipe.png"].map(|name| folder.path().join(name));
@@ -231,6 +232,18 @@ fn links_stay_links_and_pipes_are_written_to() {
     rows(&link).unwrap();
     assert!(link.is_symlink());
     assert_eq!(read(&file, &Limits::default()).unwrap().pixels, white.pixels);
+
+    // One that leads, by way of another and of its own folder, to where nothing is yet; and what was private.
+    std::fs::create_dir(folder.path().join("real")).unwrap();
+    let led = folder.path().join("real/new.png");
+    std::os::unix::fs::symlink("real/on.png", folder.path().join("to.png")).unwrap();
+    std::os::unix::fs::symlink("new.png", folder.path().join("real/on.png")).unwrap();
+    write(folder.path().join("to.png"), &white, &EncodeOptions::default()).unwrap();
+    assert!(folder.path().join("to.png").is_symlink() && led.is_file() && !led.is_symlink());
+    let mode = || std::fs::metadata(&led).unwrap().permissions().mode() & 0o777;
+    std::fs::set_permissions(&led, std::fs::Permissions::from_mode(0o600)).unwrap();
+    write(&led, &black, &EncodeOptions::default()).unwrap();
+    assert_eq!(mode(), 0o600);
 
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     let error = rows(&pipe).unwrap_err();

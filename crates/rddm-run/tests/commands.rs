@@ -30,6 +30,29 @@ fn metrics_of_two_pictures() {
     assert_eq!(same["pictures"][0]["mae"], 0.0);
 }
 
+/// A picture is compared with that of its own name, and what has no partner is said.
+#[test]
+fn metrics_pair_equal_names_first() {
+    let bench = Bench::new();
+    let picture = bench.picture("m1/p.png", 20, 16);
+    bench.save("m2/p.png", &picture);
+    bench.save("m2/q.png", &picture);
+    for name in ["m1/p.jpg", "m1/q.bmp", "m1/only-here.png", "m2/only-there.png"] {
+        bench.save(name, &picture);
+    }
+    let done = bench.run("metrics m1 m2 --json").ends(0).says(&["m1/p.jpg has no partner"]);
+    let report = done.json();
+    let pair = |index: usize| {
+        let pair = &report["pictures"][index];
+        [&pair["a"], &pair["b"]].map(|path| path.as_str().unwrap().to_owned())
+    };
+    assert_eq!(report["pictures"].as_array().unwrap().len(), 2);
+    assert_eq!(pair(0), ["m1/p.png", "m2/p.png"]);
+    assert_eq!(pair(1), ["m1/q.bmp", "m2/q.png"]);
+    let alone = ["m1/only-here.png", "m1/p.jpg", "m2/only-there.png"];
+    assert_eq!(report["alone"], serde_json::json!(alone));
+}
+
 #[test]
 fn metrics_of_folders_and_sizes() {
     let bench = Bench::new();

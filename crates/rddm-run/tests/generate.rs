@@ -69,6 +69,12 @@ fn drawing_keeps_to_the_options_of_files() {
 }
 
 #[test]
+fn the_self_test_draws() {
+    let done = drawing().run("self-test --model tiny --registry registry --allow-unsigned").ends(0);
+    assert!(!done.text().contains("FAILED"), "{}", done.text());
+}
+
+#[test]
 fn what_cannot_be_drawn_is_two() {
     let bench = drawing();
     bench.picture("a.png", 8, 8);

@@ -1,6 +1,6 @@
 //! `rddm-run metrics A B`
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use ndarray::{Array3, Axis, Slice};
@@ -10,13 +10,16 @@ use serde::Serialize;
 
 use crate::args::Metrics;
 use crate::failure::{Failure, code};
-use crate::report::Trouble;
+use crate::report::{Trouble, all_lossy, lossy};
 use crate::terminal::{Terminal, table};
 
 #[derive(Serialize)]
 struct Report {
     schema: u32,
     pictures: Vec<Pair>,
+    /// Pictures of one folder without a partner in the other.
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "all_lossy")]
+    alone: Vec<PathBuf>,
     /// Means over the pictures that could be measured.
     #[serde(skip_serializing_if = "Option::is_none")]
     mean: Option<Measures>,
@@ -25,7 +28,9 @@ struct Report {
 
 #[derive(Serialize)]
 struct Pair {
+    #[serde(serialize_with = "lossy")]
     a: PathBuf,
+    #[serde(serialize_with = "lossy")]
     b: PathBuf,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     measures: Option<Measures>,
@@ -45,10 +50,14 @@ struct Measures {
 }
 
 pub(crate) fn run(args: &Metrics, terminal: &mut Terminal) -> Result<u8, Failure> {
-    let pairs = pairs(&args.a, &args.b)?;
+    let Pairs { found, alone } = pairs(&args.a, &args.b)?;
+    for path in &alone {
+        let path = path.display();
+        terminal.note(&format!("note: {path} has no partner of its name in the other folder"));
+    }
     let mut pictures = Vec::new();
     let mut first_code = 0;
-    for (a, b) in pairs {
+    for (a, b) in found {
         let (measures, error) = match measure(&a, &b, args.crop) {
             Ok(measures) => (Some(measures), None),
             Err(failure) => {
@@ -61,7 +70,7 @@ pub(crate) fn run(args: &Metrics, terminal: &mut Terminal) -> Result<u8, Failure
     }
     let measured: Vec<Measures> = pictures.iter().filter_map(|pair| pair.measures).collect();
     let failed = pictures.len() - measured.len();
-    let report = Report { schema: 1, mean: Measures::mean(&measured), failed, pictures };
+    let report = Report { schema: 1, mean: Measures::mean(&measured), failed, alone, pictures };
     terminal.result(&rows(&report))?;
     terminal.report(&report)?;
     Ok(match (failed, report.pictures.len()) {
@@ -159,8 +168,9 @@ fn rows(report: &Report) -> String {
     table(&rows)
 }
 
-/// Two files, or the pictures of two folders whose names are equal up to the extension.
-fn pairs(a: &Path, b: &Path) -> Result<Vec<(PathBuf, PathBuf)>, Failure> {
+/// Two files, or the pictures of two folders whose names are equal, or equal up to the extension where only one picture of each folder
+/// has that name; and what has no partner.
+fn pairs(a: &Path, b: &Path) -> Result<Pairs, Failure> {
     if a.is_dir() != b.is_dir() {
         return Err(Failure::usage(format!(
             "{} and {}: compare two pictures, or two folders",
@@ -169,20 +179,50 @@ fn pairs(a: &Path, b: &Path) -> Result<Vec<(PathBuf, PathBuf)>, Failure> {
         )));
     }
     if !a.is_dir() {
-        return Ok(vec![(a.to_owned(), b.to_owned())]);
+        return Ok(Pairs { found: vec![(a.to_owned(), b.to_owned())], alone: Vec::new() });
     }
     let (mut first, mut second) = (BTreeMap::new(), BTreeMap::new());
     collect(a, Path::new(""), &mut first)?;
     collect(b, Path::new(""), &mut second)?;
-    let pairs: Vec<_> =
-        first.into_iter().filter_map(|(name, path)| Some((path, second.remove(&name)?))).collect();
-    if pairs.is_empty() {
+    let mut found = BTreeMap::new();
+    first.retain(|name, path| match second.remove(name) {
+        Some(partner) => found.insert(name.clone(), (path.clone(), partner)).is_some(),
+        None => true,
+    });
+    let others = by_stem(&second);
+    for (stem, names) in by_stem(&first) {
+        if let ([name], Some([partner])) = (&names[..], others.get(&stem).map(Vec::as_slice))
+            && let (Some(path), Some(partner)) = (first.remove(name), second.remove(partner))
+        {
+            found.insert(name.clone(), (path, partner));
+        }
+    }
+    let pairs = Pairs {
+        found: found.into_values().collect(),
+        alone: first.into_values().chain(second.into_values()).collect(),
+    };
+    if pairs.found.is_empty() {
         return Err(Failure::new(
             code::INPUT,
             format!("{} and {} have no pictures of equal names", a.display(), b.display()),
         ));
     }
     Ok(pairs)
+}
+
+/// What is compared, and what is in one folder alone.
+struct Pairs {
+    found: Vec<(PathBuf, PathBuf)>,
+    alone: Vec<PathBuf>,
+}
+
+/// The names without an extension, and those that they had with one.
+fn by_stem(pictures: &BTreeMap<PathBuf, PathBuf>) -> HashMap<PathBuf, Vec<PathBuf>> {
+    let mut stems: HashMap<PathBuf, Vec<PathBuf>> = HashMap::new();
+    for name in pictures.keys() {
+        stems.entry(name.with_extension("")).or_default().push(name.clone());
+    }
+    stems
 }
 
 fn collect(
@@ -200,7 +240,7 @@ fn collect(
         if entry.file_type().map_err(failed)?.is_dir() {
             collect(root, &below, found)?;
         } else if Format::from_path(entry.path()).is_some() {
-            found.insert(below.with_extension(""), entry.path());
+            found.insert(below, entry.path());
         }
     }
     Ok(())

@@ -153,14 +153,19 @@ fn picture(manifest: &Manifest, files: &[Vec<u8>], name: &str, args: &SelfTest) 
         if let Some(tile) = tile {
             builder = builder.tile(tile);
         }
+        let go_on = &mut |_| Control::Continue;
+        if !manifest.sampler.conditional {
+            let restorer = builder.build(files).map_err(|error| error.to_string())?;
+            let size =
+                manifest.picture.size.map_or([97, 131], |size| size.map(|side| side as usize));
+            return restorer.generate(size, 7, go_on).map_err(|error| error.to_string());
+        }
         let channels = manifest.picture.channels as usize;
         let input = synthetic::picture(channels, 97, 131);
         let mask = manifest.picture.mask.then(|| ndarray::Array2::ones((97, 131)));
         let restorer = builder.build(files).map_err(|error| error.to_string())?;
         restorer
-            .restore(input.view(), mask.as_ref().map(|mask| mask.view()), &mut |_| {
-                Control::Continue
-            })
+            .restore(input.view(), mask.as_ref().map(|mask| mask.view()), go_on)
             .map_err(|error| error.to_string())
     };
     let whole = restore(Some(256), 1)?;
