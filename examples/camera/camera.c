@@ -62,6 +62,8 @@ int main(int count, char **arguments) {
     uint8_t *in = NULL, *out = NULL;
     unsigned number = 0;
     size_t width, height;
+    unsigned most;
+    int fields;
 
     if (count < 3 || count > 2 + NETWORKS) {
         fprintf(stderr, "usage: camera MANIFEST NETWORK... < frames.ppm > restored.ppm\n");
@@ -80,7 +82,11 @@ int main(int count, char **arguments) {
         return 1;
     }
 
-    while (scanf("P6 %zu %zu 255", &width, &height) == 2 && getchar() != EOF) {
+    while ((fields = scanf("P6 %zu %zu %u", &width, &height, &most)) != EOF) {
+        if (fields != 3 || most != 255 || getchar() == EOF) {
+            fprintf(stderr, "error: frame %u: no header of a PPM file of 8 bits (P6, width, height, 255)\n", number);
+            return 3;
+        }
         size_t bytes = 3 * width * height;
         if (width > LONGEST || height > LONGEST) {
             fprintf(stderr, "error: frame %u: more than %d pixels wide or high\n", number, LONGEST);

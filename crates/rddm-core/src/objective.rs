@@ -33,7 +33,7 @@ pub struct Sums {
     pub alpha_bar: f32,
     /// `β̄_t`.
     pub beta_bar: f32,
-    /// `1 - ᾱ_t`, never 0.
+    /// `1 - ᾱ_t`; 10⁻⁶ at the last time, and 0 before it only where a schedule is so steep that 32 bits have no more of it.
     pub one_minus_alpha_bar: f32,
 }
 

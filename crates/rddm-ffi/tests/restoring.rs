@@ -287,6 +287,11 @@ fn a_camera_in_c_restores_its_frames() {
     assert!(out == ppm(&in_rust("derain-tiny", &rainy, None)).repeat(2));
     let (code, _, text) = run("zoo/derain-tiny/derain-tiny.onnx", &one[..one.len() - 1]);
     assert!(code == 3 && text.contains("frame 0 is not whole"), "{code}: {text}");
+    let deep = String::from_utf8_lossy(&one[..14]).replace("255", "65535").into_bytes();
+    for frames in [deep, [&one[..], b"P6\n# a remark\n"].concat()] {
+        let (code, _, text) = run("zoo/derain-tiny/derain-tiny.onnx", &frames);
+        assert!(code == 3 && text.contains("no header"), "{code}: {text}");
+    }
     let (code, _, text) = run("zoo/derain/derain.onnx", &one);
     assert!(code == 1 && text.contains("the model"), "{code}: {text}");
 }

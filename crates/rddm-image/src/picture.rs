@@ -84,7 +84,8 @@ impl Metadata {
     /// Adds properties to the XMP packet, or makes one: `prefix:name="value"` for each pair, in the
     /// namespace `uri`. Names are XML names; values may be any text.
     ///
-    /// A packet without a closing `rdf:RDF` is replaced.
+    /// A packet without a closing `rdf:RDF` is replaced. What an earlier call has added under the same prefix and `uri` is replaced; where
+    /// another program has put such properties among its own, the packet stays as it is.
     pub fn add_properties(&mut self, prefix: &str, uri: &str, properties: &[(&str, &str)]) {
         self.xmp = Some(xmp::add(self.xmp.as_deref(), prefix, uri, properties));
     }
@@ -95,8 +96,9 @@ impl Metadata {
         self.icc = self.icc.take().filter(|profile| profile.get(16..20) == Some(space));
     }
 
-    /// Takes the orientation out of the EXIF block, which the pixels no longer need.
+    /// Takes the orientation out of the EXIF block and the XMP packet, which the pixels no longer need.
     pub(crate) fn forget_orientation(&mut self) {
+        self.xmp = self.xmp.as_deref().map(xmp::upright);
         if let Some(exif) = &mut self.exif {
             let _ = Orientation::remove_from_exif_chunk(exif);
         }

@@ -16,16 +16,56 @@ pub(crate) fn add(
 ) -> Vec<u8> {
     let present =
         packet.and_then(|bytes| std::str::from_utf8(bytes).ok()).filter(|text| text.contains(END));
-    let text = present.unwrap_or(EMPTY);
+    let uri = escaped(uri);
+    let begin = format!("<rdf:Description rdf:about=\"\" xmlns:{prefix}=\"{uri}\"");
+    let text = without(present.unwrap_or(EMPTY), &begin);
+    // Another program has put them among its own: a property that is there twice would make the packet unreadable.
+    if text.contains(&format!("\"{uri}\"")) || text.contains(&format!("'{uri}'")) {
+        return text.into_bytes();
+    }
     let place = text.rfind(END).unwrap_or(text.len());
     let mut out = text[..place].to_owned();
-    out.push_str(&format!("<rdf:Description rdf:about=\"\" xmlns:{prefix}=\"{}\"", escaped(uri)));
+    out.push_str(&begin);
     for (name, value) in properties {
         out.push_str(&format!("\n  {prefix}:{name}=\"{}\"", escaped(value)));
     }
     out.push_str("/>\n");
     out.push_str(&text[place..]);
     out.into_bytes()
+}
+
+/// The packet without the elements that begin so and hold nothing but attributes, which an earlier call has added.
+fn without(packet: &str, begin: &str) -> String {
+    let mut text = packet.to_owned();
+    while let Some(start) = text.find(begin) {
+        let mut quoted = false;
+        let end = text[start..].char_indices().find(|&(_, letter)| {
+            quoted ^= letter == '"';
+            !quoted && letter == '>'
+        });
+        let Some(end) = end.map(|(at, _)| start + at).filter(|&end| text[..end].ends_with('/'))
+        else {
+            break;
+        };
+        let line = usize::from(text[end + 1..].starts_with('\n'));
+        text.replace_range(start..end + 1 + line, "");
+    }
+    text
+}
+
+/// The packet with an orientation that says that nothing is to be turned.
+pub(crate) fn upright(packet: &[u8]) -> Vec<u8> {
+    let Ok(text) = std::str::from_utf8(packet) else { return packet.to_vec() };
+    let mut text = text.to_owned();
+    for (before, after) in
+        [("tiff:Orientation=\"", '"'), ("tiff:Orientation='", '\''), ("<tiff:Orientation>", '<')]
+    {
+        let Some(start) = text.find(before).map(|at| at + before.len()) else { continue };
+        if let Some(length) = text[start..].find(after) {
+            text.replace_range(start..start + length, "1");
+        }
+    }
+    text.into_bytes()
 }
 
 fn escaped(text: &str) -> String {
@@ -41,4 +81,42 @@ fn escaped(text: &str) -> String {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(packet: &[u8]) -> &str {
+        std::str::from_utf8(packet).unwrap_or_default()
+    }
+
+    #[test]
+    fn properties_are_there_once_however_often_they_are_added() {
+        let theirs = format!(
+            "{}<rdf:Description dc:x=\"a > b\"/>{END}",
+            &EMPTY[..EMPTY.find(END).unwrap_or(0)]
+        );
+        let once = add(Some(theirs.as_bytes()), "p", "urn:p", &[("Model", "a/>b"), ("Seed", "1")]);
+        let twice = add(Some(&once), "p", "urn:p", &[("Model", "c")]);
+        let found = text(&twice);
+        assert_eq!(found.matches("p:Model").count(), 1, "{found}");
+        assert!(found.contains("p:Model=\"c\"") && !found.contains("p:Seed"), "{found}");
+        assert!(found.contains("dc:x=\"a > b\"") && found.ends_with(END), "{found}");
+    }
+
+    #[test]
+    fn what_another_program_has_rewritten_stays() {
+        let theirs =
+            format!("<rdf:Description xmlns:p='urn:p'><p:Model>a</p:Model></rdf:Description>{END}");
+        assert_eq!(text(&add(Some(theirs.as_bytes()), "p", "urn:p", &[("Model", "b")])), theirs);
+    }
+
+    #[test]
+    fn nothing_is_to_be_turned_any_more() {
+        for packet in ["<a tiff:Orientation=\"6\"/>", "<tiff:Orientation>8</tiff:Orientation>"] {
+            let upright = upright(packet.as_bytes());
+            assert!(text(&upright).contains('1') && !text(&upright).contains(['6', '8']));
+        }
+    }
 }

@@ -175,16 +175,16 @@ names!(Method: Ddim = "ddim", Ancestral = "ancestral", PathIndependent = "path_i
 
 impl Sampler {
     pub(crate) fn check(&self) -> Result<(), Error> {
-        let positive = |key: &str, value: f64| {
+        let positive = |key: &str, value: f64, most: f64| {
             // Also refuses what is not a number.
-            if value > 0.0 && value <= 100.0 {
+            if value > 0.0 && value <= most {
                 Ok(())
             } else {
-                Err(Error::value(key, "the number is above 0 and at most 100"))
+                Err(Error::value(key, format!("the number is above 0 and at most {most}")))
             }
         };
-        if !(1..=100_000).contains(&self.timesteps) {
-            return Err(Error::value("sampler.timesteps", "there are 1 to 100000 time steps"));
+        if !(2..=100_000).contains(&self.timesteps) {
+            return Err(Error::value("sampler.timesteps", "there are 2 to 100000 time steps"));
         }
         if !(1..=self.timesteps).contains(&self.steps) {
             return Err(Error::value(
@@ -207,8 +207,21 @@ impl Sampler {
                 "the harmonic mean is for residuals alone, objective pred_res",
             ));
         }
-        positive("sampler.alpha.ratio", self.alpha.ratio)?;
-        positive("sampler.beta2.ratio", self.beta2.ratio)?;
-        positive("sampler.sum_scale", self.sum_scale)
+        if self.method == Method::Ancestral && self.steps != self.timesteps {
+            return Err(Error::inconsistent(
+                "sampler.steps",
+                "ancestral sampling visits all time steps: steps = timesteps",
+            ));
+        }
+        if self.method == Method::PathIndependent && self.objective.predicts().len() == 1 {
+            return Err(Error::inconsistent(
+                "sampler.method",
+                "path-independent sampling needs an objective of two outputs",
+            ));
+        }
+        // The bounds of `rddm-core`.
+        positive("sampler.alpha.ratio", self.alpha.ratio, 64.0)?;
+        positive("sampler.beta2.ratio", self.beta2.ratio, 64.0)?;
+        positive("sampler.sum_scale", self.sum_scale, 1.0)
     }
 }

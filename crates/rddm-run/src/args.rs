@@ -115,7 +115,7 @@ pub(crate) struct Sampling {
     #[arg(long, value_name = "FILE")]
     pub(crate) mask: Option<PathBuf>,
     /// Draws N pictures with a model that generates, beside each other in one; the seeds rise by one.
-    #[arg(long, value_name = "N", conflicts_with_all = ["inputs", "mask", "strength", "ensemble", "recursive", "watch", "compare", "preview"], value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    #[arg(long, value_name = "N", conflicts_with_all = ["inputs", "mask", "strength", "ensemble", "recursive", "watch", "compare", "preview", "max_memory"], value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) count: Option<u32>,
     /// Size of the pictures that are drawn. The model's own unless given.
     #[arg(long, value_name = "SIZE", requires = "count", value_parser = size)]

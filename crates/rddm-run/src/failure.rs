@@ -50,6 +50,8 @@ impl Failure {
             rddm_image::ErrorKind::Io | rddm_image::ErrorKind::Exists => {
                 Self::new(code::DISK, error.to_string())
             }
+            // More pixels than the format has, which another one may hold.
+            rddm_image::ErrorKind::Invalid => Self::usage(error.to_string()),
             _ => Self::new(code::UNEXPECTED, error.to_string()),
         }
     }

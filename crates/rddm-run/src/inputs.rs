@@ -18,6 +18,9 @@ pub(crate) struct Job {
 /// Standard input and output.
 pub(crate) const STREAM: &str = "-";
 
+/// Where something is written, by its job.
+pub(crate) type Places<'a> = &'a dyn Fn(&Job) -> PathBuf;
+
 /// What the jobs are made from.
 pub(crate) struct Plan<'a> {
     pub(crate) inputs: &'a [PathBuf],
@@ -29,10 +32,10 @@ pub(crate) struct Plan<'a> {
     pub(crate) overwrite: bool,
     /// Files that are read beside the pictures, and what each is called.
     pub(crate) beside: Vec<(&'a str, &'a Path)>,
-    /// What else is written for a picture: the comparison's place, by its job.
-    pub(crate) comparison: Option<&'a dyn Fn(&Job) -> PathBuf>,
-    /// The beginnings of the names of what else is written, the picture after each step.
-    pub(crate) steps: Option<&'a dyn Fn(&Job) -> PathBuf>,
+    /// What else is written for a picture: its comparison.
+    pub(crate) comparison: Option<Places<'a>>,
+    /// What the pictures after each step begin their names with.
+    pub(crate) steps: Option<Places<'a>>,
     /// Whether folders without pictures are no error, since some may come.
     pub(crate) may_be_empty: bool,
 }
@@ -189,6 +192,9 @@ impl Plan<'_> {
 
     fn check(&self, jobs: &[Job]) -> Result<(), Failure> {
         let stream = Path::new(STREAM);
+        if self.format.is_none() {
+            jobs.iter().try_for_each(|job| writable(&job.output))?;
+        }
         if jobs.iter().filter(|job| job.input == stream).count() > 1 {
             return Err(Failure::usage("standard input can be read once"));
         }
@@ -266,6 +272,21 @@ impl Plan<'_> {
         }
         Ok(())
     }
+}
+
+/// Refuses the name of a kind of picture that is not written; another name takes the input's format.
+fn writable(output: &Path) -> Result<(), Failure> {
+    const OTHERS: [&str; 16] = [
+        "avif", "dng", "exr", "gif", "heic", "heif", "ico", "jp2", "jxl", "pdf", "pgm", "ppm",
+        "psd", "qoi", "svg", "tga",
+    ];
+    let extension = output.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+    if !OTHERS.contains(&extension.as_str()) {
+        return Ok(());
+    }
+    let problem = format!("{}: .{extension} is not written", output.display());
+    Err(Failure::usage(problem)
+        .with_next("name a .png, .jpg, .webp, .tiff or .bmp file, or a --format"))
 }
 
 fn falls(job: &Job, what: &str, place: &Path) -> Failure {

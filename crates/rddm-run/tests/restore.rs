@@ -229,6 +229,15 @@ fn an_input_is_not_replaced_unless_asked() {
     assert_eq!(bench.files(), ["a.png", "sub/a.png"]);
 }
 
+#[test]
+fn a_name_of_a_format_that_is_not_written_is_refused() {
+    let bench = Bench::new();
+    bench.picture("a.png", 16, 16);
+    bench.restore("a.png -o b.gif").ends(2).says(&[".gif", "--format"]);
+    bench.restore("a.png -o b.gif --format png").ends(0);
+    bench.restore("a.png -o b.other").ends(0);
+}
+
 /// Nor are those that are written beside the restored picture, nor is what is read beside it.
 #[test]
 fn what_else_is_written_falls_on_nothing() {

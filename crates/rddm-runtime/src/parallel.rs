@@ -1,5 +1,6 @@
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{
-    atomic::{AtomicUsize, Ordering},
+    atomic::{AtomicBool, Ordering},
     mpsc,
 };
 
@@ -9,6 +10,9 @@ use crate::Error;
 
 /// Does `work` for every number below `count`, in the pool if there is one, and gives each result
 /// to `take` in this thread as it comes. Ends at the first error.
+///
+/// No thread of the pool ever waits for this one: `take` may be slow, ask for another restoration in the same pool, or wait for a thread
+/// that does.
 pub(crate) fn each<T: Send>(
     pool: Option<&ThreadPool>,
     count: usize,
@@ -18,25 +22,35 @@ pub(crate) fn each<T: Send>(
     let Some(pool) = pool.filter(|_| count > 1) else {
         return (0..count).try_for_each(|number| take(work(number)?));
     };
-    let threads = pool.current_num_threads().min(count);
-    let next = AtomicUsize::new(0);
-    let (next, work) = (&next, &work);
-    // Bounded: finished tiles do not pile up when this thread is slow.
-    let (sender, receiver) = mpsc::sync_channel(threads);
+    // As many are begun or wait to be taken, so that finished tiles do not pile up when this thread is slow.
+    let ahead = (2 * pool.current_num_threads()).min(count);
+    let stopped = AtomicBool::new(false);
+    let (stopped, work) = (&stopped, &work);
+    let (sender, receiver) = mpsc::channel();
     pool.in_place_scope(move |scope| {
-        for _ in 0..threads {
+        let begin = |number| {
             let sender = sender.clone();
             scope.spawn(move |_| {
-                loop {
-                    let number = next.fetch_add(1, Ordering::Relaxed);
-                    // No receiver any more: something failed.
-                    if number >= count || sender.send(work(number)).is_err() {
-                        break;
-                    }
+                if !stopped.load(Ordering::Relaxed) {
+                    // It is received for as long as anything is waited for.
+                    let _ = sender.send(catch_unwind(AssertUnwindSafe(|| work(number))));
                 }
             });
-        }
-        drop(sender);
-        receiver.into_iter().try_for_each(|result| take(result?))
+        };
+        (0..ahead).for_each(&begin);
+        let mut results = receiver.iter();
+        let done = (ahead..ahead + count).try_for_each(|next| {
+            let result = results.next().map_or_else(|| Ok(None), |result| result.map(Some));
+            if next < count {
+                begin(next);
+            }
+            match result {
+                Ok(Some(result)) => take(result?),
+                Ok(None) => Ok(()),
+                Err(panic) => resume_unwind(panic),
+            }
+        });
+        stopped.store(done.is_err(), Ordering::Relaxed);
+        done
     })
 }

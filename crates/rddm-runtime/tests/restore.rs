@@ -308,6 +308,27 @@ fn one_restorer_serves_several_threads() {
     });
 }
 
+/// What is told of the progress may ask for another restoration itself: no thread of the pool waits for it.
+#[test]
+fn a_restoration_may_be_asked_for_in_the_middle_of_another() {
+    let model = Model::joint();
+    let manifest = model.manifest();
+    let restorer =
+        Restorer::builder(&manifest).threads(2).tile(16).seed(SEED).build(model.files()).unwrap();
+    let (large, small) = (picture(3, 160, 160), picture(3, 40, 40));
+    let expected = restorer.restore(small.view(), None, &mut go).unwrap();
+    let mut asked = 0;
+    let mut inside = |_| {
+        if asked < 2 {
+            asked += 1;
+            assert_eq!(restorer.restore(small.view(), None, &mut go).unwrap(), expected);
+        }
+        Control::Continue
+    };
+    restorer.restore(large.view(), None, &mut inside).unwrap();
+    assert_eq!(asked, 2);
+}
+
 #[test]
 fn every_step_is_shown() {
     let model = Model::joint();

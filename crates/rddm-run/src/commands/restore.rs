@@ -6,9 +6,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::batch::{self, Batch, Done};
 use super::{budget, deliver};
-use crate::args::{Compare, Restore};
+use crate::args::Restore;
 use crate::failure::{Failure, code};
-use crate::inputs::{Job, Plan, STREAM, identity};
+use crate::inputs::{Job, Places, Plan, STREAM, identity};
 use crate::report::{self, Status};
 use crate::terminal::Terminal;
 use crate::{interrupt, model, process};
@@ -21,12 +21,10 @@ pub(crate) fn run(args: Restore, terminal: &mut Terminal) -> Result<u8, Failure>
     if let Some(count) = args.sampling.count {
         return super::generate::run(&args, id, count as usize, terminal);
     }
-    let comparison = |job: &Job| {
-        let kind = args.looks.compare.unwrap_or(Compare::Picture);
-        deliver::comparison(job, id.as_str(), kind)
-    };
-    let folder = args.looks.preview.as_deref();
-    let steps = |job: &Job| batch::steps(folder.unwrap_or(Path::new("")), job);
+    let comparison = (args.looks.compare)
+        .map(|kind| move |job: &Job| deliver::comparison(job, id.as_str(), kind));
+    let steps = args.looks.preview.as_deref();
+    let steps = steps.map(|folder| move |job: &Job| batch::steps(folder, job));
     let plan = Plan {
         inputs: &args.inputs,
         output: args.output.as_deref(),
@@ -35,8 +33,8 @@ pub(crate) fn run(args: Restore, terminal: &mut Terminal) -> Result<u8, Failure>
         recursive: args.files.recursive,
         overwrite: args.files.overwrite,
         beside: beside(&args),
-        comparison: args.looks.compare.is_some().then_some(&comparison),
-        steps: folder.is_some().then_some(&steps),
+        comparison: comparison.as_ref().map(|place| place as Places<'_>),
+        steps: steps.as_ref().map(|place| place as Places<'_>),
         may_be_empty: args.files.watch,
     };
     let jobs = plan.jobs()?;
