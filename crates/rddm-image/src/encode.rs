@@ -165,7 +165,7 @@ fn replace(path: &Path, bytes: &[u8], overwrite: bool) -> Result<(), Error> {
             .and_then(|mut special| special.write_all(bytes))
             .map_err(io);
     }
-    let place = place(path);
+    let place = place(path)?;
     let mut file = part(&place)?;
     file.write_all(bytes).map_err(io)?;
     persist(file, &place, overwrite)
@@ -177,16 +177,15 @@ pub(crate) fn is_special(path: &Path) -> bool {
 }
 
 /// Where the file lies that `path` names: a link stays one, and what it leads to is replaced, or made where nothing is there yet.
-pub(crate) fn place(path: &Path) -> PathBuf {
+pub(crate) fn place(path: &Path) -> Result<PathBuf, Error> {
     /// As many as Linux follows.
     const LINKS: usize = 40;
     let mut place = path.to_owned();
     for _ in 0..LINKS {
-        let Ok(led) = fs::read_link(&place) else { return place };
+        let Ok(led) = fs::read_link(&place) else { return Ok(place) };
         place = place.parent().unwrap_or(Path::new("")).join(led);
     }
-    // They lead in a circle: writing there will say so.
-    path.to_owned()
+    Err(Error::new(ErrorKind::Io, "is a link that leads in a circle: name another output"))
 }
 
 /// A temporary file beside the place.
@@ -196,9 +195,11 @@ pub(crate) fn part(path: &Path) -> Result<NamedTempFile, Error> {
     builder.prefix(".rddm-").suffix(".part");
     #[cfg(unix)]
     {
-        // The process's mask takes its bits from these; a temporary file's are private otherwise.
-        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o666);
-        builder.permissions(mode);
+        // The process's mask takes its bits from these; a temporary file's are private otherwise. What is private that it is to
+        // replace, it is from the beginning.
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = fs::metadata(path).map_or(0o666, |replaced| replaced.permissions().mode());
+        builder.permissions(fs::Permissions::from_mode(mode & 0o666));
     }
     builder.tempfile_in(folder.unwrap_or(Path::new("."))).map_err(io)
 }
@@ -207,7 +208,8 @@ pub(crate) fn part(path: &Path) -> Result<NamedTempFile, Error> {
 pub(crate) fn persist(file: NamedTempFile, path: &Path, overwrite: bool) -> Result<(), Error> {
     file.as_file().sync_all().map_err(io)?;
     if overwrite {
-        // What was private stays so.
+        // What was private stays so, and what was open, which the process's mask may have closed.
+        #[cfg(unix)]
         if let Ok(replaced) = fs::metadata(path) {
             file.as_file().set_permissions(replaced.permissions()).map_err(io)?;
         }

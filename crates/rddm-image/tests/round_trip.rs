@@ -244,6 +244,25 @@ fn links_stay_links_and_pipes_are_written_to() {
     std::fs::set_permissions(&led, std::fs::Permissions::from_mode(0o600)).unwrap();
     write(&led, &black, &EncodeOptions::default()).unwrap();
     assert_eq!(mode(), 0o600);
+    // Neither while it is written row by row, nor where the mask would take from what is open.
+    let writer = RowWriter::create(&led, &header, &Metadata::default()).unwrap();
+    let part = std::fs::metadata(writer.part()).unwrap().permissions().mode() & 0o777;
+    assert_eq!(part, 0o600);
+    drop(writer);
+    std::fs::set_permissions(&led, std::fs::Permissions::from_mode(0o666)).unwrap();
+    rows(&led).unwrap();
+    assert_eq!(mode(), 0o666);
+
+    let circle = ["one.png", "two.png"].map(|name| folder.path().join(name));
+    std::os::unix::fs::symlink("two.png", &circle[0]).unwrap();
+    std::os::unix::fs::symlink("one.png", &circle[1]).unwrap();
+    for error in [
+        write(&circle[0], &white, &EncodeOptions::default()).map(drop).unwrap_err(),
+        rows(&circle[0]).unwrap_err(),
+    ] {
+        assert!(error.kind() == ErrorKind::Io && error.to_string().contains("in a circle"));
+    }
+    assert!(circle[0].is_symlink());
 
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     let error = rows(&pipe).unwrap_err();

@@ -37,7 +37,7 @@ fn metrics_pair_equal_names_first() {
     let picture = bench.picture("m1/p.png", 20, 16);
     bench.save("m2/p.png", &picture);
     bench.save("m2/q.png", &picture);
-    for name in ["m1/p.jpg", "m1/q.bmp", "m1/only-here.png", "m2/only-there.png"] {
+    for name in ["m1/p.jpg", "m2/p.bmp", "m1/q.bmp", "m1/only-here.png", "m2/only-there.png"] {
         bench.save(name, &picture);
     }
     let done = bench.run("metrics m1 m2 --json").ends(0).says(&["m1/p.jpg has no partner"]);
@@ -49,7 +49,7 @@ fn metrics_pair_equal_names_first() {
     assert_eq!(report["pictures"].as_array().unwrap().len(), 2);
     assert_eq!(pair(0), ["m1/p.png", "m2/p.png"]);
     assert_eq!(pair(1), ["m1/q.bmp", "m2/q.png"]);
-    let alone = ["m1/only-here.png", "m1/p.jpg", "m2/only-there.png"];
+    let alone = ["m1/only-here.png", "m1/p.jpg", "m2/only-there.png", "m2/p.bmp"];
     assert_eq!(report["alone"], serde_json::json!(alone));
 }
 

@@ -72,6 +72,10 @@ fn drawing_keeps_to_the_options_of_files() {
 fn the_self_test_draws() {
     let done = drawing().run("self-test --model tiny --registry registry --allow-unsigned").ends(0);
     assert!(!done.text().contains("FAILED"), "{}", done.text());
+    // One whose network looks at all of its picture, which no tiles could give.
+    let zoo = concat!(env!("CARGO_MANIFEST_DIR"), "/../../manifests");
+    let done = drawing().run(&format!("self-test --model faces64 --registry {zoo}")).ends(0);
+    assert!(done.text().contains("faces64") && !done.text().contains("FAILED"), "{}", done.text());
 }
 
 #[test]

@@ -62,7 +62,7 @@ impl RowWriter {
             let text = "is a device or a pipe, and rows are written to files alone";
             return Err(Error::new(ErrorKind::Io, text));
         }
-        let path = encode::place(path);
+        let path = encode::place(path)?;
         let part = encode::part(&path)?;
         let trouble = Trouble::default();
         let file = part.as_file().try_clone().map_err(encode::io)?;

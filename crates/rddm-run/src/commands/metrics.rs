@@ -184,16 +184,19 @@ fn pairs(a: &Path, b: &Path) -> Result<Pairs, Failure> {
     let (mut first, mut second) = (BTreeMap::new(), BTreeMap::new());
     collect(a, Path::new(""), &mut first)?;
     collect(b, Path::new(""), &mut second)?;
+    // Before any is paired: a name that several have is one that none is meant by.
+    let (stems, others) = (by_stem(&first), by_stem(&second));
     let mut found = BTreeMap::new();
     first.retain(|name, path| match second.remove(name) {
         Some(partner) => found.insert(name.clone(), (path.clone(), partner)).is_some(),
         None => true,
     });
-    let others = by_stem(&second);
-    for (stem, names) in by_stem(&first) {
-        if let ([name], Some([partner])) = (&names[..], others.get(&stem).map(Vec::as_slice))
-            && let (Some(path), Some(partner)) = (first.remove(name), second.remove(partner))
-        {
+    for (stem, names) in stems {
+        let ([name], Some([partner])) = (&names[..], others.get(&stem).map(Vec::as_slice)) else {
+            continue;
+        };
+        // Where the names are equal, they are paired already.
+        if let (Some(path), Some(partner)) = (first.remove(name), second.remove(partner)) {
             found.insert(name.clone(), (path, partner));
         }
     }
