@@ -99,9 +99,16 @@ impl Plan<'_> {
                 format!("the folder {} can't be read: {error}", folder.display()),
             )
         };
-        let mut entries = std::fs::read_dir(&folder)
-            .and_then(|entries| entries.collect::<Result<Vec<_>, _>>())
-            .map_err(failed)?;
+        let entries =
+            std::fs::read_dir(&folder).and_then(|entries| entries.collect::<Result<Vec<_>, _>>());
+        let mut entries = match entries {
+            Err(_) if below != Path::new("") => {
+                // It fails when its turn comes, and the others have theirs.
+                found.push(Found { path: folder.clone(), below: below.to_owned() });
+                return Ok(());
+            }
+            entries => entries.map_err(failed)?,
+        };
         entries.sort_by_key(std::fs::DirEntry::file_name);
         for entry in entries {
             let below = below.join(entry.file_name());
@@ -112,15 +119,9 @@ impl Plan<'_> {
                     Some(folder.canonicalize().ok()? == entry.path().canonicalize().ok()?)
                 };
                 let is_output = self.output.and_then(same).unwrap_or(false);
-                if !self.recursive || is_output {
-                    continue;
+                if self.recursive && !is_output {
+                    self.walk(root, &below, found)?;
                 }
-                if std::fs::read_dir(entry.path()).is_err() {
-                    // It fails when its turn comes, and the others have theirs.
-                    found.push(Found { path: entry.path(), below });
-                    continue;
-                }
-                self.walk(root, &below, found)?;
             } else if entry.path().is_file()
                 && Format::from_path(entry.path()).is_some()
                 && !self.is_earlier_output(&entry.path())

@@ -38,15 +38,11 @@ pub(crate) fn each<T: Send>(
             });
         };
         (0..ahead).for_each(&begin);
-        let mut results = receiver.iter();
-        let done = (ahead..ahead + count).try_for_each(|next| {
-            let result = results.next().map_or_else(|| Ok(None), |result| result.map(Some));
-            if next < count {
-                begin(next);
-            }
+        let mut rest = ahead..count;
+        let done = receiver.iter().take(count).try_for_each(|result| {
+            rest.next().into_iter().for_each(&begin);
             match result {
-                Ok(Some(result)) => take(result?),
-                Ok(None) => Ok(()),
+                Ok(result) => take(result?),
                 Err(panic) => resume_unwind(panic),
             }
         });

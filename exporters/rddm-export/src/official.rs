@@ -62,7 +62,7 @@ pub fn export(path: &Path, options: &Options) -> Result<Exported, Error> {
     let default_scale = if conditional { 0.01 } else { 1.0 };
     let sum_scale =
         options.sum_scale.or_else(|| table_scale(&checkpoint.tables)).unwrap_or(default_scale);
-    let linear = |table: Option<Vec<f64>>, name, default| {
+    let curve = |table: Option<Vec<f64>>, name, default| {
         let shape = table.map_or(Some(default), |table| shape(&table));
         let bound = options.time_encoding != TimeEncoding::AlphaBarBetaBar;
         match shape {
@@ -78,8 +78,8 @@ pub fn export(path: &Path, options: &Options) -> Result<Exported, Error> {
     };
     let table = |name| sums(&checkpoint.tables, name);
     let squares = table("betas_cumsum").map(|sums| sums.iter().map(|sum| sum * sum).collect());
-    let alpha = linear(table("alphas_cumsum"), "alphas_cumsum", Shape::Decreased)?;
-    let beta2 = linear(squares, "betas_cumsum", Shape::Increased)?;
+    let alpha = curve(table("alphas_cumsum"), "alphas_cumsum", Shape::Decreased)?;
+    let beta2 = curve(squares, "betas_cumsum", Shape::Increased)?;
     let draft = Draft {
         schema: SCHEMA,
         id: options.id.clone(),

@@ -13,12 +13,17 @@ use crate::recipe::{Recipe, Source};
 type SourceParts = (Loaded, Option<(String, Vec<Held>)>);
 
 /// The source's examples, and those that are validated, by the source's name.
-pub(super) fn source(source: &Source, recipe: &Recipe, data: &Path) -> Result<SourceParts, Error> {
+pub(super) fn source(
+    source: &Source,
+    files: &[Files],
+    recipe: &Recipe,
+    data: &Path,
+) -> Result<SourceParts, Error> {
     let reader = Reader { recipe };
     let name = source.name();
     let named = |held: Vec<Held>| (!held.is_empty()).then_some((name.clone(), held));
     let training = &recipe.training;
-    let (examples, kept) = reader.examples(&source.files(data)?, &name, training.largest_cut())?;
+    let (examples, kept) = reader.examples(files, &name, training.largest_cut())?;
     match source {
         Source::Clean { weight, .. } => Ok((Loaded::new(*weight, examples), None)),
         Source::Degraded { degradation, weight, .. } => {
@@ -60,16 +65,10 @@ pub(super) fn source(source: &Source, recipe: &Recipe, data: &Path) -> Result<So
 }
 
 /// Checks that each prefix of `validation.hold_out` keeps a picture out of training.
-pub(super) fn check_held_out(recipe: &Recipe, data: &Path) -> Result<(), Error> {
-    let mut unmatched: Vec<&String> = recipe.validation.hold_out.iter().collect();
-    for source in &recipe.data {
-        if unmatched.is_empty() {
-            break;
-        }
-        let files = source.files(data)?;
-        unmatched.retain(|prefix| !files.iter().any(|files| files.name.starts_with(*prefix)));
-    }
-    unmatched.first().map_or(Ok(()), |prefix| {
+pub(super) fn check_held_out(recipe: &Recipe, files: &[Vec<Files>]) -> Result<(), Error> {
+    let fits = |prefix: &str| files.iter().flatten().any(|files| files.name.starts_with(prefix));
+    let mut prefixes = recipe.validation.hold_out.iter();
+    prefixes.find(|prefix| !fits(prefix)).map_or(Ok(()), |prefix| {
         let problem = "no picture of any source has a name that begins so";
         Err(Error::new(Kind::Recipe, format!("validation.hold_out: '{prefix}': {problem}")))
     })
@@ -77,7 +76,7 @@ pub(super) fn check_held_out(recipe: &Recipe, data: &Path) -> Result<(), Error> 
 
 impl Source {
     /// The files of its examples, below the folder `data`.
-    fn files(&self, data: &Path) -> Result<Vec<Files>, Error> {
+    pub(super) fn files(&self, data: &Path) -> Result<Vec<Files>, Error> {
         match self {
             Self::Clean { clean, .. } | Self::Degraded { clean, .. } => alone(&data.join(clean)),
             Self::Pairs { input, target, mask, .. } => {

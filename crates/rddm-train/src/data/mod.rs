@@ -201,11 +201,13 @@ impl DataSet {
     /// When a folder or picture is missing, cannot be read, is smaller than a crop, or is larger than its pair by more
     /// than a row and a column; when a prefix of the pictures to hold out fits none.
     pub fn load(recipe: &Recipe, data: &Path) -> Result<Self, Error> {
-        load::check_held_out(recipe, data)?;
+        let files = recipe.data.iter().map(|source| source.files(data));
+        let files = files.collect::<Result<Vec<_>, _>>()?;
+        load::check_held_out(recipe, &files)?;
         let mut sources = Vec::new();
         let mut held_out = Vec::new();
-        for source in &recipe.data {
-            let (loaded, held) = load::source(source, recipe, data)?;
+        for (source, files) in recipe.data.iter().zip(&files) {
+            let (loaded, held) = load::source(source, files, recipe, data)?;
             sources.push(loaded);
             held_out.extend(held);
         }
