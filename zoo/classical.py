@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures classical methods on the test sets of the zoo, for the leaderboard.
 
-    pip install scikit-image PyWavelets
+    pip install scikit-image PyWavelets bm3d
     python3 zoo/classical.py DATA DEGRADED zoo/classical.json [SET…]
 
 DATA is the folder of pictures (see `rddm-train eval --help`: gt and input… below each test set); DEGRADED holds a folder of
@@ -13,11 +13,13 @@ Every method gets the degraded picture alone, and its mask where there is one; t
 PSNR and SSIM are computed as `rddm-train eval` does, on 8 bits. Sets that are not named keep the figures that the file has.
 """
 
+import importlib.metadata
 import json
 import pathlib
 import sys
 import time
 
+import bm3d
 import numpy
 import skimage
 from skimage import color, exposure, filters, io, metrics, restoration
@@ -32,6 +34,10 @@ def nl_means(picture, mask):
     return restoration.denoise_nl_means(
         picture, h=0.8 * strength, sigma=strength, patch_size=5, patch_distance=6, channel_axis=-1
     )
+
+
+def bm3d_rgb(picture, mask):
+    return bm3d.bm3d_rgb(picture, sigma(picture))
 
 
 def wavelets(picture, mask):
@@ -85,8 +91,8 @@ def wiener(picture, mask):
 
 
 METHODS = {
-    "polyu/input": {"non-local means": nl_means, "wavelets": wavelets},
-    "cc15/input": {"non-local means": nl_means, "wavelets": wavelets},
+    "polyu/input": {"BM3D": bm3d_rgb, "non-local means": nl_means, "wavelets": wavelets},
+    "cc15/input": {"BM3D": bm3d_rgb, "non-local means": nl_means, "wavelets": wavelets},
     "rain100/input_L": {"median 3×3": median, "non-local means": nl_means},
     "rain100/input_H": {"median 3×3": median, "non-local means": nl_means},
     "kodak24/lol": {"gamma": gamma, "gamma, CLAHE": clahe},
@@ -149,7 +155,7 @@ def main(data, degraded, output, *wanted):
             row["least_gain"] = round(float(min(gains)), 4)
             rows.append(row)
             print(row, flush=True)
-    versions = {"scikit-image": skimage.__version__}
+    versions = {name: importlib.metadata.version(name) for name in ("scikit-image", "bm3d")}
     rows.sort(key=lambda row: (list(METHODS).index(row["dataset"]), row["method"]))
     text = json.dumps({"versions": versions, "rows": rows}, indent=2, ensure_ascii=False)
     output.write_text(text + "\n", encoding="utf-8")

@@ -1,22 +1,9 @@
 //! The commands of the tutorial, run as it has them.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::print_stderr,
-    clippy::print_stdout,
-    reason = "a test may panic and report"
-)]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic and report")]
 
-use std::env;
 use std::fs;
-use std::path::PathBuf;
 use std::process::Command;
-
-/// The folder of this build's commands, which `cargo test --workspace` builds with their own tests.
-fn commands() -> PathBuf {
-    let test = env::current_exe().unwrap();
-    test.ancestors().nth(2).unwrap().to_owned()
-}
 
 #[test]
 fn own_degradation_leads_to_a_model_that_restores() {
@@ -33,14 +20,7 @@ fn own_degradation_leads_to_a_model_that_restores() {
                 .strip_prefix("cargo run --release -p ")
                 .and_then(|rest| rest.split_once(" -- "))
                 .unwrap_or_else(|| panic!("not a command of this project: {line}"));
-            let command = commands().join(name);
-            if !command.exists() {
-                let problem =
-                    format!("{} is not built; run cargo test --workspace", command.display());
-                assert!(env::var_os("CI").is_none(), "{problem}");
-                eprintln!("SKIPPED: {problem}");
-                return;
-            }
+            let Some(command) = rddm_tests::command(name) else { return };
             let output = Command::new("sh")
                 .args(["-c", &format!("exec '{}' {rest}", command.display())])
                 .current_dir(folder.path())

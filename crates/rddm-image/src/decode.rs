@@ -6,8 +6,8 @@ use std::path::Path;
 use image::ImageDecoder;
 
 use crate::{
-    Error, ErrorKind, Format, Header, Limits, Metadata, Picture, codecs, format, header, orient,
-    raster,
+    Error, ErrorKind, Format, Further, Header, Limits, Metadata, Picture, codecs, format, header,
+    orient, raster,
 };
 
 /// Reads a picture from a file; see [`decode`].
@@ -24,7 +24,8 @@ pub fn read(path: impl AsRef<Path>, limits: &Limits) -> Result<Picture, Error> {
 ///
 /// A palette and fewer than 8 bits become 8 bits, floating-point values 16. The EXIF orientation is
 /// applied and removed. CMYK becomes RGB by the plain formula, and its ICC profile, which no longer
-/// fits, is left out. Of an animation or a file of several pages, the first picture is read.
+/// fits, is left out. Of an animation or a file of several pages, the first picture is read, and
+/// [`Picture::further`] says so.
 ///
 /// # Errors
 /// [`ErrorKind::UnknownFormat`], [`ErrorKind::Unsupported`] and [`ErrorKind::Corrupt`] say what is
@@ -85,7 +86,8 @@ fn decode_trusting(bytes: &[u8], limits: &Limits) -> Result<Picture, Error> {
     drop(samples);
 
     metadata.keep_fitting_profile(pixels.dim().0);
-    let mut picture = Picture { pixels, alpha, depth, metadata, format: Some(format) };
+    let further = Further::of(format, bytes);
+    let mut picture = Picture { pixels, alpha, depth, metadata, format: Some(format), further };
     orient::apply(&mut picture, orientation);
     Ok(picture)
 }

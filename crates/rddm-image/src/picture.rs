@@ -1,7 +1,7 @@
 use image::metadata::Orientation;
 use ndarray::{Array2, Array3, ArrayView3, Axis};
 
-use crate::{Error, ErrorKind, Format, xmp};
+use crate::{Error, ErrorKind, Format, Further, xmp};
 
 /// A picture in memory, upright.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,6 +17,8 @@ pub struct Picture {
     pub metadata: Metadata,
     /// The file's format; `None` for a picture that comes from elsewhere.
     pub format: Option<Format>,
+    /// What else the file holds, which was not read.
+    pub further: Option<Further>,
 }
 
 /// Bits of each value in a file.
@@ -44,7 +46,7 @@ impl Picture {
     /// A picture of 8 bits without alpha channel and metadata.
     pub fn new(pixels: Array3<f32>) -> Self {
         let metadata = Metadata::default();
-        Self { pixels, alpha: None, depth: Depth::Eight, metadata, format: None }
+        Self { pixels, alpha: None, depth: Depth::Eight, metadata, format: None, further: None }
     }
 
     /// Rows of pixels.

@@ -2,13 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use rddm_image::{Depth, Format, Limits, Picture, read};
+use rddm_image::{Depth, Format, Further, Limits, Picture, RowReader, read};
+
+fn path(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/samples").join(name)
+}
 
 fn sample(name: &str) -> Picture {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/samples");
-    read(folder.join(name), &Limits::default()).unwrap()
+    read(path(name), &Limits::default()).unwrap()
 }
 
 fn colour(c: usize, y: usize, x: usize) -> f32 {
@@ -92,4 +95,28 @@ fn cmyk_becomes_colour() {
     assert_eq!(picture.pixels.dim(), (3, 12, 16));
     let apart = apart(&picture, colour);
     assert!(apart < 40.0, "{apart}");
+}
+
+#[test]
+fn what_follows_the_first_picture_is_told() {
+    for (name, further) in [
+        ("animation.png", Some(Further::Frames)),
+        ("animation.webp", Some(Further::Frames)),
+        ("pages.tif", Some(Further::Pages)),
+        ("pages-64-bit.tif", Some(Further::Pages)),
+        ("smaller-copy.tif", None),
+        ("alpha.tif", None),
+        ("alpha.webp", None),
+        ("grey16.png", None),
+        ("turned.jpg", None),
+        ("palette.bmp", None),
+    ] {
+        let picture = sample(name);
+        assert_eq!(picture.further, further, "{name}");
+        if further.is_some() {
+            assert!(apart(&picture, colour) < 0.01, "{name}");
+        }
+    }
+    let rows = |name| RowReader::open(path(name), &Limits::default()).unwrap().further();
+    assert_eq!([rows("animation.png"), rows("grey16.png")], [Some(Further::Frames), None]);
 }

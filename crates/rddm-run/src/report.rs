@@ -176,7 +176,7 @@ pub(crate) struct Picture {
     pub(crate) memory: Option<Memory>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) seconds: Option<Seconds>,
-    /// What the output's format could not hold.
+    /// What the output's format could not hold, and what else than a picture to restore the input held.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) losses: Vec<String>,
     /// Further files that were written: comparison, steps.

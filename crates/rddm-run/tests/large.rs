@@ -86,6 +86,30 @@ fn rows_give_the_file_that_the_whole_picture_gives() {
     assert_eq!(bench.read("bare.png").metadata, Default::default());
 }
 
+/// A PNG file with a chunk that makes it an animation of two frames.
+fn animate(path: &Path) {
+    const SIGNATURE_AND_HEADER: usize = 33;
+    let chunk = b"\0\0\0\x08acTL\0\0\0\x02\0\0\0\0\xf3\x8d\x93\x70";
+    let mut file = std::fs::read(path).unwrap();
+    file.splice(SIGNATURE_AND_HEADER..SIGNATURE_AND_HEADER, *chunk);
+    std::fs::write(path, file).unwrap();
+}
+
+#[test]
+fn frames_that_stay_behind_are_told_row_by_row_and_as_a_whole() {
+    let bench = Bench::new();
+    write_rows(&bench.path("a.png"), 1500, 1000);
+    animate(&bench.path("a.png"));
+    for memory in [LITTLE, ""] {
+        let done = bench.restore(&format!("a.png --overwrite --steps 1 --json {memory}")).ends(0);
+        let report = done.json();
+        let picture = &report["pictures"][0];
+        assert_eq!(picture.get("memory").is_some(), memory == LITTLE);
+        assert!(picture["losses"][0].as_str().unwrap().contains("frames"), "{report}");
+        done.says(&["note: a.png", "only the first picture"]);
+    }
+}
+
 #[test]
 fn the_smallest_memory_that_is_named_is_enough() {
     let bench = Bench::new();

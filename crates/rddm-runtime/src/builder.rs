@@ -170,8 +170,8 @@ impl<'a> RestorerBuilder<'a> {
         self
     }
 
-    /// The most bytes that the restorer may hold at its peak, as
-    /// [`Restorer::memory_estimate`] counts them. Tiles are made smaller until it is kept.
+    /// The most bytes that the restorer may work with at its peak, as
+    /// [`Restorer::memory_estimate`] counts them, pictures and whole results not among them. Tiles are made smaller until it is kept.
     #[must_use]
     pub fn max_memory(mut self, bytes: u64) -> Self {
         self.max_memory = Some(bytes);

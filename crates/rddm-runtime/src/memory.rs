@@ -1,7 +1,9 @@
 //! The memory of a restoration, known before it begins.
 
+use ndarray::Array3;
+
 use crate::{
-    Error,
+    Error, ErrorKind,
     layout::Layout,
     tiling::{Action, Wavefront},
 };
@@ -10,8 +12,9 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MemoryEstimate {
-    /// Bytes for everything that the restorer holds at its peak: rows, tiles, networks. The
-    /// caller's picture and the process itself are not in it.
+    /// Bytes for everything that the restorer works with at its peak: rows, tiles, networks. The
+    /// caller's picture, a result that is returned whole (4 bytes a value) and the process itself
+    /// are not in it.
     pub bytes: u64,
     /// The part of it that is rows between the steps.
     pub rows: u64,
@@ -105,7 +108,7 @@ pub(crate) fn choose(
         megabytes(least),
         megabytes(most),
     );
-    Err(Error::new(crate::ErrorKind::Memory, what))
+    Err(Error::new(ErrorKind::Memory, what))
 }
 
 /// The layout of those that `layouts` gives that takes the least memory.
@@ -115,6 +118,21 @@ pub(crate) fn least(
     threads: usize,
 ) -> Option<MemoryEstimate> {
     layouts.map(|layout| layout.estimate(cost, threads)).min_by_key(|estimate| estimate.bytes)
+}
+
+/// Room for a whole result, zeros.
+pub(crate) fn blank(size: [usize; 3]) -> Result<Array3<f32>, Error> {
+    let values = size.iter().fold(1, |values: usize, &side| values.saturating_mul(side));
+    let mut blank = Vec::new();
+    blank.try_reserve_exact(values).map_err(|_| {
+        let [_, height, width] = size;
+        let bytes = megabytes((values as u64).saturating_mul(size_of::<f32>() as u64));
+        let what = format!("there is no memory for a result of {width}×{height} pixels, {bytes}");
+        Error::new(ErrorKind::Memory, what)
+    })?;
+    blank.resize(values, 0.0);
+    Array3::from_shape_vec(size, blank)
+        .map_err(|error| Error::new(ErrorKind::Memory, error.to_string()))
 }
 
 fn megabytes(bytes: u64) -> String {

@@ -181,7 +181,7 @@ impl Restorer {
         let size = [self.parts.rules.channels, height, width];
         self.check_size(size)?;
         let layout = self.layout([height, width])?;
-        let mut result = Array3::zeros(size);
+        let mut result = memory::blank(size)?;
         let mut source = |_: usize, _: &mut [f32]| Ok(());
         let mut sink = into_array(&mut result);
         let job = Job { size, source: &mut source, sink: &mut sink, progress, on_step: None };
@@ -324,7 +324,7 @@ impl Restorer {
         if on_step.is_some() {
             layout.band = usize::MAX;
         }
-        let mut result = Array3::zeros(size);
+        let mut result = memory::blank(size)?;
         let mut source = |y: usize, row: &mut [f32]| {
             let (colours, rest) = row.split_at_mut(channels * width);
             for (channel, out) in colours.chunks_exact_mut(width).enumerate() {

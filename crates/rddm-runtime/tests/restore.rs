@@ -289,6 +289,11 @@ fn generation_depends_on_the_seed_alone() {
     assert_eq!(base.dim(), (3, 50, 37));
     assert!(farthest(&base, &of(2, 16, 3)) < ROUNDING);
     assert!(farthest(&base, &of(1, 1000, 4)) > 0.1);
+
+    let restorer = Restorer::builder(&manifest).build(model.files()).unwrap();
+    let error = restorer.generate([1 << 24, 1 << 24], 3, &mut go).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Memory);
+    assert!(error.to_string().contains("16777216×16777216"), "{error}");
 }
 
 #[test]

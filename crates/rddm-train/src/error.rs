@@ -17,7 +17,7 @@ pub struct Error {
 pub enum Kind {
     /// The recipe cannot be read or asks for what cannot be.
     Recipe,
-    /// A picture is missing, cannot be read, or does not fit its pair.
+    /// A file that was given is missing or cannot be read, or a picture does not fit its pair.
     Data,
     /// A run's folder cannot be read or written, or does not fit the recipe.
     Run,

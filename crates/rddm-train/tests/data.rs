@@ -108,6 +108,27 @@ fn examples_grow_when_the_recipe_says() {
 }
 
 #[test]
+fn a_source_gets_its_share_step_by_step_when_the_recipe_says() {
+    let folder = folder();
+    let data = "kind = \"clean\"\nclean = \"gt\"\nweight = [9.0, 1.0]\n\
+                [[data]]\nkind = \"clean\"\nclean = \"other\"\nweight = 1.0";
+    let recipe = recipe(data, "");
+    // `gt` gets brighter downwards, `other` to the right.
+    let share = |step| {
+        let pairs = examples(&recipe, folder.path(), step);
+        pairs.iter().filter(|pair| pair.target[(0, 0, 0)] != pair.target[(0, 15, 0)]).count()
+    };
+    assert_eq!(recipe.data[0].weight().at(recipe.training.done(5)), 5.0);
+    assert!((33..=39).contains(&share(0)), "{}", share(0));
+    assert!((15..=29).contains(&share(10)), "{}", share(10));
+    for (weight, says) in [("[9.0, 0.0]", "[[data]] weight"), ("[9.0]", "a number, or two")] {
+        let wrong = recipe.to_toml().unwrap().replace("[9.0, 1.0]", weight);
+        let error = Recipe::parse(&wrong).unwrap_err().to_string();
+        assert!(error.contains(says), "{error}");
+    }
+}
+
+#[test]
 fn the_loss_changes_when_the_recipe_says() {
     let recipe = recipe(PAIRS, "finish = { after = 0.3, loss = \"psnr\" }");
     let losses = [0, 2, 3, 9].map(|step| recipe.training.at(step).loss);

@@ -167,6 +167,11 @@ fn a_training_that_was_killed_goes_on_with_the_same_curve() {
 #[test]
 fn what_cannot_be_trained_is_refused_by_name() {
     let bench = Bench::new(3);
+    let recipe = bench.path("recipe.toml");
+    fs::remove_file(&recipe).unwrap();
+    let output = bench.train("refused");
+    assert_eq!(output.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&output.stderr).contains(&*recipe.to_string_lossy()));
     let with = |from: &str, to: &str| {
         let text = RECIPE.replace("STEPS", "3").replace(from, to);
         fs::write(bench.path("recipe.toml"), text).unwrap();

@@ -11,11 +11,15 @@ use rddm_networks::checkpoint::Weights;
 
 /// Writes trained networks as ONNX files.
 #[derive(Parser)]
-#[command(version, about)]
+#[command(version, about, max_term_width = 100, after_help = EXIT_CODES)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
 }
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 done; 2 wrong options; 3 a file that can't be read or is not what it should be; 7 a file that can't be \
+written; 1 a network that can't be exported, or anything else.";
 
 #[derive(Subcommand)]
 enum Command {

@@ -6,7 +6,9 @@ mod png;
 mod tiff;
 mod webp;
 
-pub(crate) use self::png::xmp_body as png_xmp;
+pub(crate) use self::png::{frames as png_frames, xmp_body as png_xmp};
+pub(crate) use self::tiff::pages as tiff_pages;
+pub(crate) use self::webp::frames as webp_frames;
 
 use image::metadata::Orientation;
 use image::{ImageDecoder, ImageError, ImageResult, Limits};

@@ -39,6 +39,23 @@ pub(super) fn encode(raster: &Raster, metadata: &Metadata) -> ImageResult<Vec<u8
     Ok(out)
 }
 
+/// Whether a file is an animation of several frames: its `acTL` chunk, which stands before the pixels, has their number.
+pub(crate) fn frames(file: &[u8]) -> bool {
+    let mut rest = file.get(AFTER_HEADER..).unwrap_or_default();
+    while let Some((header, body)) = rest.split_first_chunk::<8>() {
+        let [a, b, c, d, kind @ ..] = *header;
+        match &kind {
+            b"acTL" => return body.first_chunk().is_some_and(|n| u32::from_be_bytes(*n) > 1),
+            b"IDAT" => return false,
+            _ => {
+                let after = (u32::from_be_bytes([a, b, c, d]) as usize).saturating_add(4);
+                rest = body.get(after..).unwrap_or_default();
+            }
+        }
+    }
+    false
+}
+
 /// The signature and the header chunk.
 const AFTER_HEADER: usize = 8 + 4 + 4 + 13 + 4;
 

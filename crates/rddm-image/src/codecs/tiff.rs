@@ -2,6 +2,8 @@ use std::io::Cursor;
 
 use image::codecs::tiff::{TiffDecoder, TiffEncoder};
 use image::{ImageDecoder, ImageEncoder, ImageResult};
+use tiff::decoder::Decoder;
+use tiff::tags::Tag;
 
 use super::{Abilities, set_metadata};
 use crate::Metadata;
@@ -35,6 +37,21 @@ pub(super) fn encode(raster: &Raster, metadata: &Metadata) -> ImageResult<Vec<u8
         add_xmp(&mut out, xmp);
     }
     Ok(out)
+}
+
+/// Whether a page follows the first one: neither a smaller copy of it nor a mask.
+pub(crate) fn pages(file: &[u8]) -> bool {
+    /// Bits of `NewSubfileType`.
+    const REDUCED: u32 = 1;
+    const MASK: u32 = 4;
+    let Ok(mut decoder) = Decoder::new(Cursor::new(file)) else { return false };
+    while decoder.more_images() && decoder.next_image().is_ok() {
+        let kind = decoder.find_tag_unsigned(Tag::NewSubfileType).ok().flatten().unwrap_or(0);
+        if kind & (REDUCED | MASK) == 0 {
+            return true;
+        }
+    }
+    false
 }
 
 /// The blocks of the first directory, as the file holds them. The codec's own access makes a value

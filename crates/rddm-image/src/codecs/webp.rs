@@ -61,8 +61,15 @@ pub(super) fn metadata(file: &[u8]) -> Metadata {
     metadata
 }
 
+/// Whether the file's extended header says that it is an animation.
+pub(crate) fn frames(file: &[u8]) -> bool {
+    let header = file.get(FILE_HEADER..).unwrap_or_default();
+    header.starts_with(b"VP8X") && header.get(8).is_some_and(|flags| flags & ANIMATION != 0)
+}
+
 /// Flags of the extended header.
 const ALPHA: u8 = 0x10;
+const ANIMATION: u8 = 0x02;
 const XMP: u8 = 0x04;
 /// `RIFF`, the length of the rest, `WEBP`.
 const FILE_HEADER: usize = 12;

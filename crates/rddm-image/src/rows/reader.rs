@@ -7,7 +7,8 @@ use image::metadata::Orientation;
 use png::{BitDepth, ColorType, DecodingError, Transformations};
 
 use crate::{
-    Depth, Error, ErrorKind, Format, Header, Limits, Metadata, codecs, decode, header, raster,
+    Depth, Error, ErrorKind, Format, Further, Header, Limits, Metadata, codecs, decode, header,
+    raster,
 };
 
 /// A PNG file that is read from the top, row by row, and never is in memory as a whole.
@@ -96,6 +97,12 @@ impl RowReader {
     /// What the file says beside its pixels, as [`read`](crate::read()) gives it.
     pub fn metadata(&self) -> &Metadata {
         &self.metadata
+    }
+
+    /// What else the file holds, which is not read.
+    pub fn further(&self) -> Option<Further> {
+        let animation = self.reader.info().animation_control?;
+        (animation.num_frames > 1).then_some(Further::Frames)
     }
 
     /// Reads the next row: [`Header::values_in_row`] values.

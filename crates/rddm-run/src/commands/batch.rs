@@ -99,7 +99,9 @@ impl Batch<'_> {
             match way {
                 _ if files.dry_run => return Ok(Status::Planned),
                 Way::Rows(reader) => {
+                    let further = reader.further();
                     entry.seconds = Some(by_rows::picture(self, job, place, *reader)?);
+                    entry.losses.extend(deliver::left_behind(self, job, further));
                     return Ok(self.written(job, place, size, begun));
                 }
                 Way::Whole(kept) => limits = kept,

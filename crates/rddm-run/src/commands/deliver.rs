@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use ndarray::Array3;
-use rddm_image::{EncodeOptions, Metadata, Picture};
+use rddm_image::{EncodeOptions, Further, Metadata, Picture};
 use rddm_runtime::Restorer;
 use rddm_zoo::ResolvedModel;
 
@@ -13,6 +13,7 @@ use crate::args::Compare;
 use crate::failure::{Failure, code};
 use crate::inputs::{Job, STREAM};
 use crate::report;
+use crate::terminal::Terminal;
 
 /// Writes the restored pixels, to the job's output and where else it was asked for.
 pub(super) fn picture(
@@ -46,6 +47,7 @@ pub(super) fn picture(
         batch.terminal.note(&format!("note: {output}: {format} can't hold {loss}: left out"));
     }
     entry.losses = encoded.losses.iter().map(ToString::to_string).collect();
+    entry.losses.extend(left_behind(batch, job, input.further));
     if let Some(kind) = batch.args.looks.compare {
         let path = comparison(job, batch.model.manifest.id.as_str(), kind);
         match kind {
@@ -55,6 +57,29 @@ pub(super) fn picture(
         entry.also.push(path);
     }
     Ok(())
+}
+
+/// Refuses a picture that is to go where the report goes.
+pub(super) fn check_stream(terminal: &Terminal, streams: bool) -> Result<(), Failure> {
+    if !(streams && terminal.json()) {
+        return Ok(());
+    }
+    let what = "picture and report can't both go to standard output: name a file with --output";
+    Err(Failure::usage(what))
+}
+
+/// Says what else the input holds, of which nothing is restored.
+pub(super) fn left_behind(
+    batch: &Batch<'_>,
+    job: &Job,
+    further: Option<Further>,
+) -> Option<String> {
+    let further = further?.to_string();
+    let input = job.input.display();
+    batch
+        .terminal
+        .note(&format!("note: {input}: {further} are not restored, only the first picture"));
+    Some(further)
 }
 
 /// Makes the folders that a file lies in.

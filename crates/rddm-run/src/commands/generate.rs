@@ -7,6 +7,7 @@ use rddm_image::{Depth, EncodeOptions, Picture};
 use rddm_manifest::ModelId;
 use rddm_runtime::{Control, Progress};
 
+use super::deliver;
 use crate::args::Restore;
 use crate::failure::Failure;
 use crate::inputs::{STREAM, is_folder};
@@ -23,11 +24,7 @@ pub(super) fn run(
     let begun = Instant::now();
     let output = place(args, id);
     let stream = output == Path::new(STREAM);
-    if stream && terminal.json() {
-        return Err(Failure::usage(
-            "picture and report can't both go to standard output: name a file with --output",
-        ));
-    }
+    deliver::check_stream(terminal, stream)?;
     if args.files.skip_existing && !stream && output.exists() {
         terminal.note(&format!("{} exists, skipped", output.display()));
         return Ok(0);
@@ -68,7 +65,7 @@ pub(super) fn run(
             rddm_image::encode(&grid, &options).map_err(|error| Failure::writing(&error))?;
         terminal.raw(&encoded.bytes)?;
     } else {
-        super::deliver::make_folder(&output)?;
+        deliver::make_folder(&output)?;
         rddm_image::write(&output, &grid, &options).map_err(|error| Failure::writing(&error))?;
     }
     let seconds = begun.elapsed().as_secs_f64();

@@ -94,11 +94,7 @@ fn beside(args: &Restore) -> Vec<(&'static str, &Path)> {
 
 fn check(args: &Restore, jobs: &[Job], terminal: &Terminal) -> Result<(), Failure> {
     let stream = Path::new(STREAM);
-    if terminal.json() && jobs.iter().any(|job| job.output == stream) {
-        return Err(Failure::usage(
-            "picture and report can't both go to standard output: name a file with --output",
-        ));
-    }
+    deliver::check_stream(terminal, jobs.iter().any(|job| job.output == stream))?;
     if args.files.watch && jobs.iter().any(|job| job.input == stream) {
         return Err(Failure::usage("standard input can't be watched: name a folder"));
     }

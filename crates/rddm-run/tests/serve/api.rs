@@ -75,6 +75,9 @@ fn format_and_quality_are_as_asked() {
     );
     assert!(good.header("rddm-losses").unwrap().contains("alpha"));
     assert!(ask("&format=jpg&quality=20").body.len() < good.body.len());
+    let pages = include_bytes!("../../../rddm-image/tests/samples/pages.tif");
+    let first = server.post("/api/restore?model=tiny", pages);
+    assert_eq!(first.header("rddm-losses"), Some("the further pages"));
 }
 
 #[test]

@@ -74,6 +74,47 @@ pub(super) fn check_held_out(recipe: &Recipe, files: &[Vec<Files>]) -> Result<()
     })
 }
 
+/// Checks that the machine has room for the pictures, all of which are held in memory, where it says what it has.
+pub(super) fn check_memory(recipe: &Recipe, files: &[Vec<Files>]) -> Result<(), Error> {
+    free_memory().map_or(Ok(()), |free| fits(bytes(recipe, files), free))
+}
+
+fn fits(bytes: u64, free: u64) -> Result<(), Error> {
+    if bytes <= free {
+        return Ok(());
+    }
+    let [bytes, free] = [bytes, free].map(|bytes| bytes as f64 / 1e9);
+    let problem = format!(
+        "the pictures take {bytes:.1} GB in memory, and {free:.1} GB are free; training.fit makes smaller ones of them, or take a part"
+    );
+    Err(Error::new(Kind::Data, problem))
+}
+
+/// Bytes of the pictures in memory by their files' heads; what can't be read is told when it is its turn.
+fn bytes(recipe: &Recipe, files: &[Vec<Files>]) -> u64 {
+    let channels = recipe.network.channels() as u64;
+    let pixels = |path: &Path| match recipe.training.fit {
+        Some(side) => u64::from(side) * u64::from(side),
+        None => image::image_dimensions(path)
+            .map_or(0, |(width, height)| u64::from(width) * u64::from(height)),
+    };
+    let mut bytes = 0;
+    for files in files.iter().flatten() {
+        let coloured = files.degraded.iter().chain([&files.clean]);
+        bytes += coloured.map(|path| channels * pixels(path)).sum::<u64>();
+        let mask = files.mask.as_deref().filter(|_| recipe.masked());
+        bytes += mask.map_or(0, pixels);
+    }
+    bytes
+}
+
+/// Bytes that the system could give without taking them from others; Linux says so.
+fn free_memory() -> Option<u64> {
+    let said = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = said.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
+}
+
 impl Source {
     /// The files of its examples, below the folder `data`.
     pub(super) fn files(&self, data: &Path) -> Result<Vec<Files>, Error> {
@@ -143,5 +184,38 @@ impl Reader<'_> {
 
     fn keeps_out(&self, name: &str) -> bool {
         self.recipe.validation.hold_out.iter().any(|prefix| name.starts_with(prefix.as_str()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+    use super::*;
+
+    #[test]
+    fn pictures_that_do_not_fit_are_refused_before_they_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["a.png", "b.png"] {
+            image::RgbImage::new(40, 30).save(folder.path().join(name)).unwrap();
+        }
+        let recipe = |training: &str| {
+            let text = format!(
+                "schema = 1\nid = \"tiny\"\n[network]\nfamily = \"edge\"\nwidths = [8, 8]\nblocks = [1, 1]\n\
+                 [[data]]\nkind = \"pairs\"\ninput = \"in\"\ntarget = \"gt\"\n\
+                 [training]\ncrop = 16\n{training}\n[validation]\nhold_out = [\"b\"]\n"
+            );
+            Recipe::parse(&text).unwrap()
+        };
+        let files = [by_name(folder.path(), folder.path(), None).unwrap()];
+        assert_eq!(bytes(&recipe(""), &files), 4 * 3 * 40 * 30);
+        assert_eq!(bytes(&recipe("fit = 20"), &files), 4 * 3 * 20 * 20);
+        fits(7, 7).unwrap();
+        let error = fits(12_340_000_000, 7_890_000_000).unwrap_err();
+        assert_eq!(error.kind(), Kind::Data);
+        assert!(error.to_string().contains("12.3 GB in memory, and 7.9 GB"), "{error}");
+        if cfg!(target_os = "linux") {
+            assert!(free_memory().unwrap() > 0);
+        }
     }
 }

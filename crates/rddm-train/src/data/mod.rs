@@ -23,7 +23,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::degrade::{Degradation, Degraded, Range, uniform};
 use crate::error::Error;
 use crate::jpeg::stored;
-use crate::recipe::{Recipe, Training};
+use crate::recipe::{Recipe, Training, Weight};
 use relight::relit;
 
 /// A degraded and a clean picture, `[channel, height, width]`, and the mask that goes with them, values in [0, 1].
@@ -41,11 +41,10 @@ pub struct Pair {
 pub struct DataSet {
     sources: Vec<Loaded>,
     held_out: Vec<(String, Vec<Held>)>,
-    total_weight: f64,
 }
 
 struct Loaded {
-    weight: f64,
+    weight: Weight,
     pictures: Vec<Example>,
     degradation: Option<Box<dyn Degradation>>,
     /// What the pairs' residuals are multiplied by; none where they keep their strength.
@@ -130,7 +129,7 @@ fn degraded_by(residual: Array3<f32>, gain: f32, target: &Array3<f32>) -> Array3
 }
 
 impl Loaded {
-    fn new(weight: f64, pictures: Vec<Example>) -> Self {
+    fn new(weight: Weight, pictures: Vec<Example>) -> Self {
         Self { weight, pictures, degradation: None, gain: None, transfer: None }
     }
 
@@ -199,11 +198,13 @@ impl DataSet {
     ///
     /// # Errors
     /// When a folder or picture is missing, cannot be read, is smaller than a crop, or is larger than its pair by more
-    /// than a row and a column; when a prefix of the pictures to hold out fits none.
+    /// than a row and a column; when a prefix of the pictures to hold out fits none; when the pictures are more than the
+    /// memory that is free (told on Linux).
     pub fn load(recipe: &Recipe, data: &Path) -> Result<Self, Error> {
         let files = recipe.data.iter().map(|source| source.files(data));
         let files = files.collect::<Result<Vec<_>, _>>()?;
         load::check_held_out(recipe, &files)?;
+        load::check_memory(recipe, &files)?;
         let mut sources = Vec::new();
         let mut held_out = Vec::new();
         for (source, files) in recipe.data.iter().zip(&files) {
@@ -211,8 +212,7 @@ impl DataSet {
             sources.push(loaded);
             held_out.extend(held);
         }
-        let total_weight = sources.iter().map(|source| source.weight).sum();
-        Ok(Self { sources, held_out, total_weight })
+        Ok(Self { sources, held_out })
     }
 
     /// The pairs kept out of training, by the folder of their degraded pictures.
@@ -233,11 +233,13 @@ impl DataSet {
     /// Example `index` of step `step`.
     pub fn example(&self, recipe: &Recipe, step: usize, index: usize) -> Pair {
         let random = &mut example_generator(recipe.training.seed, step, index);
-        let mut at = random.random_range(0.0..self.total_weight);
+        let done = recipe.training.done(step);
+        let total: f64 = self.sources.iter().map(|source| source.weight.at(done)).sum();
+        let mut at = random.random_range(0.0..total);
         let last = &self.sources[self.sources.len() - 1];
         let source = (self.sources.iter())
             .find(|source| {
-                at -= source.weight;
+                at -= source.weight.at(done);
                 at < 0.0
             })
             .unwrap_or(last);

@@ -3,7 +3,7 @@
 mod source;
 mod training;
 
-pub use source::Source;
+pub use source::{Source, Weight};
 pub use training::{
     Augment, Distance, Finish, Growth, Jpeg, NoiseUnit, RateSchedule, Relight, Training,
 };
@@ -227,8 +227,7 @@ impl Recipe {
     /// # Errors
     /// When the file cannot be read, is no recipe, or asks for what cannot be; the text names the key.
     pub fn read(path: &Path) -> Result<Self, Error> {
-        let text = fs::read_to_string(path)
-            .map_err(|error| Error::new(Kind::Recipe, format!("{}: {error}", path.display())))?;
+        let text = fs::read_to_string(path).map_err(|error| Error::data(path, error))?;
         Self::parse(&text)
             .map_err(|error| Error::new(Kind::Recipe, format!("{}: {error}", path.display())))
     }

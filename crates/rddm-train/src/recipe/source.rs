@@ -27,8 +27,8 @@ pub enum Source {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         gain: Option<Range>,
         /// Share of the examples, against the other sources' weights.
-        #[serde(default = "one")]
-        weight: f64,
+        #[serde(default)]
+        weight: Weight,
     },
     /// A data set in the folders in which its authors give it out.
     Layout {
@@ -43,8 +43,8 @@ pub enum Source {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         gain: Option<Range>,
         /// Share of the examples, against the other sources' weights.
-        #[serde(default = "one")]
-        weight: f64,
+        #[serde(default)]
+        weight: Weight,
     },
     /// The residuals of pairs, `I_in - I_0`, added to other clean pictures: few scenes of a degradation that adds, such as
     /// rain, on many.
@@ -70,16 +70,16 @@ pub enum Source {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         zoom: Option<Range>,
         /// Share of the examples, against the other sources' weights.
-        #[serde(default = "one")]
-        weight: f64,
+        #[serde(default)]
+        weight: Weight,
     },
     /// Clean pictures as they are: what a generator learns, and what a restorer should leave alone.
     Clean {
         /// Folder of the pictures, below the data folder.
         clean: PathBuf,
         /// Share of the examples, against the other sources' weights.
-        #[serde(default = "one")]
-        weight: f64,
+        #[serde(default)]
+        weight: Weight,
     },
     /// Clean pictures, degraded anew for each example.
     Degraded {
@@ -88,19 +88,43 @@ pub enum Source {
         /// What is done to them.
         degradation: DegradationSpec,
         /// Share of the examples, against the other sources' weights.
-        #[serde(default = "one")]
-        weight: f64,
+        #[serde(default)]
+        weight: Weight,
     },
 }
 
-fn one() -> f64 {
-    1.0
+/// Weight of a source: a number, or two, from the first to the second evenly over the training. What is hard to find can be
+/// most of the examples first, and have its due share in the end.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(untagged, expecting = "a weight is a number, or two: of the beginning and of the end")]
+pub enum Weight {
+    /// The same in all steps.
+    Same(f64),
+    /// That of the beginning and that of the end.
+    Moving([f64; 2]),
+}
+
+impl Weight {
+    /// The weight after a share of the training, 0 ..= 1.
+    pub fn at(self, done: f64) -> f64 {
+        match self {
+            Self::Same(weight) => weight,
+            Self::Moving([first, last]) => first + (last - first) * done,
+        }
+    }
+}
+
+impl Default for Weight {
+    fn default() -> Self {
+        Self::Same(1.0)
+    }
 }
 
 impl Source {
     /// Checks what can be told without the rest of the recipe.
     pub(super) fn check(&self) -> Result<(), Error> {
-        if !(self.weight() > 0.0 && self.weight().is_finite()) {
+        let positive = |done| self.weight().at(done) > 0.0 && self.weight().at(done).is_finite();
+        if !(positive(0.0) && positive(1.0)) {
             return wrong("[[data]] weight", "not a positive number".into());
         }
         if let Some(problem) = self.gain().and_then(|gain| no_range(gain, 0.0, 10.0)) {
@@ -161,7 +185,7 @@ impl Source {
     }
 
     /// Share of the examples, against the other sources' weights.
-    pub fn weight(&self) -> f64 {
+    pub fn weight(&self) -> Weight {
         match self {
             Self::Pairs { weight, .. }
             | Self::Layout { weight, .. }

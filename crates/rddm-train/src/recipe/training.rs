@@ -278,16 +278,21 @@ impl Training {
         Ok(())
     }
 
+    /// Share of the training that lies before step `step`, `0 ..`.
+    pub fn done(&self, step: usize) -> f64 {
+        step as f64 / self.steps as f64
+    }
+
     /// Side and number of the examples of step `step`, `0 ..`.
     pub fn examples(&self, step: usize) -> (usize, usize) {
-        let done = step as f64 / self.steps as f64;
+        let done = self.done(step);
         let grown = self.grow.iter().rev().find(|growth| done >= growth.after);
         grown.map_or((self.crop, self.batch), |growth| (growth.crop, growth.batch))
     }
 
     /// The same with the loss of step `step`, `0 ..`.
     pub fn at(&self, step: usize) -> Self {
-        let done = step as f64 / self.steps as f64;
+        let done = self.done(step);
         let finish = self.finish.filter(|finish| done >= finish.after);
         Self { loss: finish.map_or(self.loss, |finish| finish.loss), ..self.clone() }
     }

@@ -203,8 +203,7 @@ fn without_mask(loaded: &Loaded) -> Failure {
 }
 
 fn picture(loaded: &Loaded, restored: Restored) -> Answer {
-    let Restored { picture, milliseconds } = restored;
-    let losses: Vec<String> = picture.losses.iter().map(ToString::to_string).collect();
+    let Restored { picture, losses, milliseconds } = restored;
     let times = milliseconds.map(|(name, time)| format!("{name};dur={time:.1}"));
     let (id, extension) = (loaded.id(), picture.format.extension());
     let mut answer = answer::ok(media_type(picture.format), picture.bytes);

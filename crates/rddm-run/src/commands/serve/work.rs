@@ -15,9 +15,10 @@ use crate::failure::{Failure, code};
 /// Most bytes that decoding one picture may take: 50 megapixels in colour.
 const DECODING: u64 = 1 << 30;
 
-/// A restored picture, and the milliseconds that its parts took.
+/// A restored picture, what was left out of it, and the milliseconds that its parts took.
 pub(super) struct Restored {
     pub(super) picture: Encoded,
+    pub(super) losses: Vec<String>,
     pub(super) milliseconds: [(&'static str, f64); 3],
 }
 
@@ -55,7 +56,9 @@ pub(super) fn restore(
         ("restore", of(decoded, restored)),
         ("encode", of(restored, begun.elapsed())),
     ];
-    Ok(Restored { picture, milliseconds })
+    let losses = picture.losses.iter().map(ToString::to_string);
+    let losses = losses.chain(input.further.map(|further| further.to_string())).collect();
+    Ok(Restored { picture, losses, milliseconds })
 }
 
 fn decode(file: &[u8]) -> Result<Picture, Failure> {

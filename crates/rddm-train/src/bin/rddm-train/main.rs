@@ -18,11 +18,16 @@ use clap::{Parser, Subcommand};
 
 /// Trains and evaluates restoration networks.
 #[derive(Parser)]
-#[command(version, about, max_term_width = 100)]
+#[command(version, about, max_term_width = 100, after_help = EXIT_CODES)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
 }
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 done; 2 wrong options or recipe; 3 a file that can't be read, or a picture that does not fit; 4 a model that \
+is not on this machine; 5 a model that is not what its manifest says; 7 a run's folder, or a file that can't be written; 8 \
+an engine or device that is missing or failed; 130 interrupted; 1 anything else.";
 
 #[derive(Subcommand)]
 enum Command {
@@ -56,8 +61,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Why a command ends, and its exit code: 1 unexpected, 2 usage or recipe, 3 pictures, 4 no such model, 5 a model that is
-/// not what its manifest says, 7 files, 8 engine, 130 interrupted.
+/// Why a command ends, and its exit code, one of [`EXIT_CODES`].
 struct Failure {
     code: u8,
     text: String,

@@ -7,7 +7,7 @@ use rddm_manifest::{ModelId, Text};
 use rddm_networks::NetworkConfig;
 use rddm_networks::edge::{EdgeConfig, Norm};
 use rddm_train::Recipe;
-use rddm_train::recipe::{Augment, Diffusion, Growth, Source, Training, Validation};
+use rddm_train::recipe::{Augment, Diffusion, Growth, Source, Training, Validation, Weight};
 
 use crate::degrade::parse;
 use crate::report::files;
@@ -84,15 +84,17 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
 
 fn recipe(arguments: &Arguments) -> Result<Recipe, Failure> {
     let source = match (&arguments.clean, &arguments.degradation, &arguments.pairs[..]) {
-        (Some(clean), Some(degradation), _) => {
-            Source::Degraded { clean: clean.clone(), degradation: parse(degradation)?, weight: 1.0 }
-        }
+        (Some(clean), Some(degradation), _) => Source::Degraded {
+            clean: clean.clone(),
+            degradation: parse(degradation)?,
+            weight: Weight::default(),
+        },
         (_, _, [input, target]) => Source::Pairs {
             input: input.clone(),
             target: target.clone(),
             mask: None,
             gain: None,
-            weight: 1.0,
+            weight: Weight::default(),
         },
         _ => return Err(Failure { code: 2, text: "give --pairs, or --clean".into() }),
     };
