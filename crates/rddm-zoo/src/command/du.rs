@@ -14,9 +14,10 @@ pub(crate) fn run(context: &Context<'_>, _: Arguments) -> Result<(), Error> {
     let mut rows: Vec<Vec<String>> =
         usage.models.iter().map(|model| vec![model.id.to_string(), bytes(model.bytes)]).collect();
     rows.push(vec!["(all blobs)".to_owned(), bytes(usage.blobs)]);
-    rows.push(vec!["(not needed)".to_owned(), bytes(usage.unneeded)]);
+    let unneeded = usage.unneeded.map_or_else(|| "not known".to_owned(), bytes);
+    rows.push(vec!["(not needed)".to_owned(), unneeded]);
     rows.push(vec!["(not ended)".to_owned(), bytes(usage.partial)]);
     let text = format!("{}\n{}", store.root().display(), table(&["NAME", "SIZE"], &rows));
     context.output.result(&text, &usage);
-    Ok(())
+    context.end_with(usage.failed)
 }

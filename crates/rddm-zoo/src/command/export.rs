@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use rddm_manifest::ModelId;
-use rddm_zoo::{Error, export};
+use rddm_zoo::{Error, ErrorKind, export};
 
 use super::Context;
 use crate::output::{bytes, count};
@@ -20,7 +20,15 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(context: &Context<'_>, arguments: Arguments) -> Result<(), Error> {
     let store = context.store()?;
-    let names = if arguments.names.is_empty() { store.models()? } else { arguments.names };
+    let mut names = if arguments.names.is_empty() { store.models()? } else { arguments.names };
+    if names.is_empty() {
+        let what = format!("the store {} has no models to export", store.root().display());
+        return Err(
+            Error::new(ErrorKind::NotPulled, what).with_next("pull some first: rddm-zoo pull NAME")
+        );
+    }
+    names.sort();
+    names.dedup();
     let size = export(&names, &store, &arguments.folder, &context.trust, &context.observer())?;
     let folder = arguments.folder.display();
     context.output.result(

@@ -22,11 +22,11 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(context: &Context<'_>, arguments: Arguments) -> Result<(), Error> {
     let store = context.store()?;
+    let age = Duration::from_secs(u64::from(arguments.partial_days) * 24 * 3600);
+    let collected = store.collect(age, arguments.dry_run)?;
     if arguments.forget_registries && !arguments.dry_run {
         store.forget_registries()?;
     }
-    let age = Duration::from_secs(u64::from(arguments.partial_days) * 24 * 3600);
-    let collected = store.collect(age, arguments.dry_run)?;
     let word = if arguments.dry_run { "would remove" } else { "removed" };
     context.output.result(
         &format!("{word} {}, {}", count(collected.files, "file"), bytes(collected.bytes)),

@@ -1,4 +1,7 @@
-use std::{env, path::PathBuf};
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+};
 
 use clap::Args;
 use rddm_zoo::{Error, KeyPair};
@@ -22,8 +25,7 @@ pub(crate) fn run(context: &Context<'_>, arguments: Arguments) -> Result<(), Err
         PathBuf::from(name)
     };
     let (secret, public) = (file(".key"), file(".pub"));
-    write_new(&secret, pair.secret.as_bytes(), true)?;
-    write_new(&public, pair.public.as_bytes(), false)?;
+    write_pair(&pair, &secret, &public)?;
     let key = pair.public.lines().nth(1).unwrap_or_default();
     context.output.result(
         &format!(
@@ -35,4 +37,18 @@ pub(crate) fn run(context: &Context<'_>, arguments: Arguments) -> Result<(), Err
         &serde_json::json!({ "event": "keygen", "public": key }),
     );
     Ok(())
+}
+
+/// Writes both files or none: a secret key beside another one's public key would be taken for its pair.
+fn write_pair(pair: &KeyPair, secret: &Path, public: &Path) -> Result<(), Error> {
+    for path in [secret, public] {
+        if path.symlink_metadata().is_ok() {
+            let what = format!("{}: it exists already; no key was made", path.display());
+            return Err(Error::input(what).with_next("give another name"));
+        }
+    }
+    write_new(secret, pair.secret.as_bytes(), true)?;
+    write_new(public, pair.public.as_bytes(), false).inspect_err(|_| {
+        let _ = fs::remove_file(secret);
+    })
 }

@@ -17,11 +17,15 @@ pub(crate) fn run(context: &Context<'_>, arguments: Arguments) -> Result<(), Err
     let store = context.store()?;
     let mut rows = Vec::new();
     let mut values = Vec::new();
+    let mut failed = Vec::new();
     let pulled = store.models()?;
     if !arguments.pulled {
         let registry = context.look_up(Some(&store))?;
         for entry in &registry.index().models {
-            let state = state(entry, &store, context)?;
+            let state = state(entry, &store, context).unwrap_or_else(|error| {
+                failed.push(error);
+                "damaged"
+            });
             rows.push(vec![
                 entry.id.to_string(),
                 entry.version.to_string(),
@@ -36,20 +40,22 @@ pub(crate) fn run(context: &Context<'_>, arguments: Arguments) -> Result<(), Err
         for id in
             pulled.iter().filter(|id| !registry.index().models.iter().any(|entry| entry.id == **id))
         {
-            push_stored(id, &store, &mut rows, &mut values)?;
+            failed.extend(push_stored(id, &store, &mut rows, &mut values).err());
         }
     } else {
         for id in &pulled {
-            push_stored(id, &store, &mut rows, &mut values)?;
+            failed.extend(push_stored(id, &store, &mut rows, &mut values).err());
         }
     }
-    let text = if rows.is_empty() {
+    let text = if rows.is_empty() && !failed.is_empty() {
+        "no models that can be read".to_owned()
+    } else if rows.is_empty() {
         "no models".to_owned()
     } else {
         table(&["NAME", "VERSION", "TASK", "STATE", "SUMMARY"], &rows)
     };
     context.output.result(&text, &serde_json::json!({ "models": values }));
-    Ok(())
+    context.end_with(failed)
 }
 
 fn push_stored(
@@ -76,6 +82,9 @@ fn push_stored(
 
 /// `pulled`, `outdated` (another version is in the store), `here` (in a folder, runs from there) or
 /// `available` (wants a pull).
+///
+/// # Errors
+/// If the model's record cannot be read.
 fn state(entry: &Entry, store: &Store, context: &Context<'_>) -> Result<&'static str, Error> {
     Ok(match store.record(&entry.id)? {
         Some(record) if record.sha256 == entry.sha256 => "pulled",

@@ -224,6 +224,15 @@ impl<'a> Context<'a> {
         |event| self.output.event(event)
     }
 
+    /// Ends a command that went on after errors: says all but the last, which it ends with.
+    fn end_with(&self, mut errors: Vec<Error>) -> Result<(), Error> {
+        let Some(last) = errors.pop() else { return Ok(()) };
+        for error in &errors {
+            self.output.error(error);
+        }
+        Err(last)
+    }
+
     /// Opens a registry and says so.
     fn open(&self, place: &Place, store: Option<&Store>) -> Result<Registry, Error> {
         Registry::open(place, &self.access(), store, &self.observer())
@@ -282,7 +291,7 @@ fn read_text(path: &std::path::Path, limit: u64) -> Result<String, Error> {
     Ok(text)
 }
 
-/// Writes a file that was asked for, which must not exist yet.
+/// Writes a file that was asked for, which must not exist yet, whole or not at all.
 fn write_new(path: &std::path::Path, bytes: &[u8], secret: bool) -> Result<(), Error> {
     use std::io::Write as _;
     let mut options = fs::OpenOptions::new();
@@ -294,8 +303,11 @@ fn write_new(path: &std::path::Path, bytes: &[u8], secret: bool) -> Result<(), E
     }
     #[cfg(not(unix))]
     let _ = secret;
-    let written = options
-        .open(path)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()));
-    written.map_err(|error| Error::input(format!("{}: {error}", path.display())))
+    let failed = |error| Error::input(format!("{}: {error}", path.display()));
+    let mut file = options.open(path).map_err(failed)?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(|error| {
+        // A file that cannot be removed either stays; the error says its name.
+        let _ = fs::remove_file(path);
+        failed(error)
+    })
 }

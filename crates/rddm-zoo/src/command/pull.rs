@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use rddm_manifest::{ModelId, Precision};
-use rddm_zoo::{Error, LockFile, Place, PullOptions, Registry, Store, pull, verify};
+use rddm_zoo::{Error, LockFile, LockedModel, Place, PullOptions, Registry, Store, pull, verify};
 
 use super::Context;
 
@@ -49,8 +49,7 @@ pub(crate) fn run(context: &Context<'_>, arguments: Arguments) -> Result<(), Err
         let mut missing = Vec::new();
         for id in names {
             let locked = lock.get(&id)?;
-            let here = store.record(&id)?.is_some_and(|record| record.sha256 == locked.sha256);
-            if !(here && verify(&id, &store, &context.observer()).is_ok()) {
+            if !is_here(context, locked, options.precision, &store) {
                 missing.push(id);
             }
         }
@@ -68,6 +67,23 @@ pub(crate) fn run(context: &Context<'_>, arguments: Arguments) -> Result<(), Err
         pull_one(context, id, &registry, &store, lock.as_ref(), &options)?;
     }
     Ok(())
+}
+
+/// Whether the store has exactly the locked model, good, with the networks of `precision`; with all
+/// of them if that is `None`, as a pull would bring them.
+fn is_here(
+    context: &Context<'_>,
+    locked: &LockedModel,
+    precision: Option<Precision>,
+    store: &Store,
+) -> bool {
+    // What cannot be read is pulled again.
+    let record = store.record(&locked.id).ok().flatten();
+    let Some(record) = record.filter(|record| record.sha256 == locked.sha256) else { return false };
+    let Ok(manifest) = store.manifest(&record) else { return false };
+    let wanted = precision.map_or_else(|| manifest.precisions(), |precision| vec![precision]);
+    wanted.iter().all(|precision| record.precisions.contains(precision))
+        && verify(&locked.id, store, &context.observer()).is_ok()
 }
 
 fn pull_one(

@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use clap::Args;
 use rddm_zoo::{Error, ErrorKind};
 
@@ -13,9 +11,6 @@ pub(crate) struct Arguments {
     names: Names,
 }
 
-/// Downloads that have not ended are left alone by `rm`.
-const NEVER: Duration = Duration::from_secs(u64::MAX);
-
 pub(crate) fn run(context: &Context<'_>, arguments: Arguments) -> Result<(), Error> {
     let store = context.store()?;
     let there = store.models()?;
@@ -28,10 +23,7 @@ pub(crate) fn run(context: &Context<'_>, arguments: Arguments) -> Result<(), Err
                 .with_next("`rddm-zoo list --pulled` shows what is there"));
         }
     }
-    for id in &arguments.names.names {
-        store.forget(id)?;
-    }
-    let collected = store.collect(NEVER, false)?;
+    let collected = store.remove(&arguments.names.names)?;
     context.output.result(
         &format!("removed {}, {}", count(collected.files, "file"), bytes(collected.bytes)),
         &serde_json::json!({ "event": "removed", "files": collected.files, "bytes": collected.bytes }),

@@ -48,6 +48,10 @@ impl Store {
     /// If the file cannot be read, or is not a record.
     pub fn record(&self, id: &ModelId) -> Result<Option<Record>, Error> {
         let path = self.record_path(id);
+        let wrong = |why: &str| {
+            Error::verification(format!("the record of {id} is damaged: {}: {why}", path.display()))
+                .with_next(pull_again(id))
+        };
         let text = match fs::metadata(&path) {
             Ok(metadata) if metadata.len() <= MAX_BYTES => fs::read_to_string(&path),
             Ok(_) => Err(io::Error::new(io::ErrorKind::InvalidData, "the file is too large")),
@@ -56,16 +60,14 @@ impl Store {
         let text = match text {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                return Err(wrong(&error.to_string()));
+            }
             Err(error) => return Err(Error::store("read", &path, &error)),
         };
-        let wrong = |why: String| {
-            Error::verification(format!("{}: {why}", path.display()))
-                .with_next(format!("pull it again: rddm-zoo pull {id}"))
-        };
-        let record: Record =
-            toml::from_str(&text).map_err(|error| wrong(error.message().to_owned()))?;
+        let record: Record = toml::from_str(&text).map_err(|error| wrong(error.message()))?;
         if record.schema != 1 || record.id != *id {
-            return Err(wrong("the record is not one of this model and schema 1".to_owned()));
+            return Err(wrong("it is not one of this model and schema 1"));
         }
         Ok(Some(record))
     }
@@ -102,7 +104,8 @@ impl Store {
     pub fn manifest(&self, record: &Record) -> Result<Manifest, Error> {
         let text = self.manifest_text(record)?;
         Manifest::parse(&text).map_err(|error| {
-            Error::manifest(&self.blob_path(&record.sha256).display().to_string(), error)
+            let path = self.blob_path(&record.sha256);
+            Error::manifest(&format!("the manifest of {}: {}", record.id, path.display()), error)
         })
     }
 
@@ -110,7 +113,7 @@ impl Store {
         let path = self.blob_path(&record.sha256);
         let damaged = |why: &str| {
             Error::verification(format!("the manifest of {} {why}: {}", record.id, path.display()))
-                .with_next(format!("pull it again: rddm-zoo pull {}", record.id))
+                .with_next(pull_again(&record.id))
         };
         if record.size > Manifest::MAX_BYTES as u64 {
             return Err(damaged("is too large"));
@@ -128,16 +131,13 @@ impl Store {
         durable::write(&self.record_path(&record.id), text.as_bytes())
     }
 
-    /// Forgets a model's name. Its files stay until [`Store::collect`].
-    ///
-    /// # Errors
-    /// If the store cannot be written.
-    pub fn forget(&self, id: &ModelId) -> Result<bool, Error> {
-        let path = self.record_path(id);
-        if !path.exists() {
-            return Ok(false);
-        }
-        durable::remove(&path)?;
-        Ok(true)
+    /// Forgets a model's name, which may be absent. Its files stay.
+    pub(super) fn forget(&self, id: &ModelId) -> Result<(), Error> {
+        durable::remove(&self.record_path(id))
     }
+}
+
+/// What to do about a model whose record or manifest is damaged.
+fn pull_again(id: &ModelId) -> String {
+    format!("pull it again: rddm-zoo pull {id}; or remove it: rddm-zoo rm {id}")
 }

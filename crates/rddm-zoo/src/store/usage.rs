@@ -10,17 +10,20 @@ use std::{
 use rddm_manifest::{Digest, ModelId};
 
 use super::{Condition, Lock, Mode, Store, durable};
-use crate::Error;
+use crate::{Error, ErrorKind};
 
 /// The bytes of a store.
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Default, serde::Serialize)]
 pub struct Usage {
     /// The models, in alphabetical order.
     pub models: Vec<ModelUsage>,
+    /// Why further models are not among them: each has a record or a manifest that cannot be read.
+    #[serde(skip)]
+    pub failed: Vec<Error>,
     /// All blobs together; a blob that several models share counts once.
     pub blobs: u64,
-    /// Blobs that no model needs.
-    pub unneeded: u64,
+    /// Blobs that no model needs; `None` if a model has failed, since it may need them.
+    pub unneeded: Option<u64>,
     /// Downloads that have not ended.
     pub partial: u64,
 }
@@ -34,7 +37,7 @@ pub struct ModelUsage {
     pub bytes: u64,
 }
 
-/// What [`Store::collect`] removed.
+/// What [`Store::collect`] or [`Store::remove`] removed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Collected {
     /// Files.
@@ -43,25 +46,35 @@ pub struct Collected {
     pub bytes: u64,
 }
 
+/// Downloads that have not ended are left alone by [`Store::remove`].
+const NEVER: Duration = Duration::from_secs(u64::MAX);
+
 impl Store {
     /// Adds up what is in the store.
     ///
     /// # Errors
-    /// If it cannot be read.
+    /// If its folders cannot be read.
     pub fn usage(&self) -> Result<Usage, Error> {
         let sizes = self.blobs()?;
         let mut usage =
             Usage { blobs: sizes.values().map(|(_, bytes)| bytes).sum(), ..Usage::default() };
         let mut all_needed = BTreeSet::new();
         for id in self.models()? {
-            let needed = self.needs(&id)?;
+            let needed = match self.needs(&id) {
+                Ok(needed) => needed,
+                Err(error) => {
+                    usage.failed.push(error);
+                    continue;
+                }
+            };
             let bytes =
                 needed.iter().filter_map(|digest| sizes.get(digest)).map(|(_, bytes)| bytes).sum();
             usage.models.push(ModelUsage { id, bytes });
             all_needed.extend(needed);
         }
         let unneeded = sizes.iter().filter(|(digest, _)| !all_needed.contains(*digest));
-        usage.unneeded = unneeded.map(|(_, (_, bytes))| bytes).sum();
+        let unneeded = unneeded.map(|(_, (_, bytes))| bytes).sum();
+        usage.unneeded = usage.failed.is_empty().then_some(unneeded);
         usage.partial = files(&self.root().join("partial"))?.iter().map(|(_, bytes)| bytes).sum();
         Ok(usage)
     }
@@ -77,10 +90,64 @@ impl Store {
             return Ok(Collected::default());
         }
         let _lock: Lock = self.lock(Mode::Exclusive, || {})?;
-        let mut needed = BTreeSet::new();
-        for id in self.models()? {
-            needed.extend(self.needs(&id)?);
+        let needed = self.needed_without(&[])?;
+        self.sweep(&needed, age, dry_run)
+    }
+
+    /// Removes models with the blobs that no other model needs, and what crashed processes left.
+    /// No pull can run meanwhile.
+    ///
+    /// # Errors
+    /// If the store cannot be read or written, or the record of another model is damaged: then
+    /// nothing is removed, since what that one needs is not known.
+    pub fn remove(&self, ids: &[ModelId]) -> Result<Collected, Error> {
+        let _lock: Lock = self.lock(Mode::Exclusive, || {})?;
+        let needed = self.needed_without(ids)?;
+        for id in ids {
+            self.forget(id)?;
         }
+        self.sweep(&needed, NEVER, false)
+    }
+
+    /// The digests that all models but `ids` need.
+    ///
+    /// # Errors
+    /// Naming every damaged model.
+    fn needed_without(&self, ids: &[ModelId]) -> Result<BTreeSet<Digest>, Error> {
+        let mut needed = BTreeSet::new();
+        let (mut damaged, mut reasons) = (Vec::new(), Vec::new());
+        for id in self.models()?.into_iter().filter(|id| !ids.contains(id)) {
+            match self.needs(&id) {
+                Ok(digests) => needed.extend(digests),
+                Err(error) if error.kind() == ErrorKind::Verification => {
+                    damaged.push(id.to_string());
+                    reasons.push(error.to_string());
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        if damaged.is_empty() {
+            return Ok(needed);
+        }
+        let names = damaged.join(" ");
+        let what = format!(
+            "nothing was removed: which files {} need{} is not known: {}",
+            damaged.join(", "),
+            if damaged.len() == 1 { "s" } else { "" },
+            reasons.join("; ")
+        );
+        Err(Error::verification(what).with_next(format!(
+            "first pull again: rddm-zoo pull {names}; or remove too: rddm-zoo rm {names}"
+        )))
+    }
+
+    /// Removes what is not needed. The caller holds the store's lock.
+    fn sweep(
+        &self,
+        needed: &BTreeSet<Digest>,
+        age: Duration,
+        dry_run: bool,
+    ) -> Result<Collected, Error> {
         let mut waste: Vec<(PathBuf, u64)> = self
             .blobs()?
             .into_iter()

@@ -9,7 +9,7 @@ use std::{
 
 use crate::{
     server::Server,
-    zoo::{Home, Outcome, Zoo, finish, keys, public_key, pull, rddm_zoo},
+    zoo::{Home, Outcome, SIZE, Zoo, finish, keys, public_key, pull, rddm_zoo},
 };
 
 /// Runs in the zoo's own folder, a checkout as far as the command can see.
@@ -156,6 +156,26 @@ fn a_bundle_is_carried_to_a_machine_without_network() {
     home.assert_whole(&zoo.network());
 }
 
+#[test]
+fn an_empty_store_is_not_exported() {
+    let zoo = Zoo::new();
+    let outcome = run(&zoo, &["export", "bundle"]).expect(4);
+    assert!(outcome.err.contains("has no models"), "{}", outcome.err);
+    assert!(outcome.err.contains("rddm-zoo pull"), "{}", outcome.err);
+    assert!(!zoo.path("bundle").exists());
+}
+
+#[test]
+fn a_model_that_is_named_twice_is_exported_once() {
+    let zoo = Zoo::new();
+    run(&zoo, &["pull", "derain"]).expect(0);
+    let outcome = run(&zoo, &["export", "bundle", "derain", "derain", "--json"]).expect(0);
+    let exported: serde_json::Value =
+        serde_json::from_str(outcome.out.lines().last().unwrap()).unwrap();
+    assert_eq!(exported["models"], serde_json::json!(["derain"]));
+    assert_eq!(exported["bytes"], SIZE);
+}
+
 fn copy_folder(from: &Path, to: &Path) -> std::io::Result<()> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from)? {
@@ -251,6 +271,21 @@ fn a_new_key_signs_a_zoo_of_ones_own() {
     let mut command = rddm_zoo(zoo.root.path());
     finish(command.env("RDDM_HOME", zoo.home().0).args(["pull", "derain", "--key", "mine.pub"]))
         .expect(0);
+}
+
+#[test]
+fn a_new_key_is_not_put_beside_an_old_one() {
+    let zoo = Zoo::new();
+    run(&zoo, &["keygen", "mine"]).expect(0);
+    for (away, stays) in [("mine.key", "mine.pub"), ("mine.pub", "mine.key")] {
+        let before = fs::read(zoo.path(stays)).unwrap();
+        fs::rename(zoo.path(away), zoo.path("away")).unwrap();
+        let outcome = run(&zoo, &["keygen", "mine"]).expect(3);
+        assert!(outcome.err.contains(stays), "{}", outcome.err);
+        assert!(!zoo.path(away).exists(), "{away}");
+        assert_eq!(fs::read(zoo.path(stays)).unwrap(), before);
+        fs::rename(zoo.path("away"), zoo.path(away)).unwrap();
+    }
 }
 
 /// A web server is another user than the one who published, and a machine has one store for all.

@@ -9,6 +9,7 @@
 
 mod checkout;
 mod command;
+mod damaged;
 mod dates;
 mod faults;
 mod hostile;

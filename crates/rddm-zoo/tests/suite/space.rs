@@ -79,6 +79,17 @@ fn a_disk_that_fills_up_during_the_transfer_keeps_the_part_and_goes_on_later() {
 }
 
 #[test]
+fn a_key_pair_for_which_there_is_no_room_leaves_no_half() {
+    let zoo = Zoo::new();
+    // Room for the secret key, which comes first.
+    let Some(disk) = Mounted::new(&zoo.path("disk"), "4k") else { return };
+    let mut keygen = crate::zoo::rddm_zoo(zoo.root.path());
+    let outcome = crate::zoo::finish(keygen.args(["keygen", "disk/mine"])).expect(3);
+    assert!(outcome.err.contains("mine.pub: No space left"), "{}", outcome.err);
+    assert_eq!(fs::read_dir(&disk.0).unwrap().count(), 0);
+}
+
+#[test]
 fn a_read_only_store_is_read_and_not_written() {
     let zoo = Zoo::new();
     let Some(disk) = Mounted::new(&zoo.path("disk"), "8m") else { return };

@@ -76,18 +76,31 @@ fn one_precision_is_pulled_alone_and_the_others_later() {
 }
 
 #[test]
+fn a_locked_model_is_here_only_with_the_precision_that_is_asked_for() {
+    let zoo = composite();
+    let home = zoo.home();
+    let server = Server::good(&zoo);
+    let locked =
+        |more: &[&str]| pull(&zoo, &server.registry(), &home, &[&["--locked"], more].concat());
+    let mut lock = crate::zoo::rddm_zoo(zoo.root.path());
+    lock.args(["lock", "derain", "--key", public_key(), "--home"]).arg(&home.0);
+    crate::zoo::finish(&mut lock).expect(0);
+    locked(&["--precision", "fp16"]).expect(0);
+    assert_eq!(home.files("blobs").len(), 3);
+    let here = "all locked models are here";
+    assert!(locked(&["--precision", "fp16", "--offline"]).expect(0).out.contains(here));
+    locked(&["--precision", "fp32", "--offline"]).expect(6);
+    locked(&["--offline"]).expect(6);
+    locked(&["--precision", "int8"]).expect(4);
+    assert!(!locked(&["--precision", "fp32"]).expect(0).out.contains(here));
+    assert_eq!(home.files("blobs").len(), 5);
+    assert!(locked(&["--offline"]).expect(0).out.contains(here));
+}
+
+#[test]
 fn blobs_that_models_share_stay_as_long_as_one_needs_them() {
     let zoo = Zoo::new();
-    let other = zoo.path("zoo/derain-too");
-    fs::create_dir(&other).unwrap();
-    fs::write(
-        other.join("model.toml"),
-        DRAFT.replacen("id = \"derain\"", "id = \"derain-too\"", 1),
-    )
-    .unwrap();
-    fs::write(other.join("recipe.toml"), "").unwrap();
-    fs::write(other.join("derain.onnx"), zoo.network()).unwrap();
-    zoo.publish(rddm_zoo::now().unix(), 365);
+    zoo.add_another();
     let home = zoo.home();
     let run = |arguments: &[&str]| {
         let mut command = crate::zoo::rddm_zoo(zoo.root.path());

@@ -66,6 +66,17 @@ impl Zoo {
         zoo
     }
 
+    /// Adds `derain-too`, a model with the same network.
+    pub(crate) fn add_another(&self) {
+        let other = self.path("zoo/derain-too");
+        fs::create_dir(&other).unwrap();
+        let draft = DRAFT.replacen("id = \"derain\"", "id = \"derain-too\"", 1);
+        fs::write(other.join("model.toml"), draft).unwrap();
+        fs::write(other.join("recipe.toml"), "").unwrap();
+        fs::write(other.join("derain.onnx"), self.network()).unwrap();
+        self.publish(rddm_zoo::now().unix(), 365);
+    }
+
     pub(crate) fn publish(&self, now: u64, days: u32) -> u64 {
         let key = SigningKey::parse(&keys().secret, None).unwrap();
         let options = PublishOptions {
