@@ -6,7 +6,7 @@ use std::path::Path;
 use image::ImageDecoder;
 
 use crate::{
-    Error, ErrorKind, Format, Further, Header, Limits, Metadata, Picture, codecs, format, header,
+    Error, ErrorKind, Format, Header, Limits, Metadata, Picture, Unread, codecs, format, header,
     orient, raster,
 };
 
@@ -23,9 +23,10 @@ pub fn read(path: impl AsRef<Path>, limits: &Limits) -> Result<Picture, Error> {
 /// Decodes the contents of a PNG, JPEG, WebP, TIFF or BMP file.
 ///
 /// A palette and fewer than 8 bits become 8 bits, floating-point values 16. The EXIF orientation is
-/// applied and removed. CMYK becomes RGB by the plain formula, and its ICC profile, which no longer
-/// fits, is left out. Of an animation or a file of several pages, the first picture is read, and
-/// [`Picture::further`] says so.
+/// applied and removed, and so is the smaller picture in the EXIF. CMYK becomes RGB by the plain
+/// formula, and its ICC profile, which no longer fits, is left out. Colours that a TIFF holds
+/// multiplied by their alpha are divided by it. Of an animation or a file of several pages, the
+/// first picture is read; [`Picture::unread`] says so, and what else is not read.
 ///
 /// # Errors
 /// [`ErrorKind::UnknownFormat`], [`ErrorKind::Unsupported`] and [`ErrorKind::Corrupt`] say what is
@@ -75,19 +76,25 @@ fn decode_trusting(bytes: &[u8], limits: &Limits) -> Result<Picture, Error> {
     check_memory(decoder.as_ref(), format, spare)?;
     let (mut metadata, orientation) = codecs::metadata(format, bytes, decoder.as_mut());
     check_metadata(&metadata, limits)?;
-    metadata.forget_orientation();
+    metadata.forget_stored_pixels();
+    // Before the pixels are in memory: a TIFF's tags may be long.
+    let multiplied = codecs::has_multiplied_colours(format, bytes);
+    let unread = Unread::of(format, bytes);
 
     decoder.set_limits(codec_limits).map_err(failed)?;
     let (width, height) = decoder.dimensions();
     let color = decoder.color_type();
     let mut samples = raster::try_zeroed(decoder.total_bytes())?;
     decoder.read_image(&mut samples).map_err(failed)?;
-    let (pixels, alpha, depth) = raster::planes(&samples, color, width as usize, height as usize)?;
+    let (mut pixels, alpha, depth) =
+        raster::planes(&samples, color, width as usize, height as usize)?;
     drop(samples);
+    if let (true, Some(alpha)) = (multiplied, &alpha) {
+        raster::divide(&mut pixels, alpha);
+    }
 
     metadata.keep_fitting_profile(pixels.dim().0);
-    let further = Further::of(format, bytes);
-    let mut picture = Picture { pixels, alpha, depth, metadata, format: Some(format), further };
+    let mut picture = Picture { pixels, alpha, depth, metadata, format: Some(format), unread };
     orient::apply(&mut picture, orientation);
     Ok(picture)
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 use crate::codecs::{self, Abilities};
-use crate::{Error, ErrorKind, Format, Metadata, Picture, raster};
+use crate::{Error, ErrorKind, Format, Metadata, Picture, picture, raster};
 
 /// How a picture is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,7 +71,7 @@ pub enum Loss {
     Depth,
     /// The EXIF block.
     Exif,
-    /// The ICC profile.
+    /// The ICC profile; also where the format holds grey as colour, which a profile of grey does not fit.
     Icc,
     /// The XMP packet.
     Xmp,
@@ -134,7 +134,7 @@ pub fn encode(picture: &Picture, options: &EncodeOptions) -> Result<Encoded, Err
             ),
         ));
     }
-    let metadata = fitting(&picture.metadata, abilities, &mut losses);
+    let metadata = fitting(&picture.metadata, abilities, raster.colours(), &mut losses);
     let bytes = codecs::encode(format, &raster, &metadata, options).map_err(|error| {
         Error::new(ErrorKind::Invalid, format!("can't be written as {format}: {error}"))
             .because(error)
@@ -142,7 +142,14 @@ pub fn encode(picture: &Picture, options: &EncodeOptions) -> Result<Encoded, Err
     Ok(Encoded { bytes, format, losses })
 }
 
-fn fitting(metadata: &Metadata, abilities: &Abilities, losses: &mut Vec<Loss>) -> Metadata {
+/// The blocks that a file of so many channels of colour can hold.
+fn fitting(
+    metadata: &Metadata,
+    abilities: &Abilities,
+    colours: usize,
+    losses: &mut Vec<Loss>,
+) -> Metadata {
+    let fits = metadata.icc.as_ref().is_some_and(|profile| picture::fits(profile, colours));
     let mut keep = |block: &Option<Vec<u8>>, longest: usize, loss: Loss| {
         let kept = block.clone().filter(|bytes| bytes.len() <= longest);
         if block.is_some() && kept.is_none() {
@@ -152,7 +159,7 @@ fn fitting(metadata: &Metadata, abilities: &Abilities, losses: &mut Vec<Loss>) -
     };
     Metadata {
         exif: keep(&metadata.exif, abilities.exif, Loss::Exif),
-        icc: keep(&metadata.icc, abilities.icc, Loss::Icc),
+        icc: keep(&metadata.icc, if fits { abilities.icc } else { 0 }, Loss::Icc),
         xmp: keep(&metadata.xmp, abilities.xmp, Loss::Xmp),
     }
 }

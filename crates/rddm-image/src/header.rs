@@ -2,7 +2,7 @@ use std::path::Path;
 
 use image::metadata::Orientation;
 
-use crate::{Depth, Error, ErrorKind, Format, Limits, decode};
+use crate::{Depth, Error, ErrorKind, Format, Limits, decode, orient};
 
 /// What a file holds, known before its pixels are decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub struct Header {
     pub depth: Depth,
     /// Whether its orientation asks to turn or flip the picture.
     pub turned: bool,
+    /// Whether it asks so that rows become columns.
+    pub transposed: bool,
     /// Bytes of the file.
     pub file: u64,
 }
@@ -37,8 +39,14 @@ impl Header {
             alpha: false,
             depth: Depth::Eight,
             turned: false,
+            transposed: false,
             file: 0,
         }
+    }
+
+    /// Height and width of the picture as [`read`](crate::read()) gives it.
+    pub fn upright(&self) -> [usize; 2] {
+        if self.transposed { [self.width, self.height] } else { [self.height, self.width] }
     }
 
     /// Planes of colour and alpha together.
@@ -111,6 +119,7 @@ impl Header {
             alpha: color.has_alpha(),
             depth: if eight { Depth::Eight } else { Depth::Sixteen },
             turned: orientation != Orientation::NoTransforms,
+            transposed: orient::transposes(orientation),
             file,
         })
     }

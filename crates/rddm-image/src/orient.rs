@@ -15,6 +15,11 @@ pub(crate) fn apply(picture: &mut Picture, orientation: Orientation) {
     }
 }
 
+/// Whether rows become columns, so that height and width change places.
+pub(crate) fn transposes(orientation: Orientation) -> bool {
+    moves(orientation).0
+}
+
 fn planes(mut array: Array3<f32>, orientation: Orientation) -> Array3<f32> {
     let (transpose, flip_rows, flip_columns) = moves(orientation);
     if transpose {

@@ -1,7 +1,7 @@
 use image::metadata::Orientation;
 use ndarray::{Array2, Array3, ArrayView3, Axis};
 
-use crate::{Error, ErrorKind, Format, Further, xmp};
+use crate::{Error, ErrorKind, Format, Unread, codecs, xmp};
 
 /// A picture in memory, upright.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,7 +18,7 @@ pub struct Picture {
     /// The file's format; `None` for a picture that comes from elsewhere.
     pub format: Option<Format>,
     /// What else the file holds, which was not read.
-    pub further: Option<Further>,
+    pub unread: Vec<Unread>,
 }
 
 /// Bits of each value in a file.
@@ -34,7 +34,7 @@ pub enum Depth {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Metadata {
-    /// EXIF: a TIFF structure without the `Exif\0\0` in front. Its orientation is 1.
+    /// EXIF: a TIFF structure without the `Exif\0\0` in front. Its orientation is 1, and no smaller picture is found in it.
     pub exif: Option<Vec<u8>>,
     /// An ICC profile for the picture's number of channels.
     pub icc: Option<Vec<u8>>,
@@ -46,7 +46,14 @@ impl Picture {
     /// A picture of 8 bits without alpha channel and metadata.
     pub fn new(pixels: Array3<f32>) -> Self {
         let metadata = Metadata::default();
-        Self { pixels, alpha: None, depth: Depth::Eight, metadata, format: None, further: None }
+        Self {
+            pixels,
+            alpha: None,
+            depth: Depth::Eight,
+            metadata,
+            format: None,
+            unread: Vec::new(),
+        }
     }
 
     /// Rows of pixels.
@@ -86,25 +93,33 @@ impl Metadata {
     /// Adds properties to the XMP packet, or makes one: `prefix:name="value"` for each pair, in the
     /// namespace `uri`. Names are XML names; values may be any text.
     ///
-    /// A packet without a closing `rdf:RDF` is replaced. What an earlier call has added under the same prefix and `uri` is replaced; where
-    /// another program has put such properties among its own, the packet stays as it is.
+    /// What an earlier call has added under the same prefix and `uri` is replaced. A packet stays as it is, and nothing is added,
+    /// where another program has put such properties among its own, and where it is XMP of another form than is written here:
+    /// not in UTF-8, or RDF of another prefix than `rdf`. What is no XMP is replaced.
     pub fn add_properties(&mut self, prefix: &str, uri: &str, properties: &[(&str, &str)]) {
         self.xmp = Some(xmp::add(self.xmp.as_deref(), prefix, uri, properties));
     }
 
     /// Lets a profile of another colour space go, as CMYK's, which is wrong for what was decoded.
     pub(crate) fn keep_fitting_profile(&mut self, channels: usize) {
-        let space: &[u8] = if channels == 1 { b"GRAY" } else { b"RGB " };
-        self.icc = self.icc.take().filter(|profile| profile.get(16..20) == Some(space));
+        self.icc = self.icc.take().filter(|profile| fits(profile, channels));
     }
 
-    /// Takes the orientation out of the EXIF block and the XMP packet, which the pixels no longer need.
-    pub(crate) fn forget_orientation(&mut self) {
+    /// Takes out what holds for the pixels as they are stored alone: the orientation, from the EXIF block and the XMP packet, and
+    /// the smaller picture, to which the first directory of the EXIF block leads.
+    pub(crate) fn forget_stored_pixels(&mut self) {
         self.xmp = self.xmp.as_deref().map(xmp::upright);
         if let Some(exif) = &mut self.exif {
             let _ = Orientation::remove_from_exif_chunk(exif);
+            codecs::end_after_first_directory(exif);
         }
     }
+}
+
+/// Whether an ICC profile is for pictures of so many channels of colour.
+pub(crate) fn fits(profile: &[u8], channels: usize) -> bool {
+    let space: &[u8] = if channels == 1 { b"GRAY" } else { b"RGB " };
+    profile.get(16..20) == Some(space)
 }
 
 /// The picture with one or three channels: grey becomes three equal channels, colour becomes the

@@ -13,6 +13,13 @@ pub(crate) struct Raster {
     pub(crate) samples: Vec<u8>,
 }
 
+impl Raster {
+    /// Channels of colour: one or three.
+    pub(crate) fn colours(&self) -> usize {
+        if self.color.channel_count() < 3 { 1 } else { 3 }
+    }
+}
+
 /// Pixels, alpha channel, depth.
 type Planes = (Array3<f32>, Option<Array2<f32>>, Depth);
 
@@ -54,6 +61,15 @@ pub(crate) fn planes(
     Ok((pixels, alpha, depth))
 }
 
+/// Divides colours that are multiplied by their alpha; they are black where nothing of them is seen.
+pub(crate) fn divide(pixels: &mut Array3<f32>, alpha: &Array2<f32>) {
+    for mut plane in pixels.outer_iter_mut() {
+        plane.zip_mut_with(alpha, |value, &alpha| {
+            *value = if alpha > 0.0 { (*value / alpha).min(1.0) } else { 0.0 };
+        });
+    }
+}
+
 /// The picture's samples as a format of these abilities holds them, and what it can't hold.
 pub(crate) fn from_picture(
     picture: &Picture,
@@ -70,7 +86,8 @@ pub(crate) fn from_picture(
     if picture.depth == Depth::Sixteen && !wide {
         losses.push(Loss::Depth);
     }
-    let grey = picture.pixels.dim().0 == 1 && (alpha.is_none() || abilities.grey_alpha);
+    let grey = if alpha.is_some() { abilities.grey_alpha } else { abilities.grey };
+    let grey = grey && picture.pixels.dim().0 == 1;
     let color = match (grey, alpha.is_some(), wide) {
         (true, false, false) => Color::L8,
         (true, false, true) => Color::L16,

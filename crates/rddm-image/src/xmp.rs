@@ -16,6 +16,9 @@ pub(crate) fn add(
 ) -> Vec<u8> {
     let present =
         packet.and_then(|bytes| std::str::from_utf8(bytes).ok()).filter(|text| text.contains(END));
+    if let (None, Some(packet)) = (present, packet.filter(|packet| is_rdf(packet))) {
+        return packet.to_vec();
+    }
     let uri = escaped(uri);
     let begin = format!("<rdf:Description rdf:about=\"\" xmlns:{prefix}=\"{uri}\"");
     let text = without(present.unwrap_or(EMPTY), &begin);
@@ -32,6 +35,13 @@ pub(crate) fn add(
     out.push_str("/>\n");
     out.push_str(&text[place..]);
     out.into_bytes()
+}
+
+/// Whether a packet names the namespace of RDF, in UTF-8, UTF-16 or UTF-32: these differ by zeros alone.
+fn is_rdf(packet: &[u8]) -> bool {
+    const NAME: &[u8] = b"http://www.w3.org/1999/02/22-rdf-syntax-ns#";
+    let letters: Vec<u8> = packet.iter().copied().filter(|&byte| byte != 0).collect();
+    letters.windows(NAME.len()).any(|letters| letters == NAME)
 }
 
 /// The packet without the elements that begin so and hold nothing but attributes, which an earlier call has added.
@@ -110,6 +120,19 @@ mod tests {
         let theirs =
             format!("<rdf:Description xmlns:p='urn:p'><p:Model>a</p:Model></rdf:Description>{END}");
         assert_eq!(text(&add(Some(theirs.as_bytes()), "p", "urn:p", &[("Model", "b")])), theirs);
+    }
+
+    #[test]
+    fn a_packet_of_another_form_stays_and_what_is_none_is_replaced() {
+        let prefix = EMPTY.replace("rdf:", "r:").replace(":rdf", ":r");
+        let wide = |bytes: fn(u16) -> [u8; 2]| EMPTY.encode_utf16().flat_map(bytes).collect();
+        for theirs in [prefix.into_bytes(), wide(u16::to_le_bytes), wide(u16::to_be_bytes)] {
+            assert_eq!(add(Some(&theirs), "p", "urn:p", &[("Model", "b")]), theirs);
+        }
+        for none in [&b"   "[..], b"<svg/>", &[0xff, 0xfe]] {
+            let packet = add(Some(none), "p", "urn:p", &[("Model", "b")]);
+            assert!(text(&packet).contains("p:Model=\"b\""));
+        }
     }
 
     #[test]

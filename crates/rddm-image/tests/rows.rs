@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod support;
+
 use std::path::Path;
 
 use ndarray::{Array2, Array3};
@@ -156,6 +158,14 @@ fn what_cannot_go_in_rows_says_why() {
     let turned = b"II\x2a\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0".to_vec();
     whole.metadata.exif = Some(turned.clone());
     refused(&encode(&whole, &options(Format::Png)).unwrap().bytes, "turned");
+    let plain = encode(&picture(3, false, Depth::Eight), &options(Format::Png)).unwrap().bytes;
+    let xmp = b"XML:com.adobe.xmp\0\0\0\0\0<x:xmpmeta/>".to_vec();
+    for chunk in [(b"eXIf", turned.clone()), (b"iTXt", xmp)] {
+        refused(&support::behind_pixels(&plain, &[chunk]), "behind the pixels");
+    }
+    let text = b"Comment\0\0\0\0\0longer than the name of a packet".to_vec();
+    std::fs::write(&path, support::behind_pixels(&plain, &[(b"iTXt", text)])).unwrap();
+    read_rows(&path).unwrap();
     dot.metadata.exif = Some(turned);
     let bytes = encode(&dot, &options(Format::Png)).unwrap().bytes;
     assert!(header(&bytes, &Limits::default()).unwrap().turned);

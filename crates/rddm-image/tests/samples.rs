@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use rddm_image::{Depth, Format, Further, Limits, Picture, RowReader, read};
+use rddm_image::{Depth, Format, Limits, Picture, RowReader, Unread, read};
 
 fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/samples").join(name)
@@ -79,6 +79,16 @@ fn alpha_is_kept_beside_the_colours() {
 }
 
 #[test]
+fn colours_are_divided_by_the_alpha_that_they_are_multiplied_by() {
+    let picture = sample("associated.tif");
+    let alpha = picture.alpha.as_ref().unwrap();
+    assert!((alpha[[5, 3]] * 255.0 - 115.0).abs() < 0.01);
+    // Nothing is known of the first row, which is transparent.
+    let apart = apart(&picture, |c, y, x| if y == 0 { 0.0 } else { colour(c, y, x) });
+    assert!(apart < 0.05, "{apart}");
+}
+
+#[test]
 fn a_turned_photograph_is_upright() {
     let picture = sample("turned.jpg");
     assert_eq!((picture.height(), picture.width()), (16, 12));
@@ -98,25 +108,29 @@ fn cmyk_becomes_colour() {
 }
 
 #[test]
-fn what_follows_the_first_picture_is_told() {
-    for (name, further) in [
-        ("animation.png", Some(Further::Frames)),
-        ("animation.webp", Some(Further::Frames)),
-        ("pages.tif", Some(Further::Pages)),
-        ("pages-64-bit.tif", Some(Further::Pages)),
-        ("smaller-copy.tif", None),
-        ("alpha.tif", None),
-        ("alpha.webp", None),
-        ("grey16.png", None),
-        ("turned.jpg", None),
-        ("palette.bmp", None),
+fn what_is_not_read_is_told() {
+    for (name, unread) in [
+        ("animation.png", &[Unread::Frames][..]),
+        ("animation.webp", &[Unread::Frames]),
+        ("pages.tif", &[Unread::Pages]),
+        ("pages-64-bit.tif", &[Unread::Pages]),
+        ("exif.tif", &[Unread::Tags]),
+        ("described-64-bit.tif", &[Unread::Tags]),
+        ("smaller-copy.tif", &[]),
+        ("alpha.tif", &[]),
+        ("alpha.webp", &[]),
+        ("grey16.png", &[]),
+        ("turned.jpg", &[]),
+        ("palette.bmp", &[]),
     ] {
         let picture = sample(name);
-        assert_eq!(picture.further, further, "{name}");
-        if further.is_some() {
+        assert_eq!(picture.unread, unread, "{name}");
+        if !unread.is_empty() {
             assert!(apart(&picture, colour) < 0.01, "{name}");
         }
     }
-    let rows = |name| RowReader::open(path(name), &Limits::default()).unwrap().further();
-    assert_eq!([rows("animation.png"), rows("grey16.png")], [Some(Further::Frames), None]);
+    let rows = |name| RowReader::open(path(name), &Limits::default()).unwrap().unread();
+    assert_eq!([rows("animation.png"), rows("grey16.png")], [vec![Unread::Frames], vec![]]);
+    let pictures = [Unread::Frames, Unread::Pages, Unread::Tags].map(Unread::is_picture);
+    assert_eq!(pictures, [true, true, false]);
 }

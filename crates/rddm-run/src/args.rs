@@ -59,8 +59,12 @@ pub(crate) enum Command {
         /// The shell.
         shell: clap_complete::Shell,
     },
-    /// Prints the manual page.
-    Man,
+    /// Prints the manual page, or that of a command.
+    Man {
+        /// The command, such as bench.
+        #[arg(value_name = "COMMAND")]
+        of: Option<String>,
+    },
 }
 
 #[derive(Debug, clap::Args)]
@@ -326,9 +330,9 @@ pub(crate) struct Bench {
     /// own: its memory, and what is spent outside the networks.
     #[arg(long, value_name = "MP", value_delimiter = ',', conflicts_with_all = ["size", "picture", "network", "steps"], value_parser = megapixels)]
     pub(crate) files: Vec<f64>,
-    /// With --files: most memory that each process takes.
-    #[arg(long, value_name = "SIZE", value_parser = bytes, default_value = "300MB", requires = "files")]
-    pub(crate) max_memory: u64,
+    /// With --files: most memory that each process takes; 300 MB unless given.
+    #[arg(long, value_name = "SIZE", value_parser = bytes, conflicts_with_all = ["size", "picture", "network"])]
+    pub(crate) max_memory: Option<u64>,
     /// What the networks run on.
     #[arg(long, value_name = "NAME", default_value = "cpu")]
     pub(crate) device: Device,
@@ -365,7 +369,7 @@ impl Args {
             Some(Command::Bench(bench)) => bench.printing,
             Some(Command::SelfTest(test)) => test.printing,
             Some(Command::Serve(serve)) => serve.printing,
-            Some(Command::Completions { .. } | Command::Man) => {
+            Some(Command::Completions { .. } | Command::Man { .. }) => {
                 Printing { json: false, quiet: false }
             }
         }

@@ -36,6 +36,10 @@ pub(crate) struct Plan<'a> {
     pub(crate) comparison: Option<Places<'a>>,
     /// What the pictures after each step begin their names with.
     pub(crate) steps: Option<Places<'a>>,
+    /// Folders in which nothing is looked for, since they get what is written.
+    pub(crate) not_into: Vec<&'a Path>,
+    /// Files that are no inputs, since they were written: what [`identity`] says of them.
+    pub(crate) written: HashSet<PathBuf>,
     /// Whether folders without pictures are no error, since some may come.
     pub(crate) may_be_empty: bool,
 }
@@ -74,7 +78,9 @@ impl Plan<'_> {
             let text = std::fs::read_to_string(list).map_err(|error| {
                 Failure::new(code::INPUT, format!("the list {list} can't be read: {error}"))
             })?;
-            for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            // Some editors begin a file with a mark of its encoding.
+            let lines = text.trim_start_matches('\u{feff}').lines().map(str::trim);
+            for line in lines.filter(|line| !line.is_empty()) {
                 self.expand_plain(Path::new(line), found)?;
             }
             return Ok(());
@@ -115,16 +121,17 @@ impl Plan<'_> {
             // Links to folders are not followed: they may lead back up.
             let kind = entry.file_type().map_err(failed)?;
             if kind.is_dir() {
-                let same = |folder: &Path| {
-                    Some(folder.canonicalize().ok()? == entry.path().canonicalize().ok()?)
+                let same = |folder: &&Path| {
+                    let folders = (folder.canonicalize(), entry.path().canonicalize());
+                    matches!(folders, (Ok(folder), Ok(entry)) if folder == entry)
                 };
-                let is_output = self.output.and_then(same).unwrap_or(false);
-                if self.recursive && !is_output {
+                if self.recursive && !self.not_into.iter().any(same) {
                     self.walk(root, &below, found)?;
                 }
             } else if entry.path().is_file()
                 && Format::from_path(entry.path()).is_some()
                 && !self.is_earlier_output(&entry.path())
+                && !self.written.contains(&identity(&entry.path()))
             {
                 found.push(Found { path: entry.path(), below });
             }
@@ -196,7 +203,9 @@ impl Plan<'_> {
         if self.format.is_none() {
             jobs.iter().try_for_each(|job| writable(&job.output))?;
         }
-        if jobs.iter().filter(|job| job.input == stream).count() > 1 {
+        let read_from_stream = |path: &Path| usize::from(path == stream);
+        let streams: usize = jobs.iter().map(|job| read_from_stream(&job.input)).sum();
+        if streams + self.beside.iter().map(|(_, path)| read_from_stream(path)).sum::<usize>() > 1 {
             return Err(Failure::usage("standard input can be read once"));
         }
         let inputs: HashSet<PathBuf> = jobs.iter().map(|job| identity(&job.input)).collect();
@@ -276,7 +285,7 @@ impl Plan<'_> {
 }
 
 /// Refuses the name of a kind of picture that is not written; another name takes the input's format.
-fn writable(output: &Path) -> Result<(), Failure> {
+pub(crate) fn writable(output: &Path) -> Result<(), Failure> {
     const OTHERS: [&str; 16] = [
         "avif", "dng", "exr", "gif", "heic", "heif", "ico", "jp2", "jxl", "pdf", "pgm", "ppm",
         "psd", "qoi", "svg", "tga",

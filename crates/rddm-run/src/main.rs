@@ -47,6 +47,6 @@ fn run(args: Args, terminal: &mut Terminal) -> Result<u8, Failure> {
         Some(Command::SelfTest(test)) => commands::self_test::run(&test, terminal),
         Some(Command::Serve(serve)) => commands::serve::run(&serve, terminal),
         Some(Command::Completions { shell }) => commands::shell::completions(shell, terminal),
-        Some(Command::Man) => commands::shell::man(terminal),
+        Some(Command::Man { of }) => commands::shell::man(of.as_deref(), terminal),
     }
 }

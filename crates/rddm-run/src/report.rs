@@ -158,6 +158,7 @@ pub(crate) struct Generated {
     pub(crate) sampler: Sampler,
     #[serde(serialize_with = "lossy")]
     pub(crate) output: PathBuf,
+    pub(crate) status: Status,
     pub(crate) count: usize,
     pub(crate) size: Size,
     pub(crate) seconds: f64,

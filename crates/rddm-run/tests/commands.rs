@@ -139,5 +139,7 @@ fn help_version_completions_and_manual() {
     assert!(bench.run("--version").ends(0).text().starts_with("rddm-run 0."));
     assert!(bench.run("completions bash").ends(0).text().contains("rddm-run"));
     assert!(bench.run("man").ends(0).text().starts_with(".ie"));
+    assert!(bench.run("man bench").ends(0).text().contains("overlap"));
+    bench.run("man nothing").ends(2).says(&["no command nothing"]);
     bench.run("bench --model tiny a.png").ends(2);
 }

@@ -54,8 +54,12 @@ fn the_output_is_named_after_the_model() {
 fn drawing_keeps_to_the_options_of_files() {
     let bench = drawing();
     bench.write("tiny.png", b"precious");
+    let status = |words: &str| bench.restore(words).ends(0).json()["status"].clone();
     bench.restore("--count 1 --size 9x7 --dry-run").ends(0).says(&["tiny.png", "9×7"]);
+    assert_eq!(status("--count 1 --size 9x7 --dry-run --json"), "planned");
     bench.restore("--count 1 --size 9x7 --skip-existing").ends(0).says(&["skipped"]);
+    assert_eq!(status("--count 1 --size 9x7 --skip-existing --json"), "skipped");
+    bench.restore("--count 1 --size 9x7 -o a.gif").ends(2).says(&[".gif is not written"]);
     assert_eq!(std::fs::read(bench.path("tiny.png")).unwrap(), b"precious");
     bench.restore("--count 1 --size 9x7 -o drawn/").ends(0);
     assert_eq!(bench.read("drawn/tiny.png").width(), 9);

@@ -8,7 +8,7 @@ mod support;
 
 use std::path::Path;
 
-use ndarray::Array2;
+use ndarray::{Array2, Array3};
 use networks::Model;
 use rddm_image::{Depth, EncodeOptions, Format, Header, Metadata, Picture, RowWriter};
 use support::{Bench, apart, colours};
@@ -106,7 +106,7 @@ fn frames_that_stay_behind_are_told_row_by_row_and_as_a_whole() {
         let picture = &report["pictures"][0];
         assert_eq!(picture.get("memory").is_some(), memory == LITTLE);
         assert!(picture["losses"][0].as_str().unwrap().contains("frames"), "{report}");
-        done.says(&["note: a.png", "only the first picture"]);
+        done.says(&["note: a.png: the further frames"]);
     }
 }
 
@@ -130,13 +130,14 @@ fn what_cannot_go_by_rows_says_what_to_do() {
     bench.save("a.png", &picture);
     let jpeg = EncodeOptions::default().with_format(Format::Jpeg);
     bench.write("a.jpg", &rddm_image::encode(&picture, &jpeg).unwrap().bytes);
+    bench.save("mask.png", &Picture::new(Array3::ones((1, 1000, 1500))));
     for (words, why) in [
         ("a.jpg", "only a PNG file"),
         ("a.jpg -o b.png", "only a PNG file"),
         ("a.png -o b.jpg", "only PNG files are written"),
         ("a.png -o -", "standard output"),
         ("a.png --compare", "--compare"),
-        ("a.png --mask a.png", "mask"),
+        ("a.png --mask mask.png", "mask"),
     ] {
         if why == "mask" {
             let model = Model::masked();
@@ -145,7 +146,7 @@ fn what_cannot_go_by_rows_says_what_to_do() {
         let done = bench.restore(&format!("{words} {LITTLE}")).ends(2);
         done.says(&["1500×1000", "as a whole", "80 MB are allowed", "PNG to PNG", why]);
     }
-    assert_eq!(bench.files(), ["a.jpg", "a.png"]);
+    assert_eq!(bench.files(), ["a.jpg", "a.png", "mask.png"]);
 }
 
 #[test]

@@ -322,6 +322,42 @@ fn comparisons_and_steps_are_written() {
     assert!(page.contains("&lt;b&gt;.png") && !page.contains("<b>"), "a name is markup");
     assert_eq!(page.matches("data:image/png;base64,").count(), 2);
     assert!(!page.contains("{{") && !page.contains("http"), "the page needs something else");
+    bench.picture("{{after}}.png", 8, 8);
+    bench.restore("{{after}}.png --compare=html").ends(0);
+    let page = std::fs::read_to_string(bench.path("{{after}}.tiny.compare.html")).unwrap();
+    assert_eq!(page.matches("data:image/png;base64,").count(), 2);
+
+    // Without the comparison that was asked for there is no output.
+    bench.picture("c.png", 8, 8);
+    std::fs::create_dir(bench.path("c.tiny.compare.png")).unwrap();
+    bench.restore("c.png --compare").ends(7);
+    assert!(!bench.path("c.tiny.png").exists());
+
+    // Steps below a folder are no pictures of it.
+    bench.picture("w/a.png", 8, 8);
+    for _ in 0..2 {
+        bench.restore("w -r -o w-out --preview w/steps --steps 1 --overwrite").ends(0);
+    }
+}
+
+#[test]
+fn pages_are_not_written_over() {
+    let bench = Bench::new();
+    let pages = include_bytes!("../../rddm-image/tests/samples/pages.tif");
+    bench.write("a.tif", pages);
+    bench.restore("a.tif -o a.tif --overwrite").ends(2).says(&["the further pages would be lost"]);
+    assert_eq!(std::fs::read(bench.path("a.tif")).unwrap(), pages);
+    bench.restore("a.tif -o b.tif").ends(0).says(&["note: a.tif: the further pages"]);
+}
+
+/// Lists of some editors begin with a mark of their encoding.
+#[test]
+fn a_list_with_a_mark_of_its_encoding_is_read() {
+    let bench = Bench::new();
+    bench.picture("a.png", 8, 8);
+    bench.write("list", "\u{feff}a.png\n".as_bytes());
+    bench.restore("@list").ends(0);
+    assert_eq!(bench.files(), ["a.png", "a.tiny.png", "list"]);
 }
 
 #[test]

@@ -32,6 +32,36 @@ fn a_folder_that_is_restored_in_place_is_watched() {
     Done::of(child.wait_with_output().unwrap()).ends(130);
 }
 
+/// What it writes into the watched folder is no picture to restore, and stops nothing.
+#[test]
+fn what_is_written_into_a_watched_folder_is_left_alone() {
+    let bench = Bench::new();
+    bench.picture("in/first.png", 16, 12);
+    let words = "--model tiny --registry registry --allow-unsigned --threads 1 in -o in --format jpg --preview in --steps 1 --watch";
+    let log = bench.path("registry/log");
+    let mut command = bench.command();
+    command.args(words.split(' ')).stderr(File::create(&log).unwrap());
+    let child = command.spawn().unwrap();
+    wait_until_it_listens(child.id());
+    let said = |words: &str| std::fs::read_to_string(&log).unwrap().matches(words).count();
+    until(|| said("in/first.png → ") == 1);
+    bench.picture("in/second.png", 20, 10);
+    until(|| said("in/second.png → ") == 1);
+    std::thread::sleep(std::time::Duration::from_millis(2500));
+    assert_eq!(said(" → "), 2, "{}", std::fs::read_to_string(&log).unwrap());
+    interrupt(child.id());
+    Done::of(child.wait_with_output().unwrap()).ends(130);
+    let files = [
+        "first.jpg",
+        "first.png",
+        "first.step-01.png",
+        "second.jpg",
+        "second.png",
+        "second.step-01.png",
+    ];
+    assert_eq!(bench.files(), files.map(|name| format!("in/{name}")));
+}
+
 #[test]
 fn a_folder_is_watched() {
     let bench = Bench::new();

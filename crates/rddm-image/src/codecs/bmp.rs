@@ -9,6 +9,7 @@ use crate::raster::Raster;
 pub(super) const ABILITIES: Abilities = Abilities {
     sixteen: false,
     alpha: true,
+    grey: true,
     grey_alpha: false,
     exif: 0,
     icc: 0,

@@ -14,6 +14,7 @@ const XMP_NAME: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
 pub(super) const ABILITIES: Abilities = Abilities {
     sixteen: false,
     alpha: false,
+    grey: true,
     grey_alpha: false,
     exif: LONGEST_SEGMENT - b"Exif\0\0".len(),
     icc: 255 * (LONGEST_SEGMENT - 14),

@@ -6,8 +6,13 @@ mod png;
 mod tiff;
 mod webp;
 
-pub(crate) use self::png::{frames as png_frames, xmp_body as png_xmp};
-pub(crate) use self::tiff::pages as tiff_pages;
+pub(crate) use self::png::{
+    frames as png_frames, has_metadata_behind_pixels as png_metadata_behind_pixels,
+    xmp_body as png_xmp,
+};
+pub(crate) use self::tiff::{
+    end_after_first as end_after_first_directory, pages as tiff_pages, tags as tiff_tags,
+};
 pub(crate) use self::webp::frames as webp_frames;
 
 use image::metadata::Orientation;
@@ -20,6 +25,8 @@ use crate::{EncodeOptions, Format, Metadata};
 pub(crate) struct Abilities {
     pub(crate) sixteen: bool,
     pub(crate) alpha: bool,
+    /// One channel of colour, alone and with an alpha channel; where not, grey is held as colour.
+    pub(crate) grey: bool,
     pub(crate) grey_alpha: bool,
     /// Longest blocks of metadata; 0 where the format has no place for them.
     pub(crate) exif: usize,
@@ -81,11 +88,12 @@ pub(crate) fn metadata(
     decoder: &mut dyn ImageDecoder,
 ) -> (Metadata, Orientation) {
     let metadata = match format {
-        Format::Png | Format::Jpeg => Metadata {
-            exif: decoder.exif_metadata().ok().flatten(),
-            icc: decoder.icc_profile().ok().flatten(),
-            xmp: decoder.xmp_metadata().ok().flatten(),
-        },
+        Format::Png => {
+            let (before, behind) = (decoders_own(decoder), png::metadata_behind_pixels(bytes));
+            let (exif, xmp) = (before.exif.or(behind.exif), before.xmp.or(behind.xmp));
+            Metadata { exif, xmp, icc: before.icc }
+        }
+        Format::Jpeg => decoders_own(decoder),
         Format::WebP => webp::metadata(bytes),
         Format::Tiff => {
             let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
@@ -94,6 +102,20 @@ pub(crate) fn metadata(
         Format::Bmp => Metadata::default(),
     };
     upright(metadata)
+}
+
+/// The blocks that the codec has found itself.
+fn decoders_own(decoder: &mut dyn ImageDecoder) -> Metadata {
+    Metadata {
+        exif: decoder.exif_metadata().ok().flatten(),
+        icc: decoder.icc_profile().ok().flatten(),
+        xmp: decoder.xmp_metadata().ok().flatten(),
+    }
+}
+
+/// Whether the file's colours are multiplied by their alpha.
+pub(crate) fn has_multiplied_colours(format: Format, bytes: &[u8]) -> bool {
+    format == Format::Tiff && tiff::has_associated_alpha(bytes)
 }
 
 /// The blocks without what stands in front of some EXIF blocks, and how the picture is to be turned.

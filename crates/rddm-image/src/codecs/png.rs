@@ -1,4 +1,5 @@
-use std::io::Cursor;
+use std::io::{Cursor, Read, Seek};
+use std::ops::Range;
 
 use image::codecs::png::{CompressionType, FilterType, PngDecoder, PngEncoder};
 use image::{ImageDecoder, ImageEncoder, ImageResult, Limits};
@@ -13,6 +14,7 @@ const LONGEST_CHUNK: usize = i32::MAX as usize - 64;
 pub(super) const ABILITIES: Abilities = Abilities {
     sixteen: true,
     alpha: true,
+    grey: true,
     grey_alpha: true,
     exif: LONGEST_CHUNK,
     icc: LONGEST_CHUNK,
@@ -41,30 +43,92 @@ pub(super) fn encode(raster: &Raster, metadata: &Metadata) -> ImageResult<Vec<u8
 
 /// Whether a file is an animation of several frames: its `acTL` chunk, which stands before the pixels, has their number.
 pub(crate) fn frames(file: &[u8]) -> bool {
-    let mut rest = file.get(AFTER_HEADER..).unwrap_or_default();
-    while let Some((header, body)) = rest.split_first_chunk::<8>() {
-        let [a, b, c, d, kind @ ..] = *header;
-        match &kind {
-            b"acTL" => return body.first_chunk().is_some_and(|n| u32::from_be_bytes(*n) > 1),
-            b"IDAT" => return false,
-            _ => {
-                let after = (u32::from_be_bytes([a, b, c, d]) as usize).saturating_add(4);
-                rest = body.get(after..).unwrap_or_default();
-            }
+    chunks(Cursor::new(file))
+        .take_while(|chunk| chunk.kind != *PIXELS)
+        .find(|chunk| chunk.kind == *b"acTL")
+        .is_some_and(|chunk| {
+            let [a, b, c, d, ..] = chunk.begin;
+            u32::from_be_bytes([a, b, c, d]) > 1
+        })
+}
+
+/// Whether EXIF or an XMP packet stands behind the pixels of a file, which is read from its start; only the heads of its chunks
+/// are read.
+pub(crate) fn has_metadata_behind_pixels(file: impl Read + Seek) -> bool {
+    behind_pixels(file).next().is_some()
+}
+
+/// EXIF and the XMP packet that stand behind the pixels, where the codec does not look; a packed packet counts as absent.
+pub(super) fn metadata_behind_pixels(file: &[u8]) -> Metadata {
+    let mut metadata = Metadata::default();
+    for chunk in behind_pixels(Cursor::new(file)) {
+        let Some(body) = file.get(chunk.body) else { break };
+        if chunk.kind == *EXIF {
+            metadata.exif.get_or_insert_with(|| body.to_vec());
+        } else if let (None, Some(packet)) = (&metadata.xmp, packet(body)) {
+            metadata.xmp = Some(packet.to_vec());
         }
     }
-    false
+    metadata
+}
+
+fn behind_pixels(file: impl Read + Seek) -> impl Iterator<Item = Chunk> {
+    let packet = |chunk: &Chunk| chunk.kind == *b"iTXt" && chunk.begin == *XMP_NAME;
+    chunks(file)
+        .skip_while(|chunk| chunk.kind != *PIXELS)
+        .filter(move |chunk| chunk.kind == *EXIF || packet(chunk))
+}
+
+/// A chunk as its head describes it.
+struct Chunk {
+    kind: [u8; 4],
+    /// The first bytes of its body; zeros behind a shorter one.
+    begin: [u8; XMP_NAME.len()],
+    /// Where its body lies in the file.
+    body: Range<usize>,
+}
+
+const PIXELS: &[u8; 4] = b"IDAT";
+const EXIF: &[u8; 4] = b"eXIf";
+
+/// The chunks between the header chunk and the end, which is also where a file breaks off.
+fn chunks(mut file: impl Read + Seek) -> impl Iterator<Item = Chunk> {
+    let mut skip = AFTER_HEADER as i64;
+    let mut at = AFTER_HEADER;
+    std::iter::from_fn(move || {
+        file.seek_relative(skip).ok()?;
+        let mut head = [0; 8];
+        file.read_exact(&mut head).ok()?;
+        let [a, b, c, d, kind @ ..] = head;
+        let length = u32::from_be_bytes([a, b, c, d]);
+        let mut begin = [0; XMP_NAME.len()];
+        let shown = begin.len().min(length as usize);
+        file.read_exact(&mut begin[..shown]).ok()?;
+        skip = i64::from(length) - shown as i64 + CHECKSUM as i64;
+        let start = at.checked_add(head.len())?;
+        let body = start..start.checked_add(length as usize)?;
+        at = body.end.checked_add(CHECKSUM)?;
+        Some(Chunk { kind, begin, body })
+    })
+    .take_while(|chunk| chunk.kind != *b"IEND")
 }
 
 /// The signature and the header chunk.
-const AFTER_HEADER: usize = 8 + 4 + 4 + 13 + 4;
+const AFTER_HEADER: usize = 8 + 4 + 4 + 13 + CHECKSUM;
+const CHECKSUM: usize = 4;
+/// What an `iTXt` chunk of a packet begins with: its keyword.
+const XMP_NAME: &[u8; 18] = b"XML:com.adobe.xmp\0";
+
+/// The packet that an `iTXt` chunk holds behind the keyword, whether it is packed, how, its language and the translated keyword.
+fn packet(body: &[u8]) -> Option<&[u8]> {
+    let [0, _, texts @ ..] = body.get(XMP_NAME.len()..)? else { return None };
+    texts.splitn(3, |&byte| byte == 0).nth(2)
+}
 
 /// What an `iTXt` chunk of a packet holds, in the form that the XMP specification asks for:
 /// uncompressed.
 pub(crate) fn xmp_body(xmp: &[u8]) -> Vec<u8> {
-    let mut body = b"XML:com.adobe.xmp\0\0\0\0\0".to_vec();
-    body.extend_from_slice(xmp);
-    body
+    [&XMP_NAME[..], &[0; 4], xmp].concat()
 }
 
 fn xmp_chunk(xmp: &[u8]) -> Vec<u8> {

@@ -1,11 +1,15 @@
 use std::io::Cursor;
 
-use image::codecs::tiff::{TiffDecoder, TiffEncoder};
-use image::{ImageDecoder, ImageEncoder, ImageResult};
+use image::codecs::tiff::TiffDecoder;
+use image::error::{EncodingError, ImageFormatHint};
+use image::{ExtendedColorType, ImageDecoder, ImageError, ImageFormat, ImageResult};
+use tiff::TiffResult;
 use tiff::decoder::Decoder;
-use tiff::tags::Tag;
+use tiff::encoder::colortype::{ColorType, Gray8, Gray16, RGB8, RGB16, RGBA8, RGBA16};
+use tiff::encoder::{TiffEncoder, TiffValue};
+use tiff::tags::{ExtraSamples, Tag};
 
-use super::{Abilities, set_metadata};
+use super::Abilities;
 use crate::Metadata;
 use crate::raster::Raster;
 
@@ -16,6 +20,7 @@ const LONGEST_BLOCK: usize = i32::MAX as usize;
 pub(super) const ABILITIES: Abilities = Abilities {
     sixteen: true,
     alpha: true,
+    grey: true,
     grey_alpha: false,
     exif: 0,
     icc: LONGEST_BLOCK,
@@ -28,15 +33,75 @@ pub(super) fn decoder<'a>(bytes: &'a [u8]) -> ImageResult<Box<dyn ImageDecoder +
 }
 
 pub(super) fn encode(raster: &Raster, metadata: &Metadata) -> ImageResult<Vec<u8>> {
+    let byte = |bytes: [u8; 1]| bytes[0];
+    let written = match raster.color {
+        ExtendedColorType::L8 => write::<Gray8, 1>(raster, metadata, byte),
+        ExtendedColorType::L16 => write::<Gray16, 2>(raster, metadata, u16::from_ne_bytes),
+        ExtendedColorType::Rgb8 => write::<RGB8, 1>(raster, metadata, byte),
+        ExtendedColorType::Rgb16 => write::<RGB16, 2>(raster, metadata, u16::from_ne_bytes),
+        ExtendedColorType::Rgba8 => write::<RGBA8, 1>(raster, metadata, byte),
+        _ => write::<RGBA16, 2>(raster, metadata, u16::from_ne_bytes),
+    };
+    let format = ImageFormatHint::Exact(ImageFormat::Tiff);
+    written.map_err(|error| ImageError::Encoding(EncodingError::new(format, error)))
+}
+
+/// The file of samples of `SIZE` bytes.
+fn write<C: ColorType, const SIZE: usize>(
+    raster: &Raster,
+    metadata: &Metadata,
+    sample: fn([u8; SIZE]) -> C::Inner,
+) -> TiffResult<Vec<u8>>
+where
+    [C::Inner]: TiffValue,
+{
     let mut out = Cursor::new(Vec::new());
-    let mut encoder = TiffEncoder::new(&mut out);
-    set_metadata(&mut encoder, metadata)?;
-    encoder.write_image(&raster.samples, raster.width, raster.height, raster.color)?;
-    let mut out = out.into_inner();
-    if let Some(xmp) = &metadata.xmp {
-        add_xmp(&mut out, xmp);
+    let mut encoder = TiffEncoder::new(&mut out)?;
+    let mut picture = encoder.new_image::<C>(raster.width, raster.height)?;
+    let directory = picture.encoder();
+    if C::BITS_PER_SAMPLE.len() == 4 {
+        let kinds = [ExtraSamples::UnassociatedAlpha.to_u16()];
+        directory.write_tag(Tag::ExtraSamples, &kinds[..])?;
     }
-    Ok(out)
+    for (tag, block) in [(ICC_TAG, &metadata.icc), (XMP_TAG, &metadata.xmp)] {
+        if let Some(block) = block {
+            directory.write_tag(Tag::from_u16_exhaustive(tag), block.as_slice())?;
+        }
+    }
+    let mut rest = raster.samples.as_chunks::<SIZE>().0;
+    while picture.next_strip_sample_count() > 0 {
+        let (strip, after) = rest.split_at(picture.next_strip_sample_count() as usize);
+        let strip: Vec<C::Inner> = strip.iter().map(|&bytes| sample(bytes)).collect();
+        picture.write_strip(&strip)?;
+        rest = after;
+    }
+    picture.finish()?;
+    Ok(out.into_inner())
+}
+
+/// Whether the colours are multiplied by the alpha channel.
+pub(super) fn has_associated_alpha(file: &[u8]) -> bool {
+    let Ok(mut decoder) = Decoder::new(Cursor::new(file)) else { return false };
+    let kinds = decoder.find_tag_unsigned_vec::<u16>(Tag::ExtraSamples).ok().flatten();
+    kinds.is_some_and(|kinds| kinds.first() == Some(&ExtraSamples::AssociatedAlpha.to_u16()))
+}
+
+/// Whether the first directory has EXIF, GPS, or a tag that describes the picture.
+pub(crate) fn tags(file: &[u8]) -> bool {
+    let Ok(mut decoder) = Decoder::new(Cursor::new(file)) else { return false };
+    let tags = decoder.image_ifd();
+    [
+        Tag::ExifDirectory,
+        Tag::GpsDirectory,
+        Tag::ImageDescription,
+        Tag::Artist,
+        Tag::DateTime,
+        Tag::Make,
+        Tag::Model,
+        Tag::Copyright,
+    ]
+    .into_iter()
+    .any(|tag| tags.directory().contains(tag))
 }
 
 /// Whether a page follows the first one: neither a smaller copy of it nor a mask.
@@ -78,34 +143,13 @@ const UNDEFINED: u16 = 7;
 /// Tag, type, count, value or offset.
 const ENTRY: usize = 12;
 
-/// Appends the packet and a copy of the directory with an entry for it, and points the header
-/// there.
-fn add_xmp(file: &mut Vec<u8>, xmp: &[u8]) {
-    let Some((tail, directory)) = tail_with_xmp(file, xmp) else { return };
-    file.extend(tail);
-    file[4..8].copy_from_slice(&directory);
-}
-
-fn tail_with_xmp(file: &[u8], xmp: &[u8]) -> Option<(Vec<u8>, [u8; 4])> {
-    let directory = Directory::first(file)?;
-    let first = directory.start + 2;
-    let before = directory.entries().filter(|&at| directory.short(at) < Some(XMP_TAG)).count();
-    let split = first + before * ENTRY;
-    let end = first + directory.count * ENTRY + 4;
-
-    let mut tail = vec![0; file.len() % 2];
-    let packet = u32::try_from(file.len() + tail.len()).ok()?;
-    tail.extend_from_slice(xmp);
-    tail.resize(tail.len() + xmp.len() % 2, 0);
-    let place = u32::try_from(file.len() + tail.len()).ok()?;
-    tail.extend(directory.short_bytes(u16::try_from(directory.count + 1).ok()?));
-    tail.extend_from_slice(file.get(first..split)?);
-    tail.extend(directory.short_bytes(XMP_TAG));
-    tail.extend(directory.short_bytes(BYTE));
-    tail.extend(directory.long_bytes(u32::try_from(xmp.len()).ok()?));
-    tail.extend(directory.long_bytes(packet));
-    tail.extend_from_slice(file.get(split..end)?);
-    Some((tail, directory.long_bytes(place)))
+/// Lets no directory follow the first one.
+pub(crate) fn end_after_first(file: &mut [u8]) {
+    let Some(directory) = Directory::first(file) else { return };
+    let next = directory.start + 2 + directory.count * ENTRY;
+    if let Some(next) = file.get_mut(next..next + 4) {
+        next.fill(0);
+    }
 }
 
 /// The first directory of a file with offsets of 32 bits.
@@ -143,13 +187,5 @@ impl<'a> Directory<'a> {
     fn long(&self, at: usize) -> Option<u32> {
         let bytes = self.file.get(at..at.checked_add(4)?)?.try_into().ok()?;
         Some(if self.little { u32::from_le_bytes(bytes) } else { u32::from_be_bytes(bytes) })
-    }
-
-    fn short_bytes(&self, value: u16) -> [u8; 2] {
-        if self.little { value.to_le_bytes() } else { value.to_be_bytes() }
-    }
-
-    fn long_bytes(&self, value: u32) -> [u8; 4] {
-        if self.little { value.to_le_bytes() } else { value.to_be_bytes() }
     }
 }

@@ -12,7 +12,8 @@ const LONGEST_CHUNK: usize = i32::MAX as usize - 64;
 pub(super) const ABILITIES: Abilities = Abilities {
     sixteen: false,
     alpha: true,
-    grey_alpha: true,
+    grey: false,
+    grey_alpha: false,
     exif: LONGEST_CHUNK,
     icc: LONGEST_CHUNK,
     xmp: LONGEST_CHUNK,

@@ -7,14 +7,15 @@ use image::metadata::Orientation;
 use png::{BitDepth, ColorType, DecodingError, Transformations};
 
 use crate::{
-    Depth, Error, ErrorKind, Format, Further, Header, Limits, Metadata, codecs, decode, header,
+    Depth, Error, ErrorKind, Format, Header, Limits, Metadata, Unread, codecs, decode, header,
     raster,
 };
 
 /// A PNG file that is read from the top, row by row, and never is in memory as a whole.
 ///
-/// What it gives is what [`read`](crate::read()) gives. Two kinds of file can't be read so: interlaced
-/// ones, and those whose EXIF says that they are to be turned.
+/// What it gives is what [`read`](crate::read()) gives. Three kinds of file can't be read so: interlaced
+/// ones, those whose EXIF says that they are to be turned, and those whose EXIF or XMP stands behind the
+/// pixels.
 pub struct RowReader {
     reader: png::Reader<BufReader<File>>,
     path: PathBuf,
@@ -44,6 +45,14 @@ impl RowReader {
             return Err(unsupported("only PNG files are read row by row"));
         }
         file.rewind().map_err(decode::unreadable)?;
+        // Most of what is read ahead of a chunk's head would be skipped.
+        const AHEAD: usize = 512;
+        if codecs::png_metadata_behind_pixels(BufReader::with_capacity(AHEAD, &file)) {
+            return Err(unsupported(
+                "its EXIF or XMP stands behind the pixels, so it can't be read row by row",
+            ));
+        }
+        file.rewind().map_err(decode::unreadable)?;
 
         let most = usize::try_from(limits.metadata).unwrap_or(usize::MAX);
         let bytes = most.saturating_mul(4);
@@ -62,7 +71,7 @@ impl RowReader {
                 "its EXIF says that it is to be turned, so it can't be read row by row",
             ));
         }
-        metadata.forget_orientation();
+        metadata.forget_stored_pixels();
         let (color, bits) = reader.output_color_type();
         let (channels, alpha) = match color {
             ColorType::Grayscale => (1, false),
@@ -81,6 +90,7 @@ impl RowReader {
             alpha,
             depth,
             turned: false,
+            transposed: false,
             file: length,
         };
         header::check_sides(header.width as u64, header.height as u64)?;
@@ -100,9 +110,10 @@ impl RowReader {
     }
 
     /// What else the file holds, which is not read.
-    pub fn further(&self) -> Option<Further> {
-        let animation = self.reader.info().animation_control?;
-        (animation.num_frames > 1).then_some(Further::Frames)
+    pub fn unread(&self) -> Vec<Unread> {
+        let animation = self.reader.info().animation_control;
+        let frames = animation.filter(|animation| animation.num_frames > 1);
+        frames.map(|_| Unread::Frames).into_iter().collect()
     }
 
     /// Reads the next row: [`Header::values_in_row`] values.

@@ -22,15 +22,24 @@ pub fn png(width: u32, height: u32, chunks: &[(&[u8; 4], Vec<u8>)]) -> Vec<u8> {
     let first = [(b"IHDR", header)];
     let last = [(b"IDAT", pixels.finish().unwrap()), (b"IEND", Vec::new())];
     for (name, body) in first.iter().chain(chunks).chain(&last) {
-        let mut crc = flate2::Crc::new();
-        crc.update(*name);
-        crc.update(body);
-        file.extend((body.len() as u32).to_be_bytes());
-        file.extend_from_slice(*name);
-        file.extend_from_slice(body);
-        file.extend(crc.sum().to_be_bytes());
+        file.extend(chunk(name, body));
     }
     file
+}
+
+/// A PNG with some chunks more between its pixels and its end.
+pub fn behind_pixels(png: &[u8], chunks: &[(&[u8; 4], Vec<u8>)]) -> Vec<u8> {
+    let (file, end) = png.split_at(png.len() - 12);
+    let chunks = chunks.iter().flat_map(|(name, body)| chunk(name, body));
+    [file, &chunks.collect::<Vec<u8>>(), end].concat()
+}
+
+fn chunk(name: &[u8; 4], body: &[u8]) -> Vec<u8> {
+    let mut crc = flate2::Crc::new();
+    crc.update(name);
+    crc.update(body);
+    let length = (body.len() as u32).to_be_bytes();
+    [&length[..], name, body, &crc.sum().to_be_bytes()].concat()
 }
 
 /// A file that says that it is larger than it is.

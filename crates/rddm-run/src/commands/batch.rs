@@ -1,5 +1,6 @@
 //! Pictures one after the other: read, restore, hand over.
 
+use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -9,7 +10,7 @@ use rddm_image::{EncodeOptions, Limits, Picture};
 use rddm_runtime::{CancelToken, Control, Progress, Restorer, StepView};
 use rddm_zoo::ResolvedModel;
 
-use super::budget::{Plan, Way, megabytes};
+use super::budget::{self, Plan, Way, megabytes};
 use super::{by_rows, deliver};
 use crate::args::Restore;
 use crate::failure::{Failure, code};
@@ -24,6 +25,8 @@ pub(super) struct Batch<'a> {
     pub(super) restorer: &'a mut Restorer,
     /// Bytes of the process before its first picture.
     pub(super) process: u64,
+    /// What is to be restored of each picture, for models that are told.
+    pub(super) mask: Option<Array2<f32>>,
     pub(super) cancel: &'a CancelToken,
     pub(super) terminal: &'a mut Terminal,
 }
@@ -93,15 +96,17 @@ impl Batch<'_> {
         let mut bytes = None;
         if let Some(most) = self.args.engine.max_memory {
             let Plan { way, size, memory } = self.plan(job, most)?;
+            self.check_mask(size)?;
             entry.size = Some(size);
             entry.memory = Some(memory);
             self.tell(job, place, size, memory);
             match way {
                 _ if files.dry_run => return Ok(Status::Planned),
                 Way::Rows(reader) => {
-                    let further = reader.further();
+                    let unread = reader.unread();
+                    deliver::check_kept(job, &unread)?;
                     entry.seconds = Some(by_rows::picture(self, job, place, *reader)?);
-                    entry.losses.extend(deliver::left_behind(self, job, further));
+                    deliver::left_behind(self, job, &unread, entry);
                     return Ok(self.written(job, place, size, begun));
                 }
                 Way::Whole(kept) => limits = kept,
@@ -109,21 +114,22 @@ impl Batch<'_> {
             }
         }
         let picture = match bytes {
-            Some(bytes) => rddm_image::decode(&bytes, &limits).map_err(in_standard_input)?,
+            Some(bytes) => decode(&job.input, &bytes, &limits)?,
             None => read(&job.input, &limits)?,
         };
-        let mask = self.mask()?;
         let read_seconds = begun.elapsed().as_secs_f64();
         let size = report::Size { width: picture.width(), height: picture.height() };
         entry.size = Some(size);
+        self.check_mask(size)?;
         if files.dry_run {
             let memory = self.memory_of(&picture).map_err(|failure| failure.at(&job.input))?;
             entry.memory = Some(memory);
             self.tell(job, place, size, memory);
             return Ok(Status::Planned);
         }
+        deliver::check_kept(job, &picture.unread)?;
         let networks = self.restorer.network_time();
-        let restored = self.restore(job, place, &picture, mask.as_ref(), entry)?;
+        let restored = self.restore(job, place, &picture, entry)?;
         let restored_seconds = begun.elapsed().as_secs_f64();
         deliver::picture(self, job, &picture, restored, entry)?;
         let seconds = begun.elapsed().as_secs_f64();
@@ -147,9 +153,18 @@ impl Batch<'_> {
         format!("{input} → {output}  {}×{}", size.width, size.height)
     }
 
-    fn mask(&self) -> Result<Option<Array2<f32>>, Failure> {
-        let Some(path) = &self.args.sampling.mask else { return Ok(None) };
-        mask(&read(path, &Limits::default())?).map(Some)
+    /// Refuses a picture that the mask does not fit.
+    fn check_mask(&self, size: report::Size) -> Result<(), Failure> {
+        let (Some(mask), Some(path)) = (&self.mask, &self.args.sampling.mask) else {
+            return Ok(());
+        };
+        let (height, width) = mask.dim();
+        if (width, height) == (size.width, size.height) {
+            return Ok(());
+        }
+        let (path, picture) = (path.display(), format!("{}×{}", size.width, size.height));
+        let what = format!("{path}: the mask is {width}×{height} and the picture {picture}");
+        Err(Failure::new(code::INPUT, what))
     }
 
     /// Says before the work what it will take.
@@ -169,7 +184,6 @@ impl Batch<'_> {
         job: &Job,
         place: &str,
         picture: &Picture,
-        mask: Option<&Array2<f32>>,
         entry: &mut report::Picture,
     ) -> Result<Array3<f32>, Failure> {
         let bar = self.terminal.bar(&format!("{place}{}", job.input.display()));
@@ -178,7 +192,7 @@ impl Batch<'_> {
             Control::Continue
         };
         let pixels = picture.pixels.view();
-        let mask = mask.map(|mask| mask.view());
+        let mask = self.mask.as_ref().map(|mask| mask.view());
         let mut trouble = None;
         let restored = match &self.args.looks.preview {
             None if self.args.sampling.ensemble => {
@@ -211,10 +225,27 @@ impl Batch<'_> {
     }
 }
 
-/// What a picture marks: white is 1.
+/// The mask of a run, read once: it may come through standard input.
+pub(super) fn mask_of(args: &Restore, process: u64) -> Result<Option<Array2<f32>>, Failure> {
+    let Some(path) = &args.sampling.mask else { return Ok(None) };
+    let picture = match args.engine.max_memory {
+        None => read(path, &Limits::default())?,
+        Some(most) => {
+            let limits = Limits::default().with_memory(most.saturating_sub(process));
+            let bytes = contents(path, &limits)?;
+            rddm_image::decode(&bytes, &limits).map_err(|error| budget::beyond(error).at(path))?
+        }
+    };
+    mask(&picture).map(Some)
+}
+
+/// What a picture marks: white is 1, and what is transparent nothing.
 pub(super) fn mask(picture: &Picture) -> Result<Array2<f32>, Failure> {
-    let mask = rddm_image::with_channels(picture.pixels.view(), 1)?;
-    Ok(mask.remove_axis(Axis(0)))
+    let mask = rddm_image::with_channels(picture.pixels.view(), 1)?.remove_axis(Axis(0));
+    Ok(match &picture.alpha {
+        Some(alpha) => mask * alpha,
+        None => mask,
+    })
 }
 
 /// What the names of the pictures after each step begin with.
@@ -237,19 +268,27 @@ fn read(path: &Path, limits: &Limits) -> Result<Picture, Failure> {
     if path != Path::new(STREAM) {
         return Ok(rddm_image::read(path, limits)?);
     }
-    let bytes = standard_input(limits)?;
-    rddm_image::decode(&bytes, limits).map_err(in_standard_input)
+    decode(path, &contents(path, limits)?, limits)
 }
 
-/// All that comes through standard input, cut where it is more than a file may have.
-pub(super) fn standard_input(limits: &Limits) -> Result<Vec<u8>, Failure> {
-    let mut bytes = Vec::new();
+fn decode(path: &Path, bytes: &[u8], limits: &Limits) -> Result<Picture, Failure> {
+    rddm_image::decode(bytes, limits).map_err(|error| unreadable(path, error))
+}
+
+/// All that comes through standard input or a pipe, cut where it is more than a file may have.
+pub(super) fn contents(path: &Path, limits: &Limits) -> Result<Vec<u8>, Failure> {
     let most = limits.file.min(limits.memory).saturating_add(1);
-    let mut input = std::io::stdin().lock().take(most);
-    input.read_to_end(&mut bytes).map_err(in_standard_input)?;
+    let mut bytes = Vec::new();
+    let read = match path == Path::new(STREAM) {
+        true => std::io::stdin().lock().take(most).read_to_end(&mut bytes),
+        false => File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes)),
+    };
+    read.map_err(|error| unreadable(path, error))?;
     Ok(bytes)
 }
 
-fn in_standard_input(error: impl std::fmt::Display) -> Failure {
-    Failure::new(code::INPUT, format!("standard input: {error}"))
+fn unreadable(path: &Path, error: impl std::fmt::Display) -> Failure {
+    let name =
+        if path == Path::new(STREAM) { "standard input".into() } else { path.to_string_lossy() };
+    Failure::new(code::INPUT, format!("{name}: {error}"))
 }

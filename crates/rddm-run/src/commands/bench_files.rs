@@ -54,6 +54,11 @@ struct Row {
 }
 
 pub(super) fn run(args: &Bench, terminal: &mut Terminal) -> Result<u8, Failure> {
+    if args.tile.len() > 1 || args.overlap.len() > 1 {
+        let what = "--files takes one --tile and one --overlap: its runs differ by size and engine";
+        return Err(Failure::usage(what));
+    }
+    let max_memory = args.max_memory.unwrap_or(300_000_000);
     let model = model::find(&args.model, &args.registry, None)?;
     let cancel = interrupt::token()?;
     let folder = tempfile::tempdir().map_err(no_disk)?;
@@ -80,7 +85,7 @@ pub(super) fn run(args: &Bench, terminal: &mut Terminal) -> Result<u8, Failure> 
     for _ in 0..rounds {
         for case in &mut cases {
             let output = folder.path().join("output.png");
-            case.runs.push(restore(args, case, &output, &cancel)?);
+            case.runs.push(restore(args, max_memory, case, &output, &cancel)?);
         }
     }
     let mut rows: Vec<Row> = Vec::new();
@@ -98,7 +103,7 @@ pub(super) fn run(args: &Bench, terminal: &mut Terminal) -> Result<u8, Failure> 
         version: model.manifest.version.to_string(),
         what: "files",
         threads: args.threads,
-        max_memory: args.max_memory,
+        max_memory,
         rounds,
         rows,
     };
@@ -176,6 +181,7 @@ impl Case<'_> {
 /// The report of the command on one file.
 fn restore(
     args: &Bench,
+    max_memory: u64,
     case: &Case<'_>,
     output: &Path,
     cancel: &CancelToken,
@@ -189,9 +195,16 @@ fn restore(
     }
     command.arg("--device").arg(args.device.to_string());
     command.arg("--threads").arg(args.threads.to_string());
-    command.arg("--max-memory").arg(args.max_memory.to_string());
-    if let Some(tile) = args.tile.first() {
-        command.arg("--tile").arg(tile.to_string());
+    command.arg("--max-memory").arg(max_memory.to_string());
+    match args.tile.first() {
+        Some(0) => {
+            let (width, height) = case.size;
+            command.arg("--tile").arg(width.max(height).to_string());
+        }
+        Some(tile) => {
+            command.arg("--tile").arg(tile.to_string());
+        }
+        None => {}
     }
     if let Some(overlap) = args.overlap.first() {
         command.arg("--overlap").arg(overlap.to_string());
@@ -205,7 +218,9 @@ fn restore(
     let done = ended(child, cancel)?.wait_with_output()?;
     if !done.status.success() {
         let code = done.status.code().and_then(|code| u8::try_from(code).ok());
-        let said = String::from_utf8_lossy(&done.stderr).trim().to_owned();
+        let said = String::from_utf8_lossy(&done.stderr);
+        let said = said.trim();
+        let said = said.strip_prefix("error: ").unwrap_or(said).to_owned();
         return Err(Failure::new(code.unwrap_or(code::UNEXPECTED), said));
     }
     serde_json::from_slice(&done.stdout)

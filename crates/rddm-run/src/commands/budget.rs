@@ -6,7 +6,7 @@ use rddm_image::{ErrorKind, Format, Header, Limits, Picture, RowReader};
 use rddm_runtime::MemoryEstimate;
 use rddm_zoo::ResolvedModel;
 
-use super::batch::{Batch, standard_input};
+use super::batch::{Batch, contents};
 use crate::args::Compare;
 use crate::failure::{Failure, code};
 use crate::inputs::{Job, STREAM};
@@ -33,7 +33,7 @@ pub(super) struct Plan {
 pub(super) enum Way {
     /// As a whole, from its file, which costs no more than these limits.
     Whole(Limits),
-    /// As a whole, from what came through standard input.
+    /// As a whole, from what came through standard input or a pipe.
     Bytes(Vec<u8>, Limits),
     /// Row by row.
     Rows(Box<RowReader>),
@@ -58,10 +58,10 @@ impl Batch<'_> {
         let mut limits = Limits::default().with_memory(spare.max(LOOKING));
         limits.metadata = limits.metadata.min(limits.memory / 16);
         let Opened { header, bytes, rows } = self.open(job, &limits)?;
-        let size = report::Size { width: header.width, height: header.height };
-        let mask = self.mask_header(&limits, size)?;
+        let [height, width] = header.upright();
+        let size = report::Size { width, height };
 
-        let whole = self.needs_of_whole(&header, mask.as_ref());
+        let whole = self.needs_of_whole(&header);
         if let Some(estimate) = self.cut(size, spare, &whole)? {
             let memory = self.memory(&estimate, &whole, false);
             let way = match bytes {
@@ -91,7 +91,7 @@ impl Batch<'_> {
         let mut header = Header::new(picture.width(), picture.height(), picture.pixels.dim().0);
         header.alpha = picture.alpha.is_some();
         header.depth = picture.depth;
-        let needs = self.needs_of_whole(&header, None);
+        let needs = self.needs_of_whole(&header);
         let estimate = self.restorer.memory_estimate([header.height, header.width])?;
         Ok(self.memory(&estimate, &needs, false))
     }
@@ -103,10 +103,10 @@ impl Batch<'_> {
 
     /// Looks at a file without decoding it.
     fn open(&self, job: &Job, limits: &Limits) -> Result<Opened, Failure> {
-        if job.input == Path::new(STREAM) {
-            let bytes = standard_input(limits)?;
+        if job.input == Path::new(STREAM) || is_special(&job.input) {
+            let bytes = contents(&job.input, limits)?;
             let header = rddm_image::header(&bytes, limits).map_err(beyond)?;
-            let rows = Err("standard input is read as a whole");
+            let rows = Err("standard input and pipes are read as a whole");
             return Ok(Opened { header, bytes: Some(bytes), rows });
         }
         match RowReader::open(&job.input, limits) {
@@ -119,36 +119,12 @@ impl Batch<'_> {
                 let limits = limits.clone().with_file(limits.file.min(limits.memory));
                 let header = rddm_image::read_header(&job.input, &limits).map_err(beyond)?;
                 let rows = Err(
-                    "only a PNG file that is neither interlaced nor turned by its EXIF is read row by row",
+                    "only a PNG file that is neither interlaced nor turned, with its metadata before its pixels, is read row by row",
                 );
                 Ok(Opened { header, bytes: None, rows })
             }
             Err(error) => Err(beyond(error)),
         }
-    }
-
-    /// Looks at the mask without decoding it.
-    ///
-    /// # Errors
-    /// Input, where it is not as large as the picture.
-    fn mask_header(&self, limits: &Limits, size: report::Size) -> Result<Option<Header>, Failure> {
-        let Some(path) = self.args.sampling.mask.as_deref() else { return Ok(None) };
-        let limits = limits.clone().with_file(limits.file.min(limits.memory));
-        let header = rddm_image::read_header(path, &limits).map_err(beyond)?;
-        if (header.width, header.height) != (size.width, size.height) {
-            return Err(Failure::new(
-                code::INPUT,
-                format!(
-                    "{}: the mask is {}×{} and the picture {}×{}",
-                    path.display(),
-                    header.width,
-                    header.height,
-                    size.width,
-                    size.height
-                ),
-            ));
-        }
-        Ok(Some(header))
     }
 
     /// Why a picture can't go through row by row, whatever its file is.
@@ -192,16 +168,13 @@ impl Batch<'_> {
     }
 
     /// The memory for a picture that is in memory from its file to its output.
-    fn needs_of_whole(&self, header: &Header, mask: Option<&Header>) -> Needs {
+    fn needs_of_whole(&self, header: &Header) -> Needs {
         const FLOAT: u64 = size_of::<f32>() as u64;
         let (values, sample) = (header.values(), header.sample_bytes());
         let (planes, looks) = (values.saturating_mul(FLOAT), &self.args.looks);
-        let pixels = values / header.planes().max(1) as u64;
-        let marked =
-            if self.args.sampling.mask.is_some() { pixels.saturating_mul(2 * FLOAT) } else { 0 };
         // Input and the restored picture; with steps, the pictures between and what is shown of them.
         let shown = if looks.preview.is_some() { 9 } else { 0 };
-        let held = planes.saturating_mul(2 + shown).saturating_add(marked);
+        let held = planes.saturating_mul(2 + shown);
         // Samples and the file that is made of them.
         let file = values.saturating_mul(2 * sample);
         let compared = match looks.compare {
@@ -210,9 +183,7 @@ impl Batch<'_> {
             Some(Compare::Html) => 3 * planes.saturating_add(file),
         };
         let written = held.saturating_add(file).saturating_add(compared);
-        // The mask is read beside the picture.
-        let read = mask.map_or(0, |mask| planes.saturating_add(mask.read_bytes()));
-        Needs { held, delayed: 0, otherwise: header.read_bytes().max(read).max(written) }
+        Needs { held, delayed: 0, otherwise: header.read_bytes().max(written) }
     }
 
     fn too_little(
@@ -248,7 +219,7 @@ impl Batch<'_> {
 /// A file that was looked at.
 struct Opened {
     header: Header,
-    /// What came through standard input.
+    /// What came through standard input or a pipe.
     bytes: Option<Vec<u8>>,
     /// Its rows, or why it can't go through row by row.
     rows: Result<Box<RowReader>, &'static str>,
@@ -284,8 +255,13 @@ fn needs_of_rows(reader: &RowReader) -> Needs {
     Needs { held, delayed, otherwise: 0 }
 }
 
+/// Whether it is no file that can be read again.
+fn is_special(path: &Path) -> bool {
+    path.metadata().is_ok_and(|data| !data.is_file() && !data.is_dir())
+}
+
 /// A file that costs more than is left for it is a matter of the options.
-fn beyond(error: rddm_image::Error) -> Failure {
+pub(super) fn beyond(error: rddm_image::Error) -> Failure {
     let limit = error.kind() == ErrorKind::Limit;
     let mut failure = Failure::from(error);
     if limit {

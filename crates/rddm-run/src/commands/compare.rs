@@ -21,11 +21,12 @@ pub(super) fn page(
     output: &Picture,
 ) -> Result<(), Failure> {
     let page = include_str!("compare.html")
-        .replace("{{title}}", &escaped(&name.display().to_string()))
         .replace("{{width}}", &input.width().to_string())
         .replace("{{height}}", &input.height().to_string())
         .replace("{{before}}", &data_url(input)?)
-        .replace("{{after}}", &data_url(output)?);
+        .replace("{{after}}", &data_url(output)?)
+        // Last: a file may be called as one of the others.
+        .replace("{{title}}", &escaped(&name.display().to_string()));
     // Written like a picture: beside its place, then renamed.
     rddm_image::write_bytes(path, page.as_bytes(), true).map_err(|error| Failure::writing(&error))
 }

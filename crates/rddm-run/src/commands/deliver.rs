@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use ndarray::Array3;
-use rddm_image::{EncodeOptions, Further, Metadata, Picture};
+use rddm_image::{EncodeOptions, Metadata, Picture, Unread};
 use rddm_runtime::Restorer;
 use rddm_zoo::ResolvedModel;
 
@@ -11,7 +11,7 @@ use super::batch::Batch;
 use super::compare;
 use crate::args::Compare;
 use crate::failure::{Failure, code};
-use crate::inputs::{Job, STREAM};
+use crate::inputs::{Job, STREAM, identity};
 use crate::report;
 use crate::terminal::Terminal;
 
@@ -30,6 +30,16 @@ pub(super) fn picture(
         ensemble: batch.args.sampling.ensemble,
     };
     let output = finished(input, pixels, Some(made).filter(|_| !batch.args.files.strip));
+    // First, so that there is no output without the comparison that was asked for.
+    if let Some(kind) = batch.args.looks.compare {
+        let path = comparison(job, batch.model.manifest.id.as_str(), kind);
+        make_folder(&path)?;
+        match kind {
+            Compare::Picture => compare::picture(&path, input, &output)?,
+            Compare::Html => compare::page(&path, &job.input, input, &output)?,
+        }
+        entry.also.push(path);
+    }
     let mut options = EncodeOptions::default().with_quality(batch.args.files.quality);
     options.format = batch.args.files.format;
     let encoded = if job.output == Path::new(STREAM) {
@@ -47,15 +57,7 @@ pub(super) fn picture(
         batch.terminal.note(&format!("note: {output}: {format} can't hold {loss}: left out"));
     }
     entry.losses = encoded.losses.iter().map(ToString::to_string).collect();
-    entry.losses.extend(left_behind(batch, job, input.further));
-    if let Some(kind) = batch.args.looks.compare {
-        let path = comparison(job, batch.model.manifest.id.as_str(), kind);
-        match kind {
-            Compare::Picture => compare::picture(&path, input, &output)?,
-            Compare::Html => compare::page(&path, &job.input, input, &output)?,
-        }
-        entry.also.push(path);
-    }
+    left_behind(batch, job, &input.unread, entry);
     Ok(())
 }
 
@@ -68,18 +70,29 @@ pub(super) fn check_stream(terminal: &Terminal, streams: bool) -> Result<(), Fai
     Err(Failure::usage(what))
 }
 
-/// Says what else the input holds, of which nothing is restored.
+/// Refuses to write over a file of which nobody would have the further pictures then.
+pub(super) fn check_kept(job: &Job, unread: &[Unread]) -> Result<(), Failure> {
+    let Some(pictures) = unread.iter().find(|unread| unread.is_picture()) else { return Ok(()) };
+    if identity(&job.input) != identity(&job.output) {
+        return Ok(());
+    }
+    let problem = format!("{}: {pictures} would be lost", job.input.display());
+    Err(Failure::usage(problem)
+        .with_next("name another output: the first picture alone is restored"))
+}
+
+/// Says what else the input holds, of which the output has nothing.
 pub(super) fn left_behind(
-    batch: &Batch<'_>,
+    batch: &mut Batch<'_>,
     job: &Job,
-    further: Option<Further>,
-) -> Option<String> {
-    let further = further?.to_string();
-    let input = job.input.display();
-    batch
-        .terminal
-        .note(&format!("note: {input}: {further} are not restored, only the first picture"));
-    Some(further)
+    unread: &[Unread],
+    entry: &mut report::Picture,
+) {
+    for unread in unread {
+        let input = job.input.display();
+        batch.terminal.note(&format!("note: {input}: {unread} are not in the output"));
+        entry.losses.push(unread.to_string());
+    }
 }
 
 /// Makes the folders that a file lies in.

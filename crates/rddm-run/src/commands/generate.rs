@@ -10,8 +10,8 @@ use rddm_runtime::{Control, Progress};
 use super::deliver;
 use crate::args::Restore;
 use crate::failure::Failure;
-use crate::inputs::{STREAM, is_folder};
-use crate::report;
+use crate::inputs::{STREAM, is_folder, writable};
+use crate::report::{self, Status};
 use crate::terminal::Terminal;
 use crate::{interrupt, model};
 
@@ -25,9 +25,8 @@ pub(super) fn run(
     let output = place(args, id);
     let stream = output == Path::new(STREAM);
     deliver::check_stream(terminal, stream)?;
-    if args.files.skip_existing && !stream && output.exists() {
-        terminal.note(&format!("{} exists, skipped", output.display()));
-        return Ok(0);
+    if args.files.format.is_none() {
+        writable(&output)?;
     }
     let model = model::find(id, &args.registry, args.engine.precision)?;
     let cancel = interrupt::token()?;
@@ -37,9 +36,27 @@ pub(super) fn run(
         (None, Some(size)) => size.map(|side| side as usize),
         (None, None) => return Err(Failure::usage("how large? add --size WIDTHxHEIGHT")),
     };
-    if args.files.dry_run {
-        let (height, width) = (size[0], size[1]);
+    let mut report = report::Generated {
+        schema: 1,
+        model: report::Model::of(&model),
+        engine: report::Engine::of(&restorer),
+        sampler: report::Sampler::of(&restorer, &args.sampling),
+        output: output.clone(),
+        status: Status::Written,
+        count,
+        size: report::Size { width: size[1], height: size[0] },
+        seconds: 0.0,
+    };
+    if args.files.skip_existing && !stream && output.exists() {
+        terminal.note(&format!("{} exists, skipped", output.display()));
+        report.status = Status::Skipped;
+    } else if args.files.dry_run {
+        let report::Size { width, height } = report.size;
         terminal.note(&format!("{}, {count} pictures of {width}×{height}", output.display()));
+        report.status = Status::Planned;
+    }
+    if report.status != Status::Written {
+        terminal.report(&report)?;
         return Ok(0);
     }
     let bar = terminal.bar(&output.display().to_string());
@@ -68,18 +85,9 @@ pub(super) fn run(
         deliver::make_folder(&output)?;
         rddm_image::write(&output, &grid, &options).map_err(|error| Failure::writing(&error))?;
     }
-    let seconds = begun.elapsed().as_secs_f64();
-    terminal.note(&format!("{}, {count} pictures, {seconds:.2} s", output.display()));
-    terminal.report(&report::Generated {
-        schema: 1,
-        model: report::Model::of(&model),
-        engine: report::Engine::of(&restorer),
-        sampler: report::Sampler::of(&restorer, &args.sampling),
-        output,
-        count,
-        size: report::Size { width: size[1], height: size[0] },
-        seconds,
-    })?;
+    report.seconds = begun.elapsed().as_secs_f64();
+    terminal.note(&format!("{}, {count} pictures, {:.2} s", output.display(), report.seconds));
+    terminal.report(&report)?;
     Ok(0)
 }
 

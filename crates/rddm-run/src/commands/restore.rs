@@ -1,6 +1,6 @@
 //! `rddm-run --model NAME INPUT…`
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -25,7 +25,8 @@ pub(crate) fn run(args: Restore, terminal: &mut Terminal) -> Result<u8, Failure>
         .map(|kind| move |job: &Job| deliver::comparison(job, id.as_str(), kind));
     let steps = args.looks.preview.as_deref();
     let steps = steps.map(|folder| move |job: &Job| batch::steps(folder, job));
-    let plan = Plan {
+    let folders = [args.output.as_deref(), args.looks.preview.as_deref()];
+    let mut plan = Plan {
         inputs: &args.inputs,
         output: args.output.as_deref(),
         word: id.as_str(),
@@ -35,6 +36,8 @@ pub(crate) fn run(args: Restore, terminal: &mut Terminal) -> Result<u8, Failure>
         beside: beside(&args),
         comparison: comparison.as_ref().map(|place| place as Places<'_>),
         steps: steps.as_ref().map(|place| place as Places<'_>),
+        not_into: folders.into_iter().flatten().collect(),
+        written: HashSet::new(),
         may_be_empty: args.files.watch,
     };
     let jobs = plan.jobs()?;
@@ -53,11 +56,15 @@ pub(crate) fn run(args: Restore, terminal: &mut Terminal) -> Result<u8, Failure>
     let cancel = interrupt::token()?;
     let mut restorer =
         model::restorer(&model, &args.engine, &args.sampling, cancel.clone(), terminal)?;
+    let process = budget::of_process(&model);
+    let mask = batch::mask_of(&args, process)?;
     let mut batch = Batch {
         args: &args,
         model: &model,
         restorer: &mut restorer,
-        process: budget::of_process(&model),
+        process: process
+            + mask.as_ref().map_or(0, |mask| mask.len() as u64 * size_of::<f32>() as u64),
+        mask,
         cancel: &cancel,
         terminal,
     };
@@ -66,7 +73,7 @@ pub(crate) fn run(args: Restore, terminal: &mut Terminal) -> Result<u8, Failure>
     let mut done = batch.all(&jobs);
     restored.after(&jobs);
     if args.files.watch && !done.interrupted {
-        watch(&mut batch, &plan, restored, &mut done);
+        watch(&mut batch, &mut plan, restored, &mut done);
     }
     let code = done.exit_code();
     let several = done.pictures.len() > 1;
@@ -103,8 +110,9 @@ fn check(args: &Restore, jobs: &[Job], terminal: &Terminal) -> Result<(), Failur
 
 /// Restores what appears in the inputs, until it is interrupted. A picture has its turn once it
 /// has not changed from one look to the next, and again when it changed later.
-fn watch(batch: &mut Batch<'_>, plan: &Plan<'_>, mut restored: States, done: &mut Done) {
+fn watch(batch: &mut Batch<'_>, plan: &mut Plan<'_>, mut restored: States, done: &mut Done) {
     const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
+    plan.leave_out(&done.pictures);
     let mut seen = restored.clone();
     let mut trouble = String::new();
     batch.terminal.note("watching; interrupt to end");
@@ -131,12 +139,25 @@ fn watch(batch: &mut Batch<'_>, plan: &Plan<'_>, mut restored: States, done: &mu
         let settled: Vec<Job> = settled.collect();
         if !settled.is_empty() {
             restored.before(&settled);
-            done.add(batch.all(&settled));
+            let more = batch.all(&settled);
             restored.after(&settled);
+            plan.leave_out(&more.pictures);
+            done.add(more);
         }
         seen = now;
     }
     done.interrupted = true;
+}
+
+impl Plan<'_> {
+    /// What was written is no input, unless it was written over its own.
+    fn leave_out(&mut self, done: &[report::Picture]) {
+        for picture in done {
+            let output =
+                Some(&picture.output).filter(|output| identity(output) != identity(&picture.input));
+            self.written.extend(output.into_iter().chain(&picture.also).map(|path| identity(path)));
+        }
+    }
 }
 
 /// The state of each input when it was restored.

@@ -16,9 +16,18 @@ pub(crate) fn completions(
     Ok(0)
 }
 
-pub(crate) fn man(terminal: &mut Terminal) -> Result<u8, Failure> {
+pub(crate) fn man(of: Option<&str>, terminal: &mut Terminal) -> Result<u8, Failure> {
+    let mut whole = Args::command();
+    whole.build();
+    let page = match of {
+        None => whole,
+        Some(name) => whole.find_subcommand(name).cloned().ok_or_else(|| {
+            Failure::usage(format!("there is no command {name}"))
+                .with_next("rddm-run --help lists them")
+        })?,
+    };
     let mut out = Vec::new();
-    clap_mangen::Man::new(Args::command()).render(&mut out)?;
+    clap_mangen::Man::new(page).render(&mut out)?;
     terminal.raw(&out)?;
     Ok(0)
 }

@@ -57,7 +57,7 @@ pub(super) fn restore(
         ("encode", of(restored, begun.elapsed())),
     ];
     let losses = picture.losses.iter().map(ToString::to_string);
-    let losses = losses.chain(input.further.map(|further| further.to_string())).collect();
+    let losses = losses.chain(input.unread.iter().map(ToString::to_string)).collect();
     Ok(Restored { picture, losses, milliseconds })
 }
 
