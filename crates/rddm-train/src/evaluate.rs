@@ -144,7 +144,8 @@ pub fn stored_pairs(
 /// The pictures of files; a clean picture alone is its own input.
 pub fn pairs_of(files: Vec<Files>) -> impl Iterator<Item = NamedPair> + use<> {
     files.into_iter().map(|files| {
-        let Example { clean, degraded, mask } = Example::read(&files, 1, 3, true, None)?;
+        let clean = Picture8::read_at_least(&files.clean, 1)?;
+        let Example { clean, degraded, mask } = Example::read(clean, &files, 1, true, None)?;
         let target = clean.whole();
         let input = degraded.map_or_else(|| target.clone(), |degraded| degraded.whole());
         let mask = mask.map(|mask| mask.whole());

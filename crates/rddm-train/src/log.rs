@@ -81,15 +81,23 @@ pub fn read(path: &Path, until: usize) -> Result<Vec<Entry>, Error> {
     Ok(entries)
 }
 
-/// Plots a log as SVG: loss above, PSNR of held out pictures below.
+/// Plots a log as SVG: loss above, by its logarithm where all of it has one, PSNR of held out pictures below.
 ///
 /// # Errors
 /// When there is nothing to plot or the file cannot be written.
 pub fn plot(entries: &[Entry], path: &Path) -> Result<(), Error> {
+    if entries.is_empty() {
+        let problem = "nothing to plot: the log has no line yet, and a training writes one at each validation";
+        return Err(Error::run(path, problem));
+    }
+    // A negative PSNR as the loss has no logarithm.
+    let logarithmic = entries.iter().all(|entry| entry.loss > 0.0);
+    let label = if logarithmic { "log10 loss" } else { "loss" };
     let mut loss = vec![Line { name: "training loss".into(), points: Vec::new() }];
     let mut scores: Vec<Line> = Vec::new();
     for entry in entries {
-        loss[0].points.push((entry.step as f64, entry.loss.max(1e-9).log10()));
+        let value = if logarithmic { entry.loss.log10() } else { entry.loss };
+        loss[0].points.push((entry.step as f64, value));
         for score in &entry.scores {
             let name = format!("{}, {} steps", score.source, score.steps);
             let point = (entry.step as f64, score.psnr);
@@ -99,8 +107,7 @@ pub fn plot(entries: &[Entry], path: &Path) -> Result<(), Error> {
             }
         }
     }
-    let panels =
-        [Panel { label: "log10 loss", lines: loss }, Panel { label: "PSNR, dB", lines: scores }];
+    let panels = [Panel { label, lines: loss }, Panel { label: "PSNR, dB", lines: scores }];
     draw(&panels, path)
 }
 
@@ -153,4 +160,39 @@ fn draw_panel(area: &Area<'_>, panel: &Panel) -> Result<(), Box<dyn std::error::
     }
     chart.configure_series_labels().background_style(WHITE).border_style(BLACK).draw()?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+    use super::*;
+
+    /// The plot of losses after steps 1, 2, ….
+    fn plotted(losses: &[f64]) -> Result<String, Error> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("curve.svg");
+        let entry = |(step, &loss): (usize, &f64)| {
+            let (step, scores) = (step + 1, Vec::new());
+            Entry { step, seconds: 0.0, loss, rate: 1e-3, scores }
+        };
+        let entries: Vec<Entry> = losses.iter().enumerate().map(entry).collect();
+        plot(&entries, &path)?;
+        Ok(std::fs::read_to_string(path).unwrap())
+    }
+
+    #[test]
+    fn a_loss_without_a_logarithm_is_plotted_itself() {
+        let small = plotted(&[1e-1, 1e-3]).unwrap();
+        assert!(small.contains("log10 loss") && small.contains("-2.0"), "{small}");
+        let psnr = plotted(&[-20.0, -40.0]).unwrap();
+        assert!(!psnr.contains("log10") && psnr.contains("-30.0"), "{psnr}");
+        assert!(!plotted(&[1e-1, 0.0]).unwrap().contains("log10"));
+    }
+
+    #[test]
+    fn an_empty_log_is_no_plot() {
+        let error = plotted(&[]).unwrap_err().to_string();
+        assert!(error.contains("curve.svg") && error.contains("no line yet"), "{error}");
+    }
 }

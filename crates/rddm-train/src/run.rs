@@ -7,10 +7,11 @@
 //! weights.safetensors    the averaged weights, renewed at each checkpoint
 //! checkpoint/            what a training that was stopped goes on from
 //!   state.json  network.bpk  average.bpk  optimizer.bpk
+//! lock                   held by the process that trains; empty
 //! ```
 //! A checkpoint is written beside its place and renamed, so that a kill leaves the one before.
 
-use std::fs;
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -24,10 +25,12 @@ use sha2::{Digest, Sha256};
 use crate::error::{Error, Kind};
 use crate::recipe::Recipe;
 
-/// The folder of a training run.
-#[derive(Debug, Clone)]
+/// The folder of a training run, which no other process writes to until this is dropped.
+#[derive(Debug)]
 pub struct Run {
     folder: PathBuf,
+    /// The system releases it when a process ends, however it ends.
+    _lock: File,
 }
 
 /// Where a training stands.
@@ -65,22 +68,47 @@ impl Run {
     /// Opens a run's folder, which is made if it is missing, for `recipe`.
     ///
     /// # Errors
-    /// When it cannot be written, or holds a run of another recipe.
+    /// When it cannot be written, another process writes to it, or it holds a run of another recipe.
     pub fn open(folder: &Path, recipe: &Recipe) -> Result<Self, Error> {
+        Self::claim(folder)?.of(recipe)
+    }
+
+    /// A folder for a run, whatever it holds, which is made if it is missing.
+    ///
+    /// # Errors
+    /// When it cannot be written, or another process writes to it.
+    pub(crate) fn claim(folder: &Path) -> Result<Self, Error> {
         fs::create_dir_all(folder).map_err(|error| Error::run(folder, error))?;
-        let run = Self { folder: folder.to_owned() };
-        let path = run.path("recipe.toml");
+        let path = folder.join("lock");
+        let lock = OpenOptions::new().write(true).create(true).truncate(false).open(&path);
+        let lock = lock.map_err(|error| Error::run(&path, error))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { folder: folder.to_owned(), _lock: lock }),
+            Err(TryLockError::WouldBlock) => {
+                let problem = "another process trains here; wait for its end, or give another folder with --out";
+                Err(Error::run(folder, problem))
+            }
+            Err(TryLockError::Error(error)) => Err(Error::run(&path, error)),
+        }
+    }
+
+    /// The same as the folder of `recipe`'s run.
+    ///
+    /// # Errors
+    /// When it cannot be written, or holds a run of another recipe.
+    pub(crate) fn of(self, recipe: &Recipe) -> Result<Self, Error> {
+        let path = self.path("recipe.toml");
         if path.exists() {
             if Recipe::read(&path)? != *recipe {
                 return Err(Error::run(
-                    folder,
+                    &self.folder,
                     "holds a run of another recipe; give another folder with --out",
                 ));
             }
         } else {
             write(&path, recipe.to_toml()?.as_bytes())?;
         }
-        Ok(run)
+        Ok(self)
     }
 
     /// Whether a folder holds a checkpoint to go on from.

@@ -62,11 +62,40 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    fn check(&self) -> Result<(), Error> {
+        for (key, value) in [("threshold", f64::from(self.threshold)), ("rate", self.rate)] {
+            if !(value > 0.0 && value.is_finite()) {
+                let problem = format!("--{key}: {value}; give a finite number above 0");
+                return Err(Error::new(Kind::Recipe, problem));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Point {
+    /// Checks that the training is still one: a `λ` that is no number would decide something.
+    fn check(&self) -> Result<(), Error> {
+        let Self { step, lambda, residual, noise } = self;
+        if [lambda, residual, noise].into_iter().all(|value| value.is_finite()) {
+            return Ok(());
+        }
+        let problem = format!(
+            "at step {step} λ is {lambda}, and the losses are {residual} and {noise}; try a lower --rate, which is λ's, or a \
+             lower training.rate"
+        );
+        Err(Error::new(Kind::Diverged, problem))
+    }
+}
+
 /// Trains `recipe` until `λ` decides, and leaves a run of the decided objective in the folder `out`, with `aosa.json`
 /// (every [`Point`]) and `aosa.svg` beside it.
 ///
 /// # Errors
-/// When the network has not one output, the recipe begins with a published network or has a teacher, `out` holds a run already, `λ` decides nothing in time, and as [`crate::train`].
+/// When an option is not finite and above 0, the network has not one output, the recipe begins with a published network or has
+/// a teacher, `out` holds a run already or is written to by another process, `λ` or a loss is not finite any more, `λ` decides
+/// nothing in time, and as [`crate::train`].
 pub fn select(
     recipe: &Recipe,
     data: &Path,
@@ -75,6 +104,7 @@ pub fn select(
     options: &Options,
     on_point: &mut dyn FnMut(&Point),
 ) -> Result<Selection, Error> {
+    options.check()?;
     if recipe.network.outputs() != 1 || !recipe.diffusion.conditional {
         let problem = "the choice is between residual and noise of one degraded picture: give a network of one output";
         return Err(Error::new(Kind::Recipe, format!("network.outputs: {problem}")));
@@ -89,7 +119,8 @@ pub fn select(
             return Err(Error::new(Kind::Recipe, format!("{key}: {problem}")));
         }
     }
-    if out.join("recipe.toml").exists() {
+    let run = Run::claim(out)?;
+    if run.path("recipe.toml").exists() {
         return Err(Error::run(out, "holds a run already; give another folder with --out"));
     }
     let data = DataSet::load(recipe, data)?;
@@ -97,6 +128,7 @@ pub fn select(
     let mut points = Vec::new();
     let choice = loop {
         let point = stage.step(recipe, &data, options, device)?;
+        point.check()?;
         points.push(point);
         on_point(&point);
         match stage.lambda.choice(options.threshold) {
@@ -115,7 +147,7 @@ pub fn select(
     };
     let mut decided = recipe.clone();
     decided.diffusion.objective = choice.objective().unwrap_or(recipe.diffusion.objective);
-    let run = Run::open(out, &decided)?;
+    let run = run.of(&decided)?;
     let Checkpoint { state, network, .. } = stage.checkpoint;
     run.save(&Checkpoint {
         state: State { step: state.step, seconds: state.seconds, ..State::new(&decided)? },

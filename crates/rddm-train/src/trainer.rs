@@ -54,7 +54,8 @@ pub enum Event<'a> {
 /// `stop` is asked after each step; where it answers yes, a checkpoint is written and the training ends early.
 ///
 /// # Errors
-/// When the recipe, the pictures or the folder are not as they should be, or the loss is not finite any more.
+/// When the recipe, the pictures or the folder are not as they should be, another process writes to the folder, its run is
+/// beyond the recipe's last step, or the loss is not finite any more.
 pub fn train(
     recipe: &Recipe,
     data: &Path,
@@ -66,6 +67,14 @@ pub fn train(
 ) -> Result<(), Error> {
     let data = DataSet::load(recipe, data)?;
     let (run, mut session) = Session::open(recipe, out, published, device)?;
+    let (begun, last) = (session.checkpoint.state.step, recipe.training.steps);
+    if begun > last {
+        let problem = format!(
+            "its run is at step {begun}, beyond training.steps = {last}, so that nothing is left to train; begin again with \
+             more steps in another folder"
+        );
+        return Err(Error::run(out, problem));
+    }
     let log = run.path("log.jsonl");
     if session.checkpoint.state.step > 0 {
         on_event(Event::Resumed { step: session.checkpoint.state.step });

@@ -5,10 +5,11 @@
 use std::fs;
 use std::path::Path;
 
-use image::{Rgb, RgbImage};
+use image::codecs::png::PngEncoder;
+use image::{ExtendedColorType, ImageEncoder, Rgb, RgbImage};
 use ndarray::{Array3, s};
 use rddm_train::Recipe;
-use rddm_train::data::{DataSet, Pair};
+use rddm_train::data::{DataSet, Pair, Picture8};
 use rddm_train::recipe::Distance;
 
 /// Writes a picture of 48×40 pixels.
@@ -112,7 +113,7 @@ fn a_source_gets_its_share_step_by_step_when_the_recipe_says() {
     let folder = folder();
     let data = "kind = \"clean\"\nclean = \"gt\"\nweight = [9.0, 1.0]\n\
                 [[data]]\nkind = \"clean\"\nclean = \"other\"\nweight = 1.0";
-    let recipe = recipe(data, "");
+    let recipe = recipe(data, "augment = \"none\"");
     // `gt` gets brighter downwards, `other` to the right.
     let share = |step| {
         let pairs = examples(&recipe, folder.path(), step);
@@ -126,6 +127,71 @@ fn a_source_gets_its_share_step_by_step_when_the_recipe_says() {
         let error = Recipe::parse(&wrong).unwrap_err().to_string();
         assert!(error.contains(says), "{error}");
     }
+}
+
+#[test]
+fn weights_have_a_finite_sum_at_both_ends() {
+    for weights in [["1.7e308"; 2], ["[1.7e308, 1.0]"; 2], ["[1.0, 1.7e308]"; 2]] {
+        let sources = weights.map(|weight| {
+            format!("[[data]]\nkind = \"clean\"\nclean = \"other\"\nweight = {weight}\n")
+        });
+        let text = recipe("kind = \"clean\"\nclean = \"other\"", "").to_toml().unwrap();
+        let error = Recipe::parse(&(text + &sources.concat())).unwrap_err().to_string();
+        assert!(error.contains("[[data]] weight"), "{error}");
+    }
+    let moving = recipe("kind = \"clean\"\nclean = \"other\"\nweight = [9.0, 1.0]", "");
+    assert_eq!(moving.data[0].weight().at(moving.training.done(1000)), 1.0);
+}
+
+/// What is held out may lie in the folder under another name, or in another source.
+#[test]
+fn pictures_that_equal_one_that_is_held_out_are_left_out() {
+    let folder = folder();
+    let at = |part: &str| folder.path().join(part);
+    let clean = "[[data]]\nkind = \"clean\"\nclean = \"other\"";
+    let recipe = recipe(&format!("{PAIRS}\n{clean}"), "");
+    let count = || DataSet::load(&recipe, folder.path()).unwrap().len();
+    assert_eq!(count(), 1 + 2);
+    // As `b.png`, with other rain.
+    picture(&at("gt"), "e.png", |_, y| 60 + 2 * y as u8);
+    picture(&at("input"), "e.png", |_, y| 60 + 2 * y as u8 + 20);
+    picture(&at("other"), "f.png", |_, y| 60 + 2 * y as u8);
+    assert_eq!(count(), 1 + 2);
+    // One pixel tells them apart.
+    picture(&at("gt"), "e.png", |x, y| if (x, y) == (0, 0) { 0 } else { 60 + 2 * y as u8 });
+    assert_eq!(count(), 2 + 2);
+}
+
+#[test]
+fn pictures_that_get_residuals_are_held_out_too() {
+    let folder = folder();
+    picture(&folder.path().join("other"), "d.png", |_, _| 250);
+    let source = "kind = \"transferred\"\ninput = \"input\"\ntarget = \"gt\"\nclean = \"other\"";
+    let text = recipe(source, "").to_toml().unwrap();
+    let text = text.replace("hold_out = [\"b\"]", "hold_out = [\"d\"]");
+    let recipe = Recipe::parse(&text).unwrap();
+    assert_eq!(recipe.validation.hold_out, ["d"]);
+    for pair in examples(&recipe, folder.path(), 0) {
+        assert!(pair.target.iter().all(|&value| value < 0.05), "a picture that is held out");
+    }
+}
+
+/// A camera that was held upright stores the picture as it lies, and says so.
+#[test]
+fn pictures_are_turned_as_their_metadata_ask() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("1.png");
+    // One entry: the tag of the orientation, a short number, and that: turn by 90 degrees, clockwise.
+    let exif =
+        [b"II*\0".as_slice(), &[8, 0, 0, 0, 1, 0, 0x12, 1, 3, 0, 1, 0, 0, 0, 6, 0, 0, 0], &[0; 4]];
+    let stored = RgbImage::from_fn(40, 24, |x, _| Rgb([5 * x as u8; 3]));
+    let mut encoder = PngEncoder::new(fs::File::create(&path).unwrap());
+    encoder.set_exif_metadata(exif.concat()).unwrap();
+    encoder.write_image(&stored, 40, 24, ExtendedColorType::Rgb8).unwrap();
+    let turned = Picture8::read_at_least(&path, 1).unwrap();
+    assert_eq!(turned.size(), (40, 24));
+    let turned = turned.whole();
+    assert!(turned[(0, 0, 0)] == 0.0 && turned[(0, 39, 0)] > 0.7 && turned[(0, 0, 23)] == 0.0);
 }
 
 #[test]

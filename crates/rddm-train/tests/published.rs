@@ -29,8 +29,8 @@ impl Bench {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("clean")).unwrap();
-        for name in ["a.png", "b.png"] {
-            let picture = RgbImage::from_fn(40, 40, |x, y| Rgb([x as u8 * 6, y as u8 * 6, 90]));
+        for (name, blue) in [("a.png", 90), ("b.png", 80)] {
+            let picture = RgbImage::from_fn(40, 40, |x, y| Rgb([x as u8 * 6, y as u8 * 6, blue]));
             picture.save(folder.path().join("clean").join(name)).unwrap();
         }
         Self { folder }
@@ -168,6 +168,12 @@ fn a_training_begins_deeper_than_the_published_model() {
     let output = bench.train(&recipe, &[]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert!((bench.loss() - loss).abs() < 1e-6 * loss.abs(), "{} and {loss}", bench.loss());
+    // A file whose further blocks would be left out.
+    let mut fewer = recipe.clone();
+    let table = fewer["network"].as_table_mut().unwrap();
+    table.insert("blocks".into(), vec![1, 1, 1].into());
+    fewer["start"].as_table_mut().unwrap().remove("blocks");
+    refused(&Bench::new().train(&fewer, &[]), 2, "for which the network has no place");
     for wrong in [vec![1, 1], vec![1, 1, 64]] {
         recipe["start"].as_table_mut().unwrap().insert("blocks".into(), wrong.into());
         refused(&Bench::new().train(&recipe, &[]), 2, "start.blocks");

@@ -14,9 +14,11 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use image::{Rgb, RgbImage};
+use rddm_manifest::Draft;
 use rddm_train::degrade::{DegradationSpec, Shadow};
 use rddm_train::evaluate;
 use rddm_train::log::read;
+use rddm_train::run::Run;
 
 const RECIPE: &str = r#"
 schema = 1
@@ -206,7 +208,14 @@ fn what_cannot_be_trained_is_refused_by_name() {
         ("workers = 2", "jpeg = { share = 2.0, quality = [70.0, 90.0] }", 2, "jpeg.share"),
         ("workers = 2", "jpeg = { share = 0.5, quality = [0.0, 90.0] }", 2, "jpeg.quality"),
         ("workers = 2", "mean_after = 1.5", 2, "mean_after"),
+        ("workers = 2", "mean_after = 1.0", 2, "mean_after"),
         ("schema = 1", "schema = 2", 2, "schema"),
+        ("\"tiny\"", "\"My Model\"", 2, "id: `My Model`"),
+        ("\"tiny\"", "\"index\"", 2, "id: `index`"),
+        ("[training]", "[diffusion]\nresidual_limit = -1.0\n[training]", 2, "residual_limit is -1"),
+        ("[training]", "[diffusion]\nresidual_limit = 0.0\n[training]", 2, "residual_limit is 0"),
+        ("[training]", "[diffusion]\nresidual_limit = nan\n[training]", 2, "residual_limit is NaN"),
+        ("[training]", "[diffusion]\nsum_scale = 0.0\n[training]", 2, "sum_scale is 0"),
         ("angle = [10.0, 10.0]", "angle = [20.0, 10.0]", 2, "degradation.angle"),
         ("input = \"input\"", "input = \"nowhere\"", 3, "nowhere"),
         ("crop = 16", "crop = 64", 3, "smaller than a crop"),
@@ -214,6 +223,7 @@ fn what_cannot_be_trained_is_refused_by_name() {
         let (status, text) = with(from, to);
         assert_eq!(status, Some(code), "{to}: {text}");
         assert!(text.contains(says), "{to}: {text}");
+        assert!(!bench.path("refused/checkpoint").exists(), "{to}");
     }
 }
 
@@ -306,6 +316,77 @@ fn lambda_chooses_and_the_training_goes_on() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("has not left"));
 }
 
+/// The bench with a recipe of one output, and `aosa` with these options on it.
+fn choosing(bench: &Bench, changes: &[(&str, &str)], options: &[&str]) -> Output {
+    let text = fs::read_to_string(bench.path("recipe.toml")).unwrap();
+    let one = [
+        ("time_width = 8", "time_width = 8\noutputs = 1"),
+        ("[training]", "[diffusion]\nobjective = \"pred_noise\"\n\n[training]"),
+    ];
+    let text = one.iter().chain(changes).fold(text, |text, (from, to)| text.replacen(from, to, 1));
+    fs::write(bench.path("recipe.toml"), text).unwrap();
+    Command::new(env!("CARGO_BIN_EXE_rddm-train"))
+        .arg("aosa")
+        .args(options)
+        .arg(bench.path("recipe.toml"))
+        .arg("--data")
+        .arg(bench.path("data"))
+        .arg("--out")
+        .arg(bench.path("run"))
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn lambda_that_is_no_number_chooses_nothing() {
+    for (options, code, says) in [
+        (["--rate", "1e39"], 1, "at step 1 λ is"),
+        (["--rate", "inf"], 2, "--rate: inf"),
+        (["--rate", "0"], 2, "--rate: 0"),
+        (["--threshold", "NaN"], 2, "--threshold: NaN"),
+        (["--threshold", "0"], 2, "--threshold: 0"),
+    ] {
+        let bench = Bench::new(3);
+        let output = choosing(&bench, &[], &options);
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{options:?}: {text}");
+        assert!(text.contains(says), "{options:?}: {text}");
+        assert!(!bench.path("run/recipe.toml").exists(), "{options:?}");
+    }
+}
+
+#[test]
+fn a_choice_beyond_the_last_step_is_no_training_that_is_done() {
+    let bench = Bench::new(4);
+    let weight = ("target = \"gt\"", "target = \"gt\"\nweight = [9.0, 0.1]");
+    let output = choosing(&bench, &[weight], &["--rate", "1e-3"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    fs::copy(bench.path("run/recipe.toml"), bench.path("recipe.toml")).unwrap();
+    let output = bench.train("run");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(7), "{text}");
+    assert!(text.contains("beyond training.steps = 4"), "{text}");
+}
+
+#[test]
+fn two_trainings_do_not_write_to_one_folder() {
+    let bench = Bench::new(3);
+    let recipe = rddm_train::Recipe::read(&bench.path("recipe.toml")).unwrap();
+    let held = Run::open(&bench.path("run"), &recipe).unwrap();
+    let output = bench.train("run");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(7), "{text}");
+    assert!(text.contains("another process trains here"), "{text}");
+    drop(held);
+    assert!(bench.train("run").status.success());
+
+    let bench = Bench::new(3);
+    let _held = Run::open(&bench.path("run"), &recipe).unwrap();
+    let output = choosing(&bench, &[], &[]);
+    assert_eq!(output.status.code(), Some(7));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("another process trains here"));
+}
+
 #[test]
 fn a_device_that_is_not_there_is_no_silent_fallback() {
     let bench = Bench::new(1);
@@ -356,6 +437,29 @@ fn a_run_is_evaluated_on_a_folder_of_pairs() {
     let table = || bench.evaluate_degraded("run");
     assert!(table().contains("data/tiny"), "{}", table());
     assert_eq!(table(), table());
+}
+
+#[test]
+fn options_of_a_model_are_refused_for_a_run_and_steps_are_measured_once() {
+    let bench = Bench::new(3);
+    assert!(bench.train("run").status.success());
+    for option in ["--engine=tract", "--threads=2", "--seed=3", "--registry=manifests"] {
+        let output = bench.evaluate("run", "data", &[option]);
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{option}: {text}");
+        assert!(text.contains("cannot be used with"), "{option}: {text}");
+    }
+    let report = bench.path("eval.json");
+    let options = ["--steps", "2,1,2,1", "--output", report.to_str().unwrap()];
+    let output = bench.evaluate("run", "data", &options);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let report: serde_json::Value = serde_json::from_slice(&fs::read(report).unwrap()).unwrap();
+    let rows = report["rows"].as_array().unwrap();
+    let steps = rows.iter().map(|row| row["steps"].as_u64().unwrap()).collect::<Vec<_>>();
+    assert_eq!(steps, [[2; 5], [1; 5]].concat());
+    // A command that can be given again.
+    let command = rows[0]["command"].as_str().unwrap();
+    assert!(command.contains("--run RUN --steps 2"), "{command}");
 }
 
 /// Equal pictures have no PSNR, and JSON no infinity.
@@ -462,6 +566,92 @@ fn a_folder_is_degraded_into_a_data_set() {
         count += 1;
     }
     assert_eq!(count, 3);
+}
+
+#[test]
+fn a_folder_is_degraded_into_a_data_set_of_its_own() {
+    let bench = Bench::new(1);
+    let degrade = |degradation: &str| {
+        let output = Command::new(env!("CARGO_BIN_EXE_rddm-train"))
+            .arg("degrade")
+            .arg(bench.path("data/gt"))
+            .args(["--degradation", degradation, "--output"])
+            .arg(bench.path("set"))
+            .output()
+            .unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (blur, holes) = ("{ kind = \"blur\" }", "{ kind = \"holes\" }");
+    // The same pictures again replace those before, and so do masks.
+    for degradation in [blur, blur, holes, holes] {
+        let (code, text) = degrade(degradation);
+        assert_eq!(code, Some(0), "{text}");
+    }
+    let (code, text) = degrade(blur);
+    assert!(code == Some(7) && text.contains("mask"), "masks that tell of nothing: {text}");
+    fs::rename(bench.path("data/gt/a.png"), bench.path("data/gt/d.png")).unwrap();
+    let (code, text) = degrade(holes);
+    assert!(code == Some(7) && text.contains("a.png") && text.contains("empty folder"), "{text}");
+    assert!(!bench.path("set/gt/d.png").exists());
+
+    fs::remove_dir_all(bench.path("set")).unwrap();
+    let picture = image::open(bench.path("data/gt/b.png")).unwrap().into_rgb8();
+    picture.save(bench.path("data/gt/b.jpg")).unwrap();
+    let (code, text) = degrade(blur);
+    assert!(code == Some(3) && text.contains("b.png"), "{code:?}: {text}");
+    assert!(!bench.path("set").exists());
+}
+
+#[test]
+fn a_model_is_begun_whatever_its_texts_hold() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |part: &str| folder.path().join(part);
+    for part in ["gt", "in \u{a0}'\"put"] {
+        fs::create_dir(at(part)).unwrap();
+        for (name, blue) in [("a.png", 1), ("b.png", 2)] {
+            let picture = RgbImage::from_fn(130, 130, |x, y| Rgb([x as u8, y as u8, blue]));
+            picture.save(at(part).join(name)).unwrap();
+        }
+    }
+    let summary = "Says \"no\u{a0}more\" \\ less";
+    let output = Command::new(env!("CARGO_BIN_EXE_rddm-train"))
+        .args(["new-task", "quoted", "--size", "tiny", "--summary", summary, "--terms", summary])
+        .args(["--pairs", "in \u{a0}'\"put", "gt", "--data"])
+        .arg(folder.path())
+        .arg("--zoo")
+        .arg(at("zoo"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let draft = fs::read_to_string(at("zoo/quoted/model.toml")).unwrap();
+    let draft = Draft::parse(&draft).unwrap();
+    assert_eq!(draft.summary.as_str(), summary);
+    assert_eq!(draft.training_data[0].terms.as_str(), summary);
+    assert_eq!(draft.training_data[0].name.as_str(), "in \u{a0}'\"put");
+}
+
+#[test]
+fn figures_of_a_distance_are_named_by_the_folder_wherever_it_is_named_from() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let faces = folder.path().join("faces");
+    fs::create_dir(&faces).unwrap();
+    for (name, blue) in [("a.png", 1), ("b.png", 200)] {
+        let picture = RgbImage::from_fn(64, 64, |x, y| Rgb([3 * x as u8, 3 * y as u8, blue]));
+        picture.save(faces.join(name)).unwrap();
+    }
+    let report = folder.path().join("eval.json");
+    let output = Command::new(env!("CARGO_BIN_EXE_rddm-train"))
+        .args(["distance", "--model", "faces64", "--data", ".", "--steps", "1", "--registry"])
+        .arg(root.join("manifests"))
+        .arg("--output")
+        .arg(&report)
+        .current_dir(&faces)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let report: serde_json::Value = serde_json::from_slice(&fs::read(report).unwrap()).unwrap();
+    assert_eq!(report["rows"][0]["dataset"], "faces");
 }
 
 #[test]

@@ -135,6 +135,12 @@ fn a_published_model_is_written_anew_and_counts_in_a_mean() {
     let again = run::export(&[&published], &license).unwrap().file;
     assert_eq!(rddm_onnx::halved(&again).unwrap(), half);
 
+    // The file of a network that has these weights and more.
+    let smaller = recipe.replace("norm = \"channel\"\n", "");
+    write_folder(&published, &smaller, "small.onnx", &exported);
+    let refused = run::export(&[&published], &license).unwrap_err().to_string();
+    assert!(refused.contains("small.onnx") && refused.contains("norm.g"), "{refused}");
+
     write_folder(&published, recipe, "small.onnx", b"no network");
     let refused = run::export(&[&published], &license).unwrap_err().to_string();
     assert!(refused.contains("small.onnx"), "{refused}");

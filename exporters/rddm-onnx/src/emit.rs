@@ -27,6 +27,9 @@ pub(crate) fn emit(graph: &Graph, metadata: &Metadata) -> ModelProto {
     }
 }
 
+/// Name of a constant that is no weight of a module; a second one gets a number, as [`free`] gives it.
+pub(crate) const CONSTANT: &str = "constant";
+
 /// Gives every value of a graph a name of its own.
 struct Names<'a> {
     graph: &'a Graph,
@@ -97,7 +100,7 @@ impl<'a> Names<'a> {
     fn initializer(&mut self, id: ValueId) -> Option<TensorProto> {
         let constant = self.graph.constant(id)?;
         let name = self.graph.value(id).name.clone();
-        self.give(id, name.unwrap_or_else(|| "constant".to_owned()));
+        self.give(id, name.unwrap_or_else(|| CONSTANT.to_owned()));
         Some(TensorProto {
             dims: constant.dims.iter().map(|length| *length as i64).collect(),
             data_type: constant.element as i32,

@@ -3,6 +3,7 @@
 use half::f16;
 
 use crate::Error;
+use crate::emit::CONSTANT;
 use crate::graph::Element;
 use crate::proto::{ModelProto, TensorProto};
 
@@ -16,8 +17,8 @@ const HALF: i32 = Element::Half as i32;
 /// form.
 ///
 /// # Errors
-/// [`ErrorKind::Weights`](crate::ErrorKind::Weights) when the bytes are no ONNX file, or a weight is missing from it,
-/// is no tensor of 32-bit or 16-bit floats, or has a shape that does not fit.
+/// [`ErrorKind::Weights`](crate::ErrorKind::Weights) when the bytes are no ONNX file, a weight is missing from it,
+/// is no tensor of 32-bit or 16-bit floats, or has a shape that does not fit, or the file has a weight that is not wanted.
 pub fn weights(file: &[u8], wanted: &[(&str, &[usize])]) -> Result<Vec<Vec<f32>>, Error> {
     let tensors = ModelProto::read(file)?.graph.unwrap_or_default().initializer;
     let take = |&(name, shape): &(&str, &[usize])| {
@@ -26,7 +27,20 @@ pub fn weights(file: &[u8], wanted: &[(&str, &[usize])]) -> Result<Vec<Vec<f32>>
         })?;
         read(tensor, shape)
     };
-    wanted.iter().map(take).collect()
+    let values = wanted.iter().map(take).collect::<Result<_, _>>()?;
+    let unwanted = |name: &&str| is_weight(name) && !wanted.iter().any(|(other, _)| other == name);
+    match tensors.iter().map(|tensor| tensor.name.as_str()).find(unwanted) {
+        None => Ok(values),
+        Some(name) => Err(Error::weights(format!(
+            "the file has a weight `{name}`, for which the network has no place: it is of another network"
+        ))),
+    }
+}
+
+/// Whether a tensor of a file has the name of a module's weight.
+fn is_weight(name: &str) -> bool {
+    let number = name.strip_prefix(CONSTANT);
+    number.is_none_or(|number| !(number.is_empty() || number.starts_with('_')))
 }
 
 fn read(tensor: &TensorProto, shape: &[usize]) -> Result<Vec<f32>, Error> {

@@ -152,6 +152,35 @@ fn plain_u() {
     });
 }
 
+/// The weights of [`Plain2`].
+const PLAIN2: [(&str, &[usize]); 16] = [
+    ("stem.weight", &[8, 24, 3, 3]),
+    ("stem.bias", &[8]),
+    ("time.weight", &[16, 16]),
+    ("time.bias", &[16]),
+    ("first.weight", &[8, 8, 3, 3]),
+    ("first.bias", &[8]),
+    ("bias.weight", &[16, 8]),
+    ("bias.bias", &[8]),
+    ("second.weight", &[8, 8, 3, 3]),
+    ("second.bias", &[8]),
+    ("down.weight", &[16, 8, 2, 2]),
+    ("down.bias", &[16]),
+    ("up.weight", &[32, 16, 1, 1]),
+    ("up.bias", &[32]),
+    ("head.weight", &[24, 8, 3, 3]),
+    ("head.bias", &[24]),
+];
+
+#[test]
+fn the_weights_of_a_larger_network_are_no_smaller_ones() {
+    let file = Plain2::new().export();
+    assert_eq!(weights(&file, &PLAIN2).unwrap().len(), 16);
+    let error = weights(&file, &PLAIN2[..15]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Weights);
+    assert!(error.to_string().contains("`head.bias`"), "{error}");
+}
+
 /// The convolution with its weights as 16 bits hold them.
 fn rounded(convolution: &mut Conv2d) {
     convolution.weight = convolution.weight.clone().map(|weight| {
@@ -175,7 +204,7 @@ fn weights_of_16_bits_are_those_weights_rounded() {
     compare("in 16 bits", &half, 6, true, |x, time| {
         network.forward(x, time).into_iter().map(plain).collect()
     });
-    let stem = weights(&half, &[("stem.weight", &[8, 24, 3, 3])]).unwrap().remove(0);
+    let stem = weights(&half, &PLAIN2).unwrap().remove(0);
     assert_eq!(network.stem.weight.to_data().as_slice::<f32>().unwrap(), stem);
 
     // A field that this crate does not know, as another program may have written, would be lost.

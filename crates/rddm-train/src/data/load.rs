@@ -1,5 +1,6 @@
 //! Reads the sources of a recipe, and parts what is kept out of training from the rest.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use ndarray::{Array3, Axis};
@@ -12,18 +13,26 @@ use crate::recipe::{Recipe, Source};
 
 type SourceParts = (Loaded, Option<(String, Vec<Held>)>);
 
+/// The files of a source.
+pub(super) struct SourceFiles {
+    /// Of its examples.
+    pub(super) examples: Vec<Files>,
+    /// Of the clean pictures that get the examples' residuals.
+    pub(super) receiving: Vec<Files>,
+}
+
 /// The source's examples, and those that are validated, by the source's name.
 pub(super) fn source(
     source: &Source,
-    files: &[Files],
-    recipe: &Recipe,
+    files: &SourceFiles,
+    reader: &Reader<'_>,
     data: &Path,
 ) -> Result<SourceParts, Error> {
-    let reader = Reader { recipe };
+    let recipe = reader.recipe;
     let name = source.name();
     let named = |held: Vec<Held>| (!held.is_empty()).then_some((name.clone(), held));
     let training = &recipe.training;
-    let (examples, kept) = reader.examples(files, &name, training.largest_cut())?;
+    let (examples, kept) = reader.examples(&files.examples, &name, training.largest_cut())?;
     match source {
         Source::Clean { weight, .. } => Ok((Loaded::new(*weight, examples), None)),
         Source::Degraded { degradation, weight, .. } => {
@@ -54,9 +63,8 @@ pub(super) fn source(
             let loaded = Loaded { gain: source.gain(), ..Loaded::new(*weight, examples) };
             Ok((loaded, named(held.collect())))
         }
-        Source::Transferred { clean, lean, grey, zoom, weight, .. } => {
-            let (clean, _) =
-                reader.examples(&alone(&data.join(clean))?, &name, training.largest_crop())?;
+        Source::Transferred { lean, grey, zoom, weight, .. } => {
+            let (clean, _) = reader.examples(&files.receiving, &name, training.largest_crop())?;
             let clean = clean.into_iter().map(|example| example.clean).collect();
             let transfer = Some(Transfer { clean, lean: *lean, grey: *grey, zoom: *zoom });
             Ok((Loaded { gain: source.gain(), transfer, ..Loaded::new(*weight, examples) }, None))
@@ -65,8 +73,8 @@ pub(super) fn source(
 }
 
 /// Checks that each prefix of `validation.hold_out` keeps a picture out of training.
-pub(super) fn check_held_out(recipe: &Recipe, files: &[Vec<Files>]) -> Result<(), Error> {
-    let fits = |prefix: &str| files.iter().flatten().any(|files| files.name.starts_with(prefix));
+pub(super) fn check_held_out(recipe: &Recipe, files: &[&Files]) -> Result<(), Error> {
+    let fits = |prefix: &str| files.iter().any(|files| files.name.starts_with(prefix));
     let mut prefixes = recipe.validation.hold_out.iter();
     prefixes.find(|prefix| !fits(prefix)).map_or(Ok(()), |prefix| {
         let problem = "no picture of any source has a name that begins so";
@@ -75,7 +83,7 @@ pub(super) fn check_held_out(recipe: &Recipe, files: &[Vec<Files>]) -> Result<()
 }
 
 /// Checks that the machine has room for the pictures, all of which are held in memory, where it says what it has.
-pub(super) fn check_memory(recipe: &Recipe, files: &[Vec<Files>]) -> Result<(), Error> {
+pub(super) fn check_memory(recipe: &Recipe, files: &[&Files]) -> Result<(), Error> {
     free_memory().map_or(Ok(()), |free| fits(bytes(recipe, files), free))
 }
 
@@ -91,7 +99,7 @@ fn fits(bytes: u64, free: u64) -> Result<(), Error> {
 }
 
 /// Bytes of the pictures in memory by their files' heads; what can't be read is told when it is its turn.
-fn bytes(recipe: &Recipe, files: &[Vec<Files>]) -> u64 {
+fn bytes(recipe: &Recipe, files: &[&Files]) -> u64 {
     let channels = recipe.network.channels() as u64;
     let pixels = |path: &Path| match recipe.training.fit {
         Some(side) => u64::from(side) * u64::from(side),
@@ -99,7 +107,7 @@ fn bytes(recipe: &Recipe, files: &[Vec<Files>]) -> u64 {
             .map_or(0, |(width, height)| u64::from(width) * u64::from(height)),
     };
     let mut bytes = 0;
-    for files in files.iter().flatten() {
+    for files in files {
         let coloured = files.degraded.iter().chain([&files.clean]);
         bytes += coloured.map(|path| channels * pixels(path)).sum::<u64>();
         let mask = files.mask.as_deref().filter(|_| recipe.masked());
@@ -116,8 +124,16 @@ fn free_memory() -> Option<u64> {
 }
 
 impl Source {
-    /// The files of its examples, below the folder `data`.
-    pub(super) fn files(&self, data: &Path) -> Result<Vec<Files>, Error> {
+    /// Its files, below the folder `data`.
+    pub(super) fn files(&self, data: &Path) -> Result<SourceFiles, Error> {
+        let receiving = match self {
+            Self::Transferred { clean, .. } => alone(&data.join(clean))?,
+            _ => Vec::new(),
+        };
+        Ok(SourceFiles { examples: self.examples(data)?, receiving })
+    }
+
+    fn examples(&self, data: &Path) -> Result<Vec<Files>, Error> {
         match self {
             Self::Clean { clean, .. } | Self::Degraded { clean, .. } => alone(&data.join(clean)),
             Self::Pairs { input, target, mask, .. } => {
@@ -141,14 +157,31 @@ fn alone(folder: &Path) -> Result<Vec<Files>, Error> {
     Ok(files(folder)?.into_iter().map(alone).collect())
 }
 
-struct Reader<'a> {
+/// Reads pictures, and knows what is held out of training.
+pub(super) struct Reader<'a> {
     recipe: &'a Recipe,
+    /// The sizes of the clean pictures that are held out.
+    sizes: HashSet<(usize, usize)>,
+    /// What tells their pixels.
+    fingerprints: HashSet<u64>,
 }
 
 /// An example and its name.
 type Named = (String, Example);
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    /// A reader that holds out what the recipe names among `files`, the files of all sources.
+    pub(super) fn new(recipe: &'a Recipe, files: &[&Files]) -> Result<Self, Error> {
+        let mut reader = Self { recipe, sizes: HashSet::new(), fingerprints: HashSet::new() };
+        let held: Vec<_> = files.iter().filter(|files| reader.keeps_out(&files.name)).collect();
+        for files in held {
+            let clean = reader.clean(files, 1)?;
+            reader.sizes.insert(clean.size());
+            reader.fingerprints.insert(clean.fingerprint());
+        }
+        Ok(reader)
+    }
+
     /// The examples to train on, of `side` pixels a side at least, and at most as many of those kept out as are validated.
     fn examples(
         &self,
@@ -162,9 +195,12 @@ impl Reader<'_> {
             if held && kept.len() == self.recipe.validation.pictures {
                 continue;
             }
-            let channels = self.recipe.network.channels();
+            let clean = self.clean(files, side)?;
+            if !held && self.shows_what_is_held(&clean) {
+                continue;
+            }
             let (masked, fit) = (self.recipe.masked(), self.recipe.training.fit);
-            let example = Example::read(files, side, channels, masked, fit)?;
+            let example = Example::read(clean, files, side, masked, fit)?;
             if held {
                 kept.push((files.name.clone(), example));
             } else {
@@ -172,10 +208,20 @@ impl Reader<'_> {
             }
         }
         if examples.is_empty() {
-            let problem = "every picture is held out of training";
+            let problem = "every picture is held out of training, or equals one that is";
             return Err(Error::new(Kind::Data, format!("{name}: {problem}")));
         }
         Ok((examples, kept))
+    }
+
+    fn clean(&self, files: &Files, side: usize) -> Result<Picture8, Error> {
+        let Recipe { network, training, .. } = self.recipe;
+        Picture8::read_channels(&files.clean, side, network.channels(), training.fit)
+    }
+
+    /// Whether a clean picture equals that of an example that is held out.
+    fn shows_what_is_held(&self, clean: &Picture8) -> bool {
+        self.sizes.contains(&clean.size()) && self.fingerprints.contains(&clean.fingerprint())
     }
 
     fn middle(&self, picture: &Picture8) -> Array3<f32> {
@@ -196,8 +242,12 @@ mod tests {
     #[test]
     fn pictures_that_do_not_fit_are_refused_before_they_are_read() {
         let folder = tempfile::tempdir().unwrap();
-        for name in ["a.png", "b.png"] {
-            image::RgbImage::new(40, 30).save(folder.path().join(name)).unwrap();
+        for part in ["in", "gt"] {
+            std::fs::create_dir(folder.path().join(part)).unwrap();
+            for name in ["a.png", "b.png"] {
+                let path = folder.path().join(part).join(name);
+                image::RgbImage::new(40, 30).save(path).unwrap();
+            }
         }
         let recipe = |training: &str| {
             let text = format!(
@@ -207,9 +257,16 @@ mod tests {
             );
             Recipe::parse(&text).unwrap()
         };
-        let files = [by_name(folder.path(), folder.path(), None).unwrap()];
+        let pairs = recipe("").data[0].files(folder.path()).unwrap();
+        let files: Vec<&Files> = pairs.examples.iter().collect();
         assert_eq!(bytes(&recipe(""), &files), 4 * 3 * 40 * 30);
         assert_eq!(bytes(&recipe("fit = 20"), &files), 4 * 3 * 20 * 20);
+        let text = recipe("").to_toml().unwrap().replace("\"pairs\"", "\"transferred\"");
+        let text = text.replace("\"gt\"", "\"gt\"\nclean = \"gt\"");
+        let transferred = Recipe::parse(&text).unwrap();
+        let files = transferred.data[0].files(folder.path()).unwrap();
+        let files: Vec<&Files> = files.examples.iter().chain(&files.receiving).collect();
+        assert_eq!(bytes(&transferred, &files), (4 + 2) * 3 * 40 * 30);
         fits(7, 7).unwrap();
         let error = fits(12_340_000_000, 7_890_000_000).unwrap_err();
         assert_eq!(error.kind(), Kind::Data);

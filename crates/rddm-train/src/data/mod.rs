@@ -12,6 +12,7 @@ mod relight;
 pub use crop::Part;
 pub(crate) use layout::by_name;
 pub use layout::{Files, Layout, Split};
+pub(crate) use picture::upright;
 pub use picture::{Picture8, files};
 
 use std::path::Path;
@@ -194,7 +195,8 @@ pub struct Held {
 }
 
 impl DataSet {
-    /// Reads every picture that the recipe names, below the folder `data`.
+    /// Reads every picture that the recipe names, below the folder `data`. What shows the same as a picture that is held out,
+    /// under another name, is left out of training too.
     ///
     /// # Errors
     /// When a folder or picture is missing, cannot be read, is smaller than a crop, or is larger than its pair by more
@@ -203,12 +205,15 @@ impl DataSet {
     pub fn load(recipe: &Recipe, data: &Path) -> Result<Self, Error> {
         let files = recipe.data.iter().map(|source| source.files(data));
         let files = files.collect::<Result<Vec<_>, _>>()?;
-        load::check_held_out(recipe, &files)?;
-        load::check_memory(recipe, &files)?;
+        let all: Vec<&Files> =
+            files.iter().flat_map(|files| files.examples.iter().chain(&files.receiving)).collect();
+        load::check_held_out(recipe, &all)?;
+        load::check_memory(recipe, &all)?;
+        let reader = load::Reader::new(recipe, &all)?;
         let mut sources = Vec::new();
         let mut held_out = Vec::new();
         for (source, files) in recipe.data.iter().zip(&files) {
-            let (loaded, held) = load::source(source, files, recipe, data)?;
+            let (loaded, held) = load::source(source, files, &reader, data)?;
             sources.push(loaded);
             held_out.extend(held);
         }
@@ -269,17 +274,17 @@ pub(crate) struct Example {
 }
 
 impl Example {
-    /// Reads the pictures of `channels` channels, cut to one size whose sides are at least `side`, and where it is `masked`
-    /// the mask; all of them fitted to a square where `fit` is its side.
+    /// Reads what belongs to the clean picture of `files`, of as many channels, cut to one size whose sides are at least
+    /// `side`, and where it is `masked` the mask; all of them fitted to a square where `fit` is its side.
     pub(crate) fn read(
+        mut clean: Picture8,
         files: &Files,
         side: usize,
-        channels: usize,
         masked: bool,
         fit: Option<u32>,
     ) -> Result<Self, Error> {
+        let channels = clean.channels();
         let read = |path: &Path, channels| Picture8::read_channels(path, side, channels, fit);
-        let mut clean = read(&files.clean, channels)?;
         let mut cut = |path: &Path, picture: &mut Picture8| {
             Picture8::fit_pair(picture, &mut clean).map_err(|problem| {
                 Error::data(path, format!("{problem}: {}", files.clean.display()))

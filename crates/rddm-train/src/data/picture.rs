@@ -1,11 +1,13 @@
 //! Pictures in memory while a network is trained: 8 bits a channel.
 
 use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 use image::imageops::FilterType;
-use image::{ImageFormat, Rgb, RgbImage};
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Rgb, RgbImage};
 use ndarray::{Array3, s};
 
 use crate::error::Error;
@@ -42,6 +44,22 @@ pub(super) fn is_picture(path: &Path) -> bool {
     ENDINGS.contains(&extension.as_str())
 }
 
+/// The picture of a file, turned as its metadata ask, which is how the runtime restores it; what of them cannot be read
+/// turns nothing.
+///
+/// # Errors
+/// When it cannot be read.
+pub(crate) fn upright(path: &Path) -> Result<DynamicImage, Error> {
+    let read = || {
+        let mut decoder = ImageReader::open(path)?.into_decoder()?;
+        let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+        let mut picture = DynamicImage::from_decoder(decoder)?;
+        picture.apply_orientation(orientation);
+        Ok(picture)
+    };
+    read().map_err(|error: image::ImageError| Error::data(path, error))
+}
+
 impl Picture8 {
     /// Reads a picture whose sides are at least `side`, as RGB.
     ///
@@ -62,7 +80,7 @@ impl Picture8 {
         channels: usize,
         fit: Option<u32>,
     ) -> Result<Self, Error> {
-        let mut picture = image::open(path).map_err(|error| Error::data(path, error))?;
+        let mut picture = upright(path)?;
         if let Some(fit) = fit {
             picture = picture.resize_to_fill(fit, fit, FilterType::Lanczos3);
         }
@@ -84,6 +102,18 @@ impl Picture8 {
     pub fn size(&self) -> (usize, usize) {
         let (_, height, width) = self.0.dim();
         (height, width)
+    }
+
+    /// Its channels: 3 or 1.
+    pub(crate) fn channels(&self) -> usize {
+        self.0.dim().0
+    }
+
+    /// A number that pictures of equal pixels share.
+    pub(super) fn fingerprint(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.0.hash(&mut hasher);
+        hasher.finish()
     }
 
     /// Cuts two pictures to their common top left part; they may differ by one row and one column.

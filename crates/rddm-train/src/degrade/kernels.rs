@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::blur::blurred;
 use super::{Degradation, Degraded};
-use crate::data::files;
+use crate::data::{files, upright};
 use crate::error::Error;
 
 /// A blur by one of a folder's kernels, each as likely as the others.
@@ -33,7 +33,7 @@ impl KernelBlur {
 
 /// The weights that a pixel takes its neighbours with, of sum 1, in a square of odd side.
 fn kernel(path: &Path) -> Result<Array2<f32>, Error> {
-    let picture = image::open(path).map_err(|error| Error::data(path, error))?.into_luma16();
+    let picture = upright(path)?.into_luma16();
     let (width, height) = (picture.width() as usize, picture.height() as usize);
     if width.max(height) > MOST_SIDE {
         let problem = format!("a kernel of {width}×{height} pixels; at most {MOST_SIDE} a side");

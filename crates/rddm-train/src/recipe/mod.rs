@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::degrade::DegradationSpec;
 use crate::error::{Error, Kind};
 use crate::text;
+use crate::validate::sampler;
 
 /// What is wrong with a recipe at `key`.
 fn wrong<T>(key: &str, problem: String) -> Result<T, Error> {
@@ -134,7 +135,7 @@ pub struct Diffusion {
     pub alpha: Curve,
     /// Coefficients `β²_t` of the noise.
     pub beta2: Curve,
-    /// What `β²_t` sums to; 0 makes a diffusion of the residual alone.
+    /// What `β²_t` sums to, above 0 and at most 1.
     pub sum_scale: f64,
     /// What the network predicts.
     #[serde(with = "text")]
@@ -255,6 +256,9 @@ impl Recipe {
         if self.schema != 1 {
             return wrong("schema", format!("{} is unknown; this program reads 1", self.schema));
         }
+        if let Err(error) = self.id.parse::<ModelId>() {
+            return wrong("id", error.to_string());
+        }
         self.network.check().map_err(|error| Error::new(Kind::Recipe, error.to_string()))?;
         if let Some(start) = &self.start {
             start.network(&self.network)?;
@@ -264,6 +268,13 @@ impl Recipe {
         }
         for source in &self.data {
             source.check()?;
+        }
+        let total = |done| self.data.iter().map(|source| source.weight().at(done)).sum::<f64>();
+        if !(total(0.0).is_finite() && total(1.0).is_finite()) {
+            return wrong(
+                "[[data]] weight",
+                "all together no finite number; give lower ones".into(),
+            );
         }
         let training = &self.training;
         training.check()?;
@@ -324,7 +335,7 @@ impl Recipe {
         if self.validation.steps.is_empty() {
             return wrong("validation.steps", "empty; give at least one number".into());
         }
-        Ok(())
+        self.validation.steps.iter().try_for_each(|&steps| sampler(self, steps).map(|_| ()))
     }
 }
 

@@ -45,8 +45,8 @@ pub struct Training {
     pub warmup: usize,
     /// Decay of the moving average of the weights, at most.
     pub ema: f64,
-    /// Share of the training after which the average is the plain mean of the weights after each step since (stochastic
-    /// weight averaging, Izmailov et al., 2018); it is best with a rate that stays.
+    /// Share of the training, below 1, after which the average is the plain mean of the weights after each step since
+    /// (stochastic weight averaging, Izmailov et al., 2018); it is best with a rate that stays.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mean_after: Option<f64>,
     /// Distance of a prediction from the truth.
@@ -254,15 +254,19 @@ impl Training {
         }
         let starts = self.grow.iter().map(|growth| ("training.grow.after", growth.after));
         let finish = self.finish.iter().map(|finish| ("training.finish.after", finish.after));
-        let mean = self.mean_after.iter().map(|after| ("training.mean_after", *after));
         for (key, value) in starts
             .chain(finish)
-            .chain(mean)
             .chain([("training.last_time", self.last_time), ("training.ema", self.ema)])
         {
             if !(0.0..=1.0).contains(&value) {
                 return wrong(key, format!("{value} is not within 0 ..= 1"));
             }
+        }
+        if let Some(after) = self.mean_after
+            && !(0.0..1.0).contains(&after)
+        {
+            let problem = format!("{after} is not within 0 .. 1, where steps are left for a mean");
+            return wrong("training.mean_after", problem);
         }
         if !(self.rate > 0.0 && self.rate.is_finite()) {
             return wrong("training.rate", format!("{} is not above 0", self.rate));
@@ -278,9 +282,10 @@ impl Training {
         Ok(())
     }
 
-    /// Share of the training that lies before step `step`, `0 ..`.
+    /// Share of the training that lies before step `step`, `0 ..`; all of it beyond the last one, where a choice of the
+    /// objective may go.
     pub fn done(&self, step: usize) -> f64 {
-        step as f64 / self.steps as f64
+        (step as f64 / self.steps as f64).min(1.0)
     }
 
     /// Side and number of the examples of step `step`, `0 ..`.

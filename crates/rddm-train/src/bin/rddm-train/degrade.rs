@@ -1,10 +1,11 @@
 //! `rddm-train degrade`.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use ndarray::{Array3, Axis, concatenate};
 use rddm_train::Recipe;
-use rddm_train::data::Picture8;
+use rddm_train::data::{Picture8, files};
 use rddm_train::degrade::{DegradationSpec, Degraded, build, once};
 use rddm_train::evaluate::degraded_pairs;
 use serde::Deserialize;
@@ -68,15 +69,62 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
     Ok(Picture8::quantise(&picture).write(&output)?)
 }
 
-/// Makes the data set that `rddm-train eval --degraded` measures on the folder.
+/// Makes the data set that `rddm-train eval --degraded` measures on the folder; a second time it replaces the same pictures.
 fn folder(input: &Path, output: &Path, spec: &DegradationSpec, seed: u64) -> Result<(), Failure> {
+    check_folders(&names(input)?, output, spec)?;
     for pair in degraded_pairs(input, spec, seed)? {
         let (name, pair) = pair?;
-        let name = Path::new(&name).with_extension("png");
+        let name = stored(Path::new(&name));
         Picture8::quantise(&pair.target).write(&output.join("gt").join(&name))?;
         Picture8::quantise(&pair.input).write(&output.join("input").join(&name))?;
         if let Some(mask) = &pair.mask {
             write_mask(mask, &output.join("mask").join(&name))?;
+        }
+    }
+    Ok(())
+}
+
+/// A picture's name in a data set.
+fn stored(name: &Path) -> PathBuf {
+    name.with_extension("png")
+}
+
+/// The names that the pictures of a folder get, no two of them the same.
+fn names(input: &Path) -> Result<HashSet<PathBuf>, Failure> {
+    let mut names = HashSet::new();
+    for path in files(input)? {
+        let name = stored(Path::new(path.file_name().unwrap_or_default()));
+        if !names.insert(name.clone()) {
+            let text = format!(
+                "{}: another picture of the folder would be {} too; rename one of them",
+                path.display(),
+                name.display()
+            );
+            return Err(Failure { code: 3, text });
+        }
+    }
+    Ok(names)
+}
+
+/// Checks that the data set's folders hold no pictures but those that will be replaced.
+fn check_folders(
+    names: &HashSet<PathBuf>,
+    output: &Path,
+    spec: &DegradationSpec,
+) -> Result<(), Failure> {
+    for part in ["gt", "input", "mask"] {
+        let written = part != "mask" || spec.masks();
+        // A folder that is missing or holds no picture is as good as an empty one.
+        let there = files(&output.join(part)).unwrap_or_default();
+        let replaced = |path: &PathBuf| {
+            written && path.file_name().is_some_and(|name| names.contains(Path::new(name)))
+        };
+        if let Some(other) = there.iter().find(|path| !replaced(path)) {
+            let text = format!(
+                "{}: is there already and of another data set; give an empty folder with --output",
+                other.display()
+            );
+            return Err(Failure { code: 7, text });
         }
     }
     Ok(())

@@ -66,7 +66,8 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
         }
         None => None,
     };
-    let dataset = arguments.data.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let folder = arguments.data.canonicalize().unwrap_or_else(|_| arguments.data.clone());
+    let dataset = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let against = arguments.real.as_deref().map(|real| format!(" --real {}", shown(real)));
     let against = against.unwrap_or_default();
     for steps in given_or_own(&arguments.steps) {

@@ -28,8 +28,8 @@ pub(crate) struct Arguments {
     /// The model of the zoo.
     #[arg(long, required_unless_present = "run")]
     model: Option<ModelId>,
-    /// A training run instead: its averaged weights, in the trainer's own arithmetic.
-    #[arg(long, conflicts_with = "model")]
+    /// A training run instead: its averaged weights, in the trainer's own arithmetic, which no engine and no seed change.
+    #[arg(long, conflicts_with_all = ["model", "engine", "threads", "seed", "registry", "key", "allow_unsigned"])]
     run: Option<PathBuf>,
     /// Folder of a data set: `gt` with clean pictures, and folders of degraded ones named `input…`, each with its masks
     /// in `mask…` where there are any; with --degraded, a folder of clean pictures.
@@ -248,7 +248,7 @@ impl Report {
         score: &DataSetScore,
     ) {
         let what = match (&arguments.model, &arguments.run) {
-            (Some(id), _) => format!("--model {id}"),
+            (Some(id), _) => format!("--model {id} --engine {engine}"),
             (None, _) => "--run RUN".to_owned(),
         };
         let degraded = match &arguments.degraded {
@@ -261,7 +261,7 @@ impl Report {
             None => String::new(),
         };
         let command = format!(
-            "rddm-train eval {what} --engine {engine} --steps {steps}{} --data {}{layout}{degraded}{variant}",
+            "rddm-train eval {what} --steps {steps}{} --data {}{layout}{degraded}{variant}",
             arguments.running.seed_given(),
             shown(folder)
         );

@@ -144,8 +144,8 @@ fn page(lines: &[Line]) -> String {
          picture that gained least, dB RGB. Time: processor seconds a megapixel, one thread, on whichever machine measured the row; they\n\
          differ by up to three times, so that only greater differences between rows say anything.\n\n\
          The zoo's models learnt from none of these pictures, but among several states of a training the one that is published was often\n\
-         chosen by these figures (`docs/decisions/training.md` says where): a tenth of a dB may be luck. Papers' figures are of other\n\
-         training sets, and of whole test sets where it says so.\n",
+         chosen by these figures (`docs/decisions/training.md` says where): a tenth of a dB may be luck. `once` is `--mirror off`, `ensemble`\n\
+         `--ensemble`. Papers' figures of PReNet are of other training sets and whole test sets.\n",
     );
     let mut datasets: Vec<&str> = lines.iter().map(|line| line.dataset.as_str()).collect();
     datasets.sort_unstable();

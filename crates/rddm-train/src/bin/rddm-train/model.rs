@@ -93,10 +93,11 @@ impl Running {
     }
 }
 
-/// Each number of steps that was given; without one, the model's own, which is none.
+/// Each number of steps that was given, once; without one, the model's own, which is none.
 pub(crate) fn given_or_own(steps: &[usize]) -> Vec<Option<usize>> {
+    let first = |at: &usize| !steps[..*at].contains(&steps[*at]);
     match steps {
         [] => vec![None],
-        given => given.iter().copied().map(Some).collect(),
+        given => (0..given.len()).filter(first).map(|at| Some(given[at])).collect(),
     }
 }

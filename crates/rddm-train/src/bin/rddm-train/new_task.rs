@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rddm_manifest::{ModelId, Text};
+use rddm_manifest::{Draft, ModelId, Text};
 use rddm_networks::NetworkConfig;
 use rddm_networks::edge::{EdgeConfig, Norm};
 use rddm_train::Recipe;
@@ -68,13 +68,14 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
     let text = recipe.to_toml()?;
     // What was written is what will be read: a range that is none shows here, and no picture missing later.
     Recipe::parse(&text)?;
+    let model = model(&arguments, &recipe);
+    Draft::parse(&model)
+        .map_err(|error| Failure { code: 2, text: format!("the model.toml to be: {error}") })?;
     rddm_train::data::DataSet::load(&recipe, &arguments.data)?;
     fs::create_dir_all(&folder).map_err(|error| files(&folder, &error))?;
-    for (name, text) in [
-        ("recipe.toml", text),
-        ("model.toml", model(&arguments, &recipe)),
-        ("card.md", card(&arguments)),
-    ] {
+    for (name, text) in
+        [("recipe.toml", text), ("model.toml", model), ("card.md", card(&arguments))]
+    {
         let path = folder.join(name);
         fs::write(&path, text).map_err(|error| files(&path, &error))?;
     }
@@ -150,13 +151,14 @@ fn model(arguments: &Arguments, recipe: &Recipe) -> String {
         NetworkConfig::Edge(config) => (config.multiple(), config.receptive_radius()),
         network => (network.multiple(), 0),
     };
-    let data = recipe.data[0].name();
+    let quoted = |text: &str| toml::Value::from(text);
+    let data = quoted(&recipe.data[0].name());
     format!(
         r#"schema = 1
 id = "{name}"
 version = "0.1.0"
 task = "{name}"
-summary = {summary:?}
+summary = {summary}
 license = "MIT OR Apache-2.0"
 least_runtime = "0.1.0"
 
@@ -189,12 +191,12 @@ tile = 256
 overlap = {overlap}
 {upright}
 [[training_data]]
-name = "{data}"
-terms = {terms:?}
+name = {data}
+terms = {terms}
 "#,
         sum_scale = recipe.diffusion.sum_scale,
-        summary = summary.as_str(),
-        terms = terms.as_str(),
+        summary = quoted(summary.as_str()),
+        terms = quoted(terms.as_str()),
     )
 }
 
