@@ -55,9 +55,13 @@ impl Sums {
         x_start + self.alpha_bar * residual + self.beta_bar * noise
     }
 
-    /// `ε = (I_t - I_in - (ᾱ_t - 1) I_res) / β̄_t`: the noise that a residual leaves.
+    /// `ε = (I_t - I_in - (ᾱ_t - 1) I_res) / β̄_t`: the noise that a residual leaves. 0 where `β̄_t` is below 10⁻³⁰: there
+    /// is no noise then, and a division by so little is beyond 32 bits.
     #[inline]
     pub fn noise_from_residual(self, x_t: f32, input: f32, residual: f32) -> f32 {
+        if self.beta_bar < 1e-30 {
+            return 0.0;
+        }
         (x_t - input - (self.alpha_bar - 1.0) * residual) / self.beta_bar
     }
 

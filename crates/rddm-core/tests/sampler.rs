@@ -120,6 +120,43 @@ fn drawn_noise_keeps_the_variance_of_the_forward_process() {
     assert!(moved(0.0, 1.0) > 0.0);
 }
 
+/// With so steep a schedule the noise of a step is nothing beside that of the step before it, and that of the first
+/// times nothing at all.
+#[test]
+fn steep_schedules_give_numbers() {
+    for ratio in [2.0, 64.0] {
+        let beta2 = Coefficients { shape: Shape::Increased, ratio };
+        let schedule = ScheduleSpec { beta2, ..ScheduleSpec::default() };
+        for objective in [Objective::PredRes, Objective::PredResNoise] {
+            for steps in (2..60).chain([1000]) {
+                let spec =
+                    SamplerSpec { schedule, objective, steps, eta: 1.0, ..SamplerSpec::default() };
+                all_are_numbers(&Sampler::new(spec).unwrap());
+            }
+        }
+    }
+    let beta2 = Coefficients { shape: Shape::Increased, ratio: 64.0 };
+    let schedule = ScheduleSpec { timesteps: 100_000, beta2, ..ScheduleSpec::default() };
+    let schedule = ScheduleSpec { sum_scale: 1e-30, ..schedule };
+    for method in [Method::Ddim, Method::Ancestral] {
+        let spec = SamplerSpec { schedule, method, steps: 100_000, ..SamplerSpec::default() };
+        let objective = Objective::PredRes;
+        all_are_numbers(&Sampler::new(SamplerSpec { objective, ..spec }).unwrap());
+    }
+}
+
+#[track_caller]
+fn all_are_numbers(sampler: &Sampler) {
+    for (index, step) in sampler.steps().iter().enumerate() {
+        let (mut x, mut residual, mut noise, mut x_start) = ([0.5], [0.0], [0.0], [0.0]);
+        let details = Details { residual: &mut residual, noise: &mut noise, x_start: &mut x_start };
+        let one = Some(&[1.0][..]);
+        sampler.step_with_details(index, &mut x, &[0.25], &[0.125], one, one, details).unwrap();
+        let all = [x, residual, noise, x_start];
+        assert!(all.iter().flatten().all(|value| value.is_finite()), "{all:?} after {step:?}");
+    }
+}
+
 #[test]
 fn parts_of_a_picture_walk_as_the_whole_does() {
     let picture = Picture::new();
@@ -183,6 +220,14 @@ fn times_are_indices_sums_or_matched() {
         assert!((step.times[1] - step.t as f32).abs() < 1e-3);
         assert_eq!(step.sums.alpha_bar, walked.alpha_bar()[step.t]);
     }
+
+    // Networks that are told the sums know them times the trained T.
+    let spec = SamplerSpec { time_encoding: TimeEncoding::AlphaBarBetaBar, ..spec };
+    let walked = Schedule::new(&ScheduleSpec { timesteps: 500, ..spec.schedule }).unwrap();
+    let readjusted = Sampler::readjusted(spec, &walked, &trained).unwrap();
+    for step in readjusted.steps() {
+        assert_eq!(step.times, [step.sums.alpha_bar * 1000.0, step.sums.beta_bar * 1000.0]);
+    }
 }
 
 #[test]
@@ -236,7 +281,7 @@ fn samplers_that_make_no_sense_are_refused() {
         assert_eq!(Sampler::new(wrong).unwrap_err().kind(), ErrorKind::InvalidSampler, "{wrong:?}");
     }
     let schedule = Schedule::new(&spec.schedule).unwrap();
-    let wrong = ScheduleSpec { sum_scale: 0.0, ..spec.schedule };
+    let wrong = ScheduleSpec { sum_scale: 1e-31, ..spec.schedule };
     let wrong = Sampler::with_schedule(SamplerSpec { schedule: wrong, ..spec }, &schedule);
     assert_eq!(wrong.unwrap_err().kind(), ErrorKind::InvalidSchedule);
 }

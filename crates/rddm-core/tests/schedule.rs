@@ -92,7 +92,7 @@ fn schedules_that_make_no_sense_are_refused() {
         assert_eq!(Schedule::new(&spec).unwrap_err().kind(), ErrorKind::InvalidSchedule);
     };
     let spec = ScheduleSpec::default();
-    for sum_scale in [0.0, -0.01, 1.5, f64::NAN] {
+    for sum_scale in [0.0, -0.01, 1e-31, 1.5, f64::NAN] {
         refused(ScheduleSpec { sum_scale, ..spec });
     }
     for timesteps in [0, 1, usize::MAX] {

@@ -72,7 +72,7 @@ pub struct DraftNetwork {
     pub precision: Precision,
     /// The ONNX file, in the folder of the draft.
     pub file: Location,
-    /// Other places that have the file.
+    /// Other places that have the file, at most 8.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mirrors: Vec<Location>,
     /// The ONNX operator set, 7 to 64.
@@ -103,7 +103,7 @@ impl Draft {
     /// As [`Draft::parse`], if its fields were changed to something that it may not say.
     pub fn to_toml(&self) -> Result<String, Error> {
         self.check()?;
-        toml_text::write(self)
+        toml_text::write(self, Self::MAX_BYTES)
     }
 
     fn check(&self) -> Result<(), Error> {
@@ -114,10 +114,11 @@ impl Draft {
             ));
         }
         self.sampler.check()?;
-        self.picture.check()?;
+        self.picture.check(&self.sampler)?;
         for (position, network) in self.networks.iter().enumerate() {
             let key = format!("networks[{position}]");
             network::check_opset(&key, network.opset)?;
+            network::check_mirrors(&key, &network.mirrors)?;
             if !network.file.is_inside() {
                 return Err(Error::value(
                     &format!("{key}.file"),

@@ -19,7 +19,7 @@ impl ModelId {
 }
 
 /// Names that Windows gives to devices, with any extension, and the registry's own file.
-const RESERVED: [&str; 7] = ["con", "prn", "aux", "nul", "index", "conin$", "conout$"];
+const RESERVED: [&str; 5] = ["con", "prn", "aux", "nul", "index"];
 
 impl FromStr for ModelId {
     type Err = Error;

@@ -64,7 +64,7 @@ impl Index {
     /// As [`Index::parse`], if its fields were changed to something that it may not say.
     pub fn to_toml(&self) -> Result<String, Error> {
         self.check()?;
-        toml_text::write(self)
+        toml_text::write(self, Self::MAX_BYTES)
     }
 
     /// The entry of a model.

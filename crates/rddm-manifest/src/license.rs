@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Error, ErrorKind};
 
-/// An SPDX licence expression, such as `MIT OR Apache-2.0`. Its words and brackets are checked,
-/// not whether SPDX lists the licence.
+/// An SPDX licence expression, such as `MIT OR Apache-2.0`, with no other white space than blanks. Its
+/// words and brackets are checked, not whether SPDX lists the licence.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct License(String);
@@ -31,7 +31,7 @@ impl FromStr for License {
         let spaced = text.replace('(', " ( ").replace(')', " ) ");
         let mut depth = 0_usize;
         let mut operand_next = true;
-        for word in spaced.split_ascii_whitespace() {
+        for word in spaced.split(' ').filter(|word| !word.is_empty()) {
             match (word, operand_next) {
                 ("(", true) => depth += 1,
                 (")", false) => depth = depth.checked_sub(1).ok_or_else(refused)?,

@@ -107,14 +107,7 @@ impl Manifest {
     /// As [`Manifest::parse`], if its fields were changed to something that it may not say.
     pub fn to_toml(&self) -> Result<String, Error> {
         self.check()?;
-        let text = toml_text::write(self)?;
-        if text.len() > Self::MAX_BYTES {
-            return Err(Error::new(
-                ErrorKind::TooLarge,
-                format!("the manifest has more than {} bytes", Self::MAX_BYTES),
-            ));
-        }
-        Ok(text)
+        toml_text::write(self, Self::MAX_BYTES)
     }
 
     /// The networks of one precision, joint or residual before noise; empty if it has none.
@@ -142,7 +135,7 @@ impl Manifest {
             ));
         }
         self.sampler.check()?;
-        self.picture.check()?;
+        self.picture.check(&self.sampler)?;
         for (position, network) in self.networks.iter().enumerate() {
             network.check(&format!("networks[{position}]"))?;
         }

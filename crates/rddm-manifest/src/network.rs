@@ -66,11 +66,16 @@ impl Network {
                 format!("a file has 1 to {} bytes", Self::MAX_SIZE),
             ));
         }
-        if self.mirrors.len() > 8 {
-            return Err(Error::value(&format!("{key}.mirrors"), "there are at most 8 mirrors"));
-        }
+        check_mirrors(key, &self.mirrors)?;
         check_opset(key, self.opset)
     }
+}
+
+pub(crate) fn check_mirrors(key: &str, mirrors: &[Location]) -> Result<(), Error> {
+    if mirrors.len() <= 8 {
+        return Ok(());
+    }
+    Err(Error::value(&format!("{key}.mirrors"), "there are at most 8 mirrors"))
 }
 
 pub(crate) fn check_opset(key: &str, opset: u32) -> Result<(), Error> {

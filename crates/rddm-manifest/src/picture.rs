@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::Error;
+use crate::{Error, Sampler};
 
 /// What the networks want of a picture.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -8,7 +8,7 @@ use crate::Error;
 pub struct Picture {
     /// Colour channels, 1 (grey) or 3 (RGB).
     pub channels: u32,
-    /// Whether a mask is a further input channel.
+    /// Whether a mask is a further input channel, of a model that takes a picture.
     pub mask: bool,
     /// Height and width that a network gets are multiples of this, 1 to 1024.
     pub multiple: u32,
@@ -41,9 +41,15 @@ pub enum Padding {
 impl Picture {
     const MAX_SIDE: u32 = 65_536;
 
-    pub(crate) fn check(&self) -> Result<(), Error> {
+    pub(crate) fn check(&self, sampler: &Sampler) -> Result<(), Error> {
         if !matches!(self.channels, 1 | 3) {
             return Err(Error::value("picture.channels", "a picture has 1 or 3 channels"));
+        }
+        if self.mask && !sampler.conditional {
+            return Err(Error::inconsistent(
+                "picture.mask",
+                "a model that takes no picture (sampler.conditional = false) has no mask",
+            ));
         }
         if !(1..=1024).contains(&self.multiple) {
             return Err(Error::value("picture.multiple", "the multiple is between 1 and 1024"));

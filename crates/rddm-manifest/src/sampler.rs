@@ -8,13 +8,13 @@ use crate::{Error, Role};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sampler {
-    /// Number of time steps of the schedules, 1 to 100 000.
+    /// Number of time steps of the schedules, 2 to 100 000.
     pub timesteps: u32,
     /// Shape of the α_t, which sum to 1.
     pub alpha: Coefficients,
     /// Shape of the β²_t, which sum to `sum_scale`.
     pub beta2: Coefficients,
-    /// The sum of the β²_t, above 0 and at most 100: 0.01 for restoration, 1 for generation.
+    /// The sum of the β²_t, 10⁻³⁰ to 1: 0.01 for restoration, 1 for generation.
     pub sum_scale: f64,
     /// What the networks predict.
     pub objective: Objective,
@@ -56,7 +56,7 @@ fn is_one(limit: &f32) -> bool {
 pub struct Coefficients {
     /// The family.
     pub shape: Shape,
-    /// The exponent, above 0 and at most 100.
+    /// The exponent, above 0 and at most 64.
     pub ratio: f64,
 }
 
@@ -175,12 +175,12 @@ names!(Method: Ddim = "ddim", Ancestral = "ancestral", PathIndependent = "path_i
 
 impl Sampler {
     pub(crate) fn check(&self) -> Result<(), Error> {
-        let positive = |key: &str, value: f64, most: f64| {
+        let ratio = |key: &str, value: f64| {
             // Also refuses what is not a number.
-            if value > 0.0 && value <= most {
+            if value > 0.0 && value <= 64.0 {
                 Ok(())
             } else {
-                Err(Error::value(key, format!("the number is above 0 and at most {most}")))
+                Err(Error::value(key, "the number is above 0 and at most 64"))
             }
         };
         if !(2..=100_000).contains(&self.timesteps) {
@@ -220,8 +220,11 @@ impl Sampler {
             ));
         }
         // The bounds of `rddm-core`.
-        positive("sampler.alpha.ratio", self.alpha.ratio, 64.0)?;
-        positive("sampler.beta2.ratio", self.beta2.ratio, 64.0)?;
-        positive("sampler.sum_scale", self.sum_scale, 1.0)
+        ratio("sampler.alpha.ratio", self.alpha.ratio)?;
+        ratio("sampler.beta2.ratio", self.beta2.ratio)?;
+        if !(1e-30..=1.0).contains(&self.sum_scale) {
+            return Err(Error::value("sampler.sum_scale", "the sum is between 1e-30 and 1"));
+        }
+        Ok(())
     }
 }

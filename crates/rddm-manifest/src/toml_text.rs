@@ -7,10 +7,7 @@ use crate::{Error, ErrorKind, SCHEMA};
 
 /// Parses `text` of at most `limit` bytes. Depth is bounded by the TOML parser itself.
 pub(crate) fn parse<T: DeserializeOwned>(text: &str, limit: usize) -> Result<T, Error> {
-    if text.len() > limit {
-        let what = format!("the text has {} bytes, and at most {limit} are allowed", text.len());
-        return Err(Error::new(ErrorKind::TooLarge, what));
-    }
+    check_size(text, limit)?;
     let probe: Probe = toml::from_str(text).map_err(syntax)?;
     match probe.schema {
         Some(toml::Value::Integer(schema)) if schema == i64::from(SCHEMA) => {}
@@ -30,9 +27,20 @@ pub(crate) fn parse<T: DeserializeOwned>(text: &str, limit: usize) -> Result<T, 
     toml::from_str(text).map_err(syntax)
 }
 
-/// Writes `value` as TOML.
-pub(crate) fn write<T: Serialize>(value: &T) -> Result<String, Error> {
-    toml::to_string(value).map_err(|error| Error::new(ErrorKind::Syntax, error.to_string()))
+/// Writes `value` as TOML of at most `limit` bytes.
+pub(crate) fn write<T: Serialize>(value: &T, limit: usize) -> Result<String, Error> {
+    let text =
+        toml::to_string(value).map_err(|error| Error::new(ErrorKind::Syntax, error.to_string()))?;
+    check_size(&text, limit)?;
+    Ok(text)
+}
+
+fn check_size(text: &str, limit: usize) -> Result<(), Error> {
+    if text.len() <= limit {
+        return Ok(());
+    }
+    let what = format!("the text has {} bytes, and at most {limit} are allowed", text.len());
+    Err(Error::new(ErrorKind::TooLarge, what))
 }
 
 #[derive(Deserialize)]

@@ -1,7 +1,10 @@
 //! Manifests and indexes: what is read, what is refused and why.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use rddm_manifest::{Draft, ErrorKind, Index, Manifest, Objective, Precision, Role};
+use rddm_manifest::{
+    Draft, Entry, ErrorKind, Index, Location, Manifest, Objective, Precision, Role, Text,
+    TrainingData,
+};
 
 const DERAIN: &str = include_str!("derain.toml");
 
@@ -69,6 +72,8 @@ fn numbers_outside_their_ranges_are_refused() {
         ("eta = 0.0", "eta = 0.0\nresidual_limit = 2.5", ErrorKind::Value),
         ("sum_scale = 0.01", "sum_scale = inf", ErrorKind::Value),
         ("sum_scale = 0.01", "sum_scale = 0.0", ErrorKind::Value),
+        ("sum_scale = 0.01", "sum_scale = 1e-31", ErrorKind::Value),
+        ("sum_scale = 0.01", "sum_scale = 1.5", ErrorKind::Value),
         ("ratio = 1.0", "ratio = nan", ErrorKind::Value),
         ("channels = 3", "channels = 2", ErrorKind::Value),
         ("multiple = 8", "multiple = 0", ErrorKind::Value),
@@ -215,6 +220,7 @@ fn texts_with_control_or_hiding_characters_are_refused() {
         "  ",
         "a\\u202eb",
         "a\\u200bb",
+        "a\\u061cb",
         "a\\u0000",
         "\\ufeffa",
         "a\\U000E0041",
@@ -237,7 +243,17 @@ fn licences_are_spdx_expressions() {
     {
         with("license = \"MIT OR Apache-2.0\"", &format!("license = \"{license}\"")).unwrap();
     }
-    for license in ["", "MIT Apache", "MIT OR", "(MIT", "MIT)", "()", "do what you want!"] {
+    for license in [
+        "",
+        "MIT Apache",
+        "MIT OR",
+        "(MIT",
+        "MIT)",
+        "()",
+        "do what you want!",
+        "MIT\\nOR Apache-2.0",
+        "MIT OR\\tApache-2.0",
+    ] {
         let to = format!("license = \"{license}\"");
         assert_eq!(refused("license = \"MIT OR Apache-2.0\"", &to), ErrorKind::Syntax, "{license}");
     }
@@ -259,6 +275,51 @@ fn large_and_deep_texts_are_refused_without_being_understood() {
         assert!(Manifest::parse(&bomb).is_err());
         assert!(Index::parse(&bomb).is_err());
     }
+}
+
+#[test]
+fn what_would_not_be_read_is_not_written() {
+    let summary: Text = "🦀".repeat(1000).parse().unwrap();
+    let mut index = Index::parse(INDEX).unwrap();
+    let entry = index.models[0].clone();
+    index.models = (0..3000)
+        .map(|number| Entry {
+            id: format!("model{number}").parse().unwrap(),
+            summary: summary.clone(),
+            ..entry.clone()
+        })
+        .collect();
+    assert_eq!(index.to_toml().unwrap_err().kind(), ErrorKind::TooLarge);
+
+    let data = TrainingData { name: summary.clone(), terms: summary };
+    let mut draft = Draft::parse(include_str!("draft.toml")).unwrap();
+    draft.training_data = vec![data.clone(); 64];
+    assert_eq!(draft.to_toml().unwrap_err().kind(), ErrorKind::TooLarge);
+    let mut manifest = Manifest::parse(DERAIN).unwrap();
+    manifest.training_data = vec![data; 64];
+    assert_eq!(manifest.to_toml().unwrap_err().kind(), ErrorKind::TooLarge);
+}
+
+#[test]
+fn a_network_has_at_most_eight_mirrors() {
+    let mut manifest = Manifest::parse(DERAIN).unwrap();
+    let mut draft = Draft::parse(include_str!("draft.toml")).unwrap();
+    let mirror: Location = "https://host/derain.onnx".parse().unwrap();
+    for (mirrors, fits) in [(8, true), (9, false)] {
+        manifest.networks[0].mirrors = vec![mirror.clone(); mirrors];
+        draft.networks[0].mirrors = vec![mirror.clone(); mirrors];
+        let kinds = [manifest.to_toml(), draft.to_toml()]
+            .map(|written| written.map(drop).map_err(|error| error.kind()));
+        assert_eq!(kinds, [if fits { Ok(()) } else { Err(ErrorKind::Value) }; 2]);
+    }
+}
+
+#[test]
+fn a_model_that_takes_no_picture_takes_no_mask() {
+    let masked = DERAIN.replacen("mask = false", "mask = true", 1);
+    assert!(Manifest::parse(&masked).is_ok());
+    let unconditional = masked.replacen("conditional = true", "conditional = false", 1);
+    assert_eq!(Manifest::parse(&unconditional).unwrap_err().kind(), ErrorKind::Inconsistent);
 }
 
 #[test]

@@ -15,7 +15,7 @@ pub enum ErrorKind {
     Shape,
     /// A picture has neither one nor three channels where a luma is needed.
     Channels,
-    /// A picture has no pixels, or fewer rows or columns than the window of SSIM.
+    /// A picture has no pixels, or fewer rows or columns than the measure needs.
     Size,
     /// A value is NaN or infinite.
     NotFinite,

@@ -1,6 +1,7 @@
 use ndarray::{Array3, ArrayView3};
 use rddm_core::{NoiseField, Philox};
 
+use crate::pointwise::not_finite;
 use crate::{Error, ErrorKind};
 
 /// Side of a patch.
@@ -21,7 +22,8 @@ const COARSEST: usize = 16;
 /// larger set is cut to the smaller one's number. Patches and directions are drawn from `seed`.
 ///
 /// # Errors
-/// [`ErrorKind::Size`] for an empty set or such a side, [`ErrorKind::Shape`] where shapes differ.
+/// [`ErrorKind::Size`] for an empty set, pictures without channels or such a side, [`ErrorKind::Shape`]
+/// where shapes differ, [`ErrorKind::NotFinite`] where a value is NaN or infinite.
 pub fn sliced_wasserstein(
     a: &[ArrayView3<'_, f32>],
     b: &[ArrayView3<'_, f32>],
@@ -31,10 +33,11 @@ pub fn sliced_wasserstein(
         return Err(Error::new(ErrorKind::Size, "there are no pictures to compare"));
     };
     let (channels, side, width) = first.dim();
-    if b.is_empty() || side != width || side < COARSEST || !side.is_power_of_two() {
+    let fits = channels > 0 && side == width && side >= COARSEST && side.is_power_of_two();
+    if b.is_empty() || !fits {
         let text = format!(
-            "sets of {} and {} pictures of {width}×{side}: both must have some, of a side that is a power of two \
-             from {COARSEST} on",
+            "sets of {} and {} pictures of {width}×{side} with {channels} channels: both must have some, with channels \
+             and of a side that is a power of two from {COARSEST} on",
             a.len(),
             b.len()
         );
@@ -42,6 +45,9 @@ pub fn sliced_wasserstein(
     }
     if a.iter().chain(b).any(|picture| picture.dim() != (channels, side, side)) {
         return Err(Error::new(ErrorKind::Shape, "the pictures have several shapes"));
+    }
+    if !a.iter().chain(b).flat_map(|picture| picture.iter()).all(|value| value.is_finite()) {
+        return Err(not_finite());
     }
     let count = a.len().min(b.len());
     let pyramids = |set: &[ArrayView3<'_, f32>]| -> Vec<Vec<Array3<f32>>> {
@@ -192,5 +198,13 @@ mod tests {
         assert_eq!(kind(&[picture.view()], &[picture.view()]), ErrorKind::Size);
         let (a, b) = (Array3::<f32>::zeros((1, 16, 16)), Array3::<f32>::zeros((3, 16, 16)));
         assert_eq!(kind(&[a.view()], &[b.view()]), ErrorKind::Shape);
+        let none = Array3::<f32>::zeros((0, 16, 16));
+        assert_eq!(kind(&[none.view()], &[none.view()]), ErrorKind::Size);
+        let mut broken = a.clone();
+        for value in [f32::NAN, f32::INFINITY] {
+            broken[(0, 15, 15)] = value;
+            assert_eq!(kind(&[broken.view()], &[a.view()]), ErrorKind::NotFinite);
+            assert_eq!(kind(&[a.view()], &[broken.view()]), ErrorKind::NotFinite);
+        }
     }
 }

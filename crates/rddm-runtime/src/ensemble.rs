@@ -36,6 +36,12 @@ impl Restorer {
             (true, false) => &UPRIGHT,
             (true, true) => &UPRIGHT[..1],
         };
+        // Before work begins: what is turned is cut otherwise, and may take more memory.
+        let (channels, height, width) = picture.dim();
+        self.check_picture([channels, height, width])?;
+        if forms.iter().any(|form| form & 4 != 0) {
+            self.check_picture([channels, width, height])?;
+        }
         let mut sum = Array3::zeros(picture.raw_dim());
         for (before, &form) in forms.iter().enumerate() {
             let on_progress = &mut |of_form: Progress| {

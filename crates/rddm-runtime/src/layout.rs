@@ -13,6 +13,8 @@ pub(crate) struct Layout {
     pub(crate) columns: Axis,
     /// The most tile rows that are run at once.
     pub(crate) band: usize,
+    /// Whether each step is shown, as a whole picture.
+    pub(crate) shown: bool,
     /// Channels of the pictures between the steps.
     pub(crate) channels: usize,
     /// Channels that are kept of the input: its colours and its mask.
@@ -60,6 +62,7 @@ impl Rules {
             rows: vec![rows; self.steps],
             columns,
             band,
+            shown: false,
             channels: self.channels,
             input_planes: self.input_planes,
             window_planes: self.window_planes,
@@ -104,9 +107,19 @@ impl Rules {
 }
 
 impl Layout {
+    /// The same with steps that are shown: each is run through the whole picture.
+    pub(crate) fn showing_steps(self) -> Self {
+        Self { band: usize::MAX, shown: true, ..self }
+    }
+
     /// Width of the padded picture.
     pub(crate) fn width(&self) -> usize {
         self.columns.length()
+    }
+
+    /// Height of the padded picture.
+    pub(crate) fn height(&self) -> usize {
+        self.rows.first().map_or(0, Axis::length)
     }
 
     /// Height and width of what a network sees at once.
@@ -115,8 +128,8 @@ impl Layout {
     }
 
     /// Tiles over all steps.
-    pub(crate) fn work(&self) -> usize {
-        let tile_rows: usize = self.rows.iter().map(|axis| axis.spans().len()).sum();
-        tile_rows * self.columns.spans().len()
+    pub(crate) fn work(&self) -> u64 {
+        let tile_rows: u64 = self.rows.iter().map(|axis| axis.spans().len() as u64).sum();
+        tile_rows * self.columns.spans().len() as u64
     }
 }

@@ -47,7 +47,9 @@ impl Layout {
         // Rows from and to of the input, and of the picture that enters each step.
         let mut input = 0..0;
         let mut pictures = vec![0..0; steps + 1];
-        let (mut peak, mut widest, mut delay) = (0, 0, 0);
+        // Rows that were let go are kept for others, of the input and of pictures apart.
+        let (mut most_read, mut most_held) = (0, 0);
+        let (mut widest, mut delay) = (0, 0);
         while let Some(action) = wave.advance() {
             match action {
                 Action::Read(rows) => {
@@ -59,9 +61,9 @@ impl Layout {
                     widest = widest.max(tiles.len());
                 }
             }
-            let held = pictures.iter().map(|rows| rows.end - rows.start).sum::<usize>() as u64;
-            let read = (input.end - input.start) as u64 * self.input_planes as u64;
-            peak = peak.max(held * planes + read);
+            let held: u64 = pictures.iter().map(|rows| (rows.end - rows.start) as u64).sum();
+            most_held = most_held.max(held);
+            most_read = most_read.max((input.end - input.start) as u64);
             for (step, rows) in pictures.iter_mut().take(steps).enumerate() {
                 rows.start = wave.unneeded(step);
             }
@@ -69,20 +71,26 @@ impl Layout {
             pictures[steps].start = pictures[steps].end;
             input.start = wave.input_unneeded();
         }
-        let rows = peak * self.width() as u64 * float;
-        let window = self.window().iter().product::<usize>() as u64;
+        if self.shown {
+            // Residual and noise of a step, and those and its picture as the caller sees them.
+            most_held += 5 * self.height() as u64;
+        }
+        let values = most_held * planes + most_read * self.input_planes as u64;
+        let rows = values * self.width() as u64 * float;
+        let window = self.window().iter().map(|&side| side as u64).product::<u64>();
         // The window that goes in, its copy inside the engine, the outputs, those of its mirror image, the finished core.
         let outputs = 2 * planes * (1 + u64::from(self.mirror.is_some()));
         let ports = window * float * (2 * self.window_planes as u64 + outputs + planes);
         let running = (window as f64 * cost.per_pixel) as u64;
-        let busy = threads.min(widest.max(1) * self.columns.spans().len()).max(1) as u64;
+        let tiles = widest.max(1).saturating_mul(self.columns.spans().len());
+        let busy = threads.min(tiles).max(1) as u64;
         let networks = cost.weights + busy * (ports + running);
         MemoryEstimate {
             bytes: rows + networks,
             rows,
             networks,
             tile: self.tile,
-            tiles: self.work().div_ceil(steps.max(1)),
+            tiles: usize::try_from(self.work().div_ceil(steps.max(1) as u64)).unwrap_or(usize::MAX),
             delay,
         }
     }

@@ -55,7 +55,8 @@ pub(crate) fn load(
             let role = if output == "noise" { Role::Noise } else { Role::Residual };
             gives.push((role, (position, index)));
         }
-        let time = usize::from(network.role == Role::Noise);
+        // A network of the noise alone is told the noise's time.
+        let time = usize::from(network.outputs == ["noise"]);
         wiring.times.push(if network.inputs.len() > 2 { vec![0, 1] } else { vec![time] });
         crew.push(loaded);
     }
@@ -165,6 +166,11 @@ impl Crew {
 
     pub(crate) fn networks(&self) -> &[Box<dyn Network>] {
         &self.0
+    }
+
+    /// As [`Network::keep`].
+    pub(crate) fn keep(&self, shapes: usize) {
+        self.0.iter().for_each(|network| network.keep(shapes));
     }
 
     /// Runs all networks on one window, and gives what the sampler wants first (and second).

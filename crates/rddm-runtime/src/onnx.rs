@@ -27,6 +27,9 @@ impl Signature {
         let Some(graph) = &model.graph else {
             return Err(Error::new(ErrorKind::Network, "the ONNX file has no graph"));
         };
+        if !model.functions.is_empty() {
+            return Err(unread("functions of its own"));
+        }
         refuse_external_data(graph, 0)?;
         let fed = |name: &&String| !graph.initializer.iter().any(|tensor| tensor.name == **name);
         let opset = |domain: &str| domain.is_empty() || domain == "ai.onnx";
@@ -57,16 +60,22 @@ fn refuse_external_data(graph: &GraphProto, depth: usize) -> Result<(), Error> {
     if depth > DEEPEST {
         return Err(Error::new(ErrorKind::Network, "the ONNX file nests graphs too deeply"));
     }
-    for tensor in &graph.initializer {
-        refuse_external_tensor(tensor)?;
-    }
+    graph.initializer.iter().try_for_each(refuse_external_tensor)?;
+    let mut sparse = !graph.sparse_initializer.is_empty();
     let attributes = graph.node.iter().flat_map(|node| &node.attribute);
     for attribute in attributes {
-        let AttributeProto { t, tensors, g, graphs, .. } = attribute;
+        let AttributeProto { t, tensors, g, graphs, sparse_tensor, sparse_tensors, .. } = attribute;
+        sparse |= sparse_tensor.is_some() || !sparse_tensors.is_empty();
         t.iter().chain(tensors).try_for_each(refuse_external_tensor)?;
         g.iter().chain(graphs).try_for_each(|graph| refuse_external_data(graph, depth + 1))?;
     }
-    Ok(())
+    if sparse { Err(unread("sparse tensors")) } else { Ok(()) }
+}
+
+/// Refuses what could name other files too, and is not written by `rddm-export`.
+fn unread(what: &str) -> Error {
+    let what = format!("the ONNX file has {what}; export it without them");
+    Error::new(ErrorKind::Network, what)
 }
 
 fn refuse_external_tensor(tensor: &TensorProto) -> Result<(), Error> {

@@ -130,7 +130,8 @@ impl Restorer {
     }
 
     /// [`Restorer::restore`] that also shows every step of the whole picture. It holds the whole
-    /// picture between the steps, so it takes more memory.
+    /// picture between the steps, so it takes more memory, as
+    /// [`memory_estimate_with_steps`](Self::memory_estimate_with_steps) says.
     ///
     /// # Errors
     /// As [`Restorer::restore`].
@@ -162,7 +163,7 @@ impl Restorer {
         self.expect_conditional(true)?;
         self.check_size(size)?;
         let [_, height, width] = size;
-        let layout = self.layout([height, width])?;
+        let layout = self.layout([height, width], false)?;
         Run::new(self, layout, Job { size, source, sink, progress, on_step: None }).go()
     }
 
@@ -180,7 +181,7 @@ impl Restorer {
         self.expect_conditional(false)?;
         let size = [self.parts.rules.channels, height, width];
         self.check_size(size)?;
-        let layout = self.layout([height, width])?;
+        let layout = self.layout([height, width], false)?;
         let mut result = memory::blank(size)?;
         let mut source = |_: usize, _: &mut [f32]| Ok(());
         let mut sink = into_array(&mut result);
@@ -196,8 +197,19 @@ impl Restorer {
     /// [`ErrorKind::Memory`] when [`max_memory`](RestorerBuilder::max_memory) cannot be kept, and
     /// [`ErrorKind::Network`] when a network does not run at all.
     pub fn memory_estimate(&self, [height, width]: [usize; 2]) -> Result<MemoryEstimate, Error> {
-        self.check_size([self.parts.rules.channels, height, width])?;
-        Ok(self.layout([height, width])?.estimate(self.cost()?, self.parts.threads))
+        self.estimate([height, width], false)
+    }
+
+    /// What [`restore_with_steps`](Self::restore_with_steps) of a picture of `[height, width]` will
+    /// take, the pictures that it shows among it.
+    ///
+    /// # Errors
+    /// As [`Restorer::memory_estimate`].
+    pub fn memory_estimate_with_steps(
+        &self,
+        [height, width]: [usize; 2],
+    ) -> Result<MemoryEstimate, Error> {
+        self.estimate([height, width], true)
     }
 
     /// What the smallest cut of a picture of `[height, width]` takes:
@@ -206,12 +218,19 @@ impl Restorer {
     /// # Errors
     /// [`ErrorKind::Network`] when a network does not run at all.
     pub fn least_memory(&self, [height, width]: [usize; 2]) -> Result<MemoryEstimate, Error> {
-        let size = [height, width];
-        self.check_size([self.parts.rules.channels, height, width])?;
-        let (cost, threads) = (self.cost()?, self.parts.threads);
-        let own =
-            || self.parts.rules.layout(size, self.parts.tile, threads).estimate(cost, threads);
-        Ok(memory::least(self.cuts(size), cost, threads).unwrap_or_else(own))
+        self.least([height, width], false)
+    }
+
+    /// As [`least_memory`](Self::least_memory), for
+    /// [`restore_with_steps`](Self::restore_with_steps).
+    ///
+    /// # Errors
+    /// As [`Restorer::least_memory`].
+    pub fn least_memory_with_steps(
+        &self,
+        [height, width]: [usize; 2],
+    ) -> Result<MemoryEstimate, Error> {
+        self.least([height, width], true)
     }
 
     /// Where the tiles of a picture of `[height, width]` meet: the first row, and the first column, of
@@ -221,7 +240,7 @@ impl Restorer {
     /// As [`Restorer::memory_estimate`].
     pub fn tile_borders(&self, [height, width]: [usize; 2]) -> Result<[Vec<usize>; 2], Error> {
         self.check_size([self.parts.rules.channels, height, width])?;
-        let layout = self.layout([height, width])?;
+        let layout = self.layout([height, width], false)?;
         let borders = |axis: Option<&Axis>| {
             let spans = axis.map_or(&[][..], Axis::spans).iter().skip(1);
             spans.map(|span| span.core.start).collect()
@@ -320,10 +339,7 @@ impl Restorer {
         let size = [channels, height, width];
         self.check_size(size)?;
         self.check_mask([height, width], mask.map(|mask| mask.dim().into()))?;
-        let mut layout = self.layout([height, width])?;
-        if on_step.is_some() {
-            layout.band = usize::MAX;
-        }
+        let layout = self.layout([height, width], on_step.is_some())?;
         let mut result = memory::blank(size)?;
         let mut source = |y: usize, row: &mut [f32]| {
             let (colours, rest) = row.split_at_mut(channels * width);
@@ -344,12 +360,36 @@ impl Restorer {
         Ok(result)
     }
 
-    fn layout(&self, size: [usize; 2]) -> Result<Layout, Error> {
+    fn estimate(&self, [height, width]: [usize; 2], shown: bool) -> Result<MemoryEstimate, Error> {
+        self.check_size([self.parts.rules.channels, height, width])?;
+        Ok(self.layout([height, width], shown)?.estimate(self.cost()?, self.parts.threads))
+    }
+
+    fn least(&self, [height, width]: [usize; 2], shown: bool) -> Result<MemoryEstimate, Error> {
+        let size = [height, width];
+        self.check_size([self.parts.rules.channels, height, width])?;
+        let (cost, threads) = (self.cost()?, self.parts.threads);
+        let of = |layout: Layout| if shown { layout.showing_steps() } else { layout };
+        let own = || of(self.parts.rules.layout(size, self.parts.tile, threads));
+        let least = memory::least(self.cuts(size).map(of), cost, threads);
+        Ok(least.unwrap_or_else(|| own().estimate(cost, threads)))
+    }
+
+    /// Whether a picture of `[channels, height, width]` can be restored, and in the memory that is
+    /// allowed.
+    pub(crate) fn check_picture(&self, [channels, height, width]: [usize; 3]) -> Result<(), Error> {
+        self.check_size([channels, height, width])?;
+        self.layout([height, width], false).map(drop)
+    }
+
+    /// The cut of a picture whose steps are shown or not.
+    fn layout(&self, size: [usize; 2], shown: bool) -> Result<Layout, Error> {
         let Parts { rules, tile, threads, .. } = &self.parts;
         let (tile, threads) = (*tile, *threads);
+        let of = |layout: Layout| if shown { layout.showing_steps() } else { layout };
         match self.parts.max_memory {
-            None => Ok(rules.layout(size, tile, threads)),
-            Some(most) => memory::choose(self.cuts(size), self.cost()?, threads, most),
+            None => Ok(of(rules.layout(size, tile, threads))),
+            Some(most) => memory::choose(self.cuts(size).map(of), self.cost()?, threads, most),
         }
     }
 
@@ -451,13 +491,29 @@ pub(crate) struct Crews {
     returned: Condvar,
     /// Nanoseconds that crews were lent.
     worked: AtomicU64,
+    /// Pictures that are under way.
+    pictures: Mutex<usize>,
 }
 
 impl Crews {
     fn new(first: Crew, count: usize) -> Result<Self, Error> {
         let mut crews = (1..count).map(|_| first.fork()).collect::<Result<Vec<_>, _>>()?;
         crews.push(first);
-        Ok(Self { free: Mutex::new(crews), returned: Condvar::new(), worked: AtomicU64::new(0) })
+        Ok(Self {
+            free: Mutex::new(crews),
+            returned: Condvar::new(),
+            worked: AtomicU64::new(0),
+            pictures: Mutex::new(0),
+        })
+    }
+
+    /// Counts a picture for as long as the result is kept. Networks stay ready for a shape for each
+    /// picture that is under way, and for no more: each picture's estimate counts the weights once.
+    pub(crate) fn begin_picture(&self) -> UnderWay<'_> {
+        let mut pictures = self.pictures.lock().unwrap_or_else(PoisonError::into_inner);
+        *pictures += 1;
+        self.with(|crew| crew.keep(*pictures));
+        UnderWay(&self.pictures)
     }
 
     /// Waits for a crew, and lets it work.
@@ -478,6 +534,15 @@ impl Crews {
         };
         self.worked.fetch_add(begun.elapsed().as_nanos() as u64, Ordering::Relaxed);
         done
+    }
+}
+
+/// A picture that is counted until this is dropped.
+pub(crate) struct UnderWay<'a>(&'a Mutex<usize>);
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
     }
 }
 

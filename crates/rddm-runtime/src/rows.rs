@@ -103,3 +103,57 @@ impl Band {
         self.rows.iter_mut().skip(skip).map(Vec::as_mut_slice).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layout::{Layout, Rules};
+    use crate::memory::Cost;
+    use crate::tiling::{Action, Wavefront};
+
+    /// Rows of the input and of pictures that a run of `layout` makes, each as often as it is not a
+    /// spare one.
+    fn made(layout: &Layout) -> [usize; 2] {
+        let steps = layout.rows.len();
+        let (mut input, mut input_spare) = (Band::default(), Spare::new(0));
+        let mut pictures: Vec<Band> = (0..=steps).map(|_| Band::default()).collect();
+        let mut spare = Spare::new(0);
+        let mut wave = Wavefront::new(&layout.rows, layout.band);
+        while let Some(action) = wave.advance() {
+            match action {
+                Action::Read(rows) => {
+                    input.extend_to(rows.end, &mut input_spare);
+                    pictures[0].extend_to(rows.end, &mut spare);
+                }
+                Action::Run { step, tiles } => {
+                    let end = layout.rows[step].spans()[tiles.end - 1].core.end;
+                    pictures[step + 1].extend_to(end, &mut spare);
+                    let written = pictures[steps].end();
+                    pictures[steps].drop_before(written, &mut spare);
+                    pictures[step].drop_before(wave.unneeded(step), &mut spare);
+                    input.drop_before(wave.input_unneeded(), &mut input_spare);
+                }
+            }
+        }
+        [input_spare.rows.len(), spare.rows.len()]
+    }
+
+    #[test]
+    fn the_estimate_has_every_row_that_is_made() {
+        let rules = Rules {
+            multiple: 8,
+            overlap: 32,
+            steps: 5,
+            channels: 3,
+            input_planes: 4,
+            window_planes: 7,
+            mirror: None,
+        };
+        for layout in rules.descending([1000, 96], 256, 3) {
+            let [input, pictures] = made(&layout);
+            let values = (4 * input + 3 * pictures) * layout.width();
+            let rows = layout.estimate(Cost::default(), 3).rows;
+            assert_eq!(rows, (values * size_of::<f32>()) as u64, "{layout:?}");
+        }
+    }
+}

@@ -60,6 +60,7 @@ impl<'a> Run<'a> {
     }
 
     pub(crate) fn go(mut self) -> Result<(), Error> {
+        let _under_way = self.restorer.crews().begin_picture();
         let rows = self.layout.rows.clone();
         let steps = rows.len();
         let mut wave = Wavefront::new(&rows, self.layout.band);
@@ -189,7 +190,7 @@ impl<'a> Run<'a> {
             view.tile(&tile_rows[tile / columns.len()], &columns[tile % columns.len()])
         };
         let (width, steps) = (self.layout.width(), self.layout.rows.len());
-        let all = self.layout.work();
+        let all = usize::try_from(self.layout.work()).unwrap_or(usize::MAX);
         let cancel = &self.restorer.parts().cancel;
         let (details, progress, done) =
             (&mut self.details, &mut *self.job.progress, &mut self.done);

@@ -38,7 +38,9 @@ impl Axis {
         let window = core + 2 * overlap;
         let count = inner.div_ceil(core);
         let units = (length - window) / multiple;
-        let start = |index: usize| index * units / (count - 1) * multiple;
+        // In 64 bits: the product is larger than the axis.
+        let share = |index: usize| index as u64 * units as u64 / (count as u64 - 1);
+        let start = |index: usize| share(index) as usize * multiple;
         // The border between two cores is in the middle of what both windows see well enough.
         let border = |index: usize| match index {
             0 => 0,

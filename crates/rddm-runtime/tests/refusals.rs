@@ -4,12 +4,15 @@
 mod support;
 
 use ndarray::{Array2, Array3};
+use prost::Message as _;
 use rddm_core::{Method, Objective};
 use rddm_manifest::{Manifest, Precision};
 use rddm_runtime::{
     CancelToken, Control, Device, Error, ErrorKind, Progress, Restorer, RestorerBuilder, RowError,
+    StepView,
 };
 use support::{Model, TinyNet, picture};
+use tract_onnx::pb::{AttributeProto, FunctionProto, GraphProto, ModelProto, SparseTensorProto};
 
 fn go(_: Progress) -> Control {
     Control::Continue
@@ -137,6 +140,39 @@ fn weights_in_other_files_are_not_read() {
     let network = TinyNet { external: true, ..TinyNet::joint(3, 6) };
     let model = Model { networks: vec![("joint", network)], ..Model::joint() };
     refused_option(&model, ErrorKind::Network, &["w1", "beside"], |options| options);
+}
+
+#[test]
+fn what_could_name_other_files_is_refused_wherever_it_is() {
+    fn graph(model: &mut ModelProto) -> &mut GraphProto {
+        model.graph.as_mut().unwrap()
+    }
+    fn attribute(model: &mut ModelProto) -> &mut AttributeProto {
+        let node = graph(model).node.last_mut().unwrap();
+        node.attribute
+            .push(AttributeProto { name: "more".to_owned(), ..AttributeProto::default() });
+        node.attribute.last_mut().unwrap()
+    }
+    type Change = fn(&mut ModelProto);
+    let cases: [(&str, Change); 5] = [
+        ("sparse", |model| graph(model).sparse_initializer.push(SparseTensorProto::default())),
+        ("sparse", |model| attribute(model).sparse_tensor = Some(SparseTensorProto::default())),
+        ("sparse", |model| attribute(model).sparse_tensors.push(SparseTensorProto::default())),
+        ("sparse", |model| {
+            let mut inner = GraphProto::default();
+            inner.sparse_initializer.push(SparseTensorProto::default());
+            attribute(model).g = Some(inner);
+        }),
+        ("functions", |model| model.functions.push(FunctionProto::default())),
+    ];
+    for (word, change) in cases {
+        let model = Model::joint();
+        let mut onnx = ModelProto::decode(&*model.files()[0]).unwrap();
+        change(&mut onnx);
+        let files = vec![onnx.encode_to_vec()];
+        let manifest = model.manifest_of(&files);
+        refused(Restorer::builder(&manifest).build(files), ErrorKind::Network, &[word, "without"]);
+    }
 }
 
 #[test]
@@ -345,4 +381,52 @@ fn memory_that_is_not_enough_is_said_before_work() {
         ErrorKind::Memory,
         &["MB", "allowed"],
     );
+}
+
+#[test]
+fn steps_are_shown_in_the_memory_that_is_allowed() {
+    let model = Model::joint();
+    let manifest = model.manifest();
+    let input = picture(3, 400, 60);
+    let mut restorer = Restorer::builder(&manifest).build(model.files()).unwrap();
+    let without = restorer.memory_estimate([400, 60]).unwrap();
+    let with = restorer.memory_estimate_with_steps([400, 60]).unwrap();
+    // The input, the pictures before and after the step, residual and noise; and what is shown.
+    assert_eq!(with.rows, (8 * input.len() * size_of::<f32>()) as u64);
+
+    restorer.set_max_memory(Some(without.bytes));
+    assert!(restorer.restore(input.view(), None, &mut go).is_ok());
+    let mut begun = |_: Progress| -> Control { panic!("work began") };
+    let result = restorer
+        .restore_with_steps(input.view(), None, &mut begun, &mut |_| panic!("work was done"));
+    refused(result, ErrorKind::Memory, &["MB", "allowed"]);
+
+    restorer.set_max_memory(Some(with.bytes));
+    let mut on_step = |_: StepView<'_>| Control::Continue;
+    assert!(restorer.restore_with_steps(input.view(), None, &mut go, &mut on_step).is_ok());
+}
+
+/// A wide picture takes more than a tall one.
+#[test]
+fn an_ensemble_knows_before_work_whether_its_turned_forms_fit() {
+    for upright in [false, true] {
+        let model = Model { upright, ..Model::joint() };
+        let manifest = model.manifest();
+        let mut restorer = Restorer::builder(&manifest).build(model.files()).unwrap();
+        let tall = restorer.least_memory([600, 40]).unwrap().bytes;
+        assert!(restorer.least_memory([40, 600]).unwrap().bytes > tall);
+        restorer.set_max_memory(Some(tall));
+        let mut calls = 0;
+        let mut on_progress = |_: Progress| {
+            calls += 1;
+            Control::Continue
+        };
+        let result = restorer.restore_ensemble(picture(3, 600, 40).view(), None, &mut on_progress);
+        if upright {
+            assert!(result.is_ok());
+        } else {
+            refused(result, ErrorKind::Memory, &["MB", "allowed"]);
+            assert_eq!(calls, 0);
+        }
+    }
 }

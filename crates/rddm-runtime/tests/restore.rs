@@ -6,7 +6,7 @@ mod support;
 use ndarray::{Array2, Array3, Array4, ArrayView3, Axis, s};
 use rddm_core::{NoiseField, Sampler, SamplerSpec};
 use rddm_runtime::{Control, EngineOptions, ErrorKind, Network, Restorer, RestorerBuilder, engine};
-use support::{Model, picture};
+use support::{Model, TinyNet, picture};
 
 const SEED: u64 = 5;
 
@@ -210,6 +210,16 @@ fn an_objective_of_one_output_uses_that_output_alone() {
         let alone = restored(&one, degraded.view(), |options| options);
         assert_eq!(got, alone, "{objective}");
     }
+}
+
+#[test]
+fn a_network_of_the_noise_alone_is_told_the_noises_time_whatever_its_role() {
+    let of = |role| {
+        let networks = vec![(role, TinyNet::single("noise"))];
+        let model = Model { networks, objective: "pred_noise", ..Model::two_networks() };
+        restored(&model, picture(3, 24, 24).view(), |options| options)
+    };
+    assert_eq!(of("joint"), of("noise"));
 }
 
 #[test]

@@ -95,8 +95,8 @@ impl Sampler {
 
     /// Plans the steps along `walked` for networks that were trained with another schedule: re-adjustment. The
     /// networks get the times of `trained` that [`MatchedTimes`] finds, or, where they are told the sums themselves
-    /// ([`TimeEncoding::AlphaBarBetaBar`]), the walked sums. A network of both outputs is told but one time: the
-    /// residual's.
+    /// ([`TimeEncoding::AlphaBarBetaBar`]), the walked sums times the trained `T`. A network of both outputs is told but
+    /// one time: the residual's.
     ///
     /// # Errors
     /// As [`Sampler::with_schedule`] and [`MatchedTimes::new`].

@@ -42,12 +42,15 @@ impl TimeEncoding {
     pub fn times(self, schedule: &Schedule, t: usize) -> [f32; 2] {
         match self {
             Self::Index => [t as f32; 2],
-            Self::AlphaBarBetaBar => {
-                let timesteps = schedule.timesteps() as f32;
-                [schedule.alpha_bar()[t] * timesteps, schedule.beta_bar()[t] * timesteps]
-            }
+            Self::AlphaBarBetaBar => scaled_sums(schedule, t, schedule.timesteps()),
         }
     }
+}
+
+/// The sums of time step `t`, as networks of a schedule of `timesteps` know them.
+fn scaled_sums(schedule: &Schedule, t: usize, timesteps: usize) -> [f32; 2] {
+    let timesteps = timesteps as f32;
+    [schedule.alpha_bar()[t] * timesteps, schedule.beta_bar()[t] * timesteps]
 }
 
 /// What a step moves along.
@@ -165,8 +168,11 @@ impl Plan<'_> {
 
     fn times(&self, t: usize) -> [f32; 2] {
         match (self.spec.time_encoding, self.matched) {
+            (encoding, None) => encoding.times(self.schedule, t),
             (TimeEncoding::Index, Some(matched)) => [matched.residual()[t], matched.noise()[t]],
-            (encoding, _) => encoding.times(self.schedule, t),
+            (TimeEncoding::AlphaBarBetaBar, Some(matched)) => {
+                scaled_sums(self.schedule, t, matched.trained_timesteps())
+            }
         }
     }
 
@@ -174,9 +180,14 @@ impl Plan<'_> {
         let alpha_bar = &self.schedule.exact_alpha_bar;
         let beta2_bar = &self.schedule.exact_beta2_bar;
         let eta = if phase == Phase::Residual { 0.0 } else { f64::from(self.spec.eta) };
-        let variance = eta * (beta2_bar[t] - beta2_bar[s]) * beta2_bar[s] / beta2_bar[t];
+        let variance = match beta2_bar[t] > 0.0 {
+            true => eta * (beta2_bar[t] - beta2_bar[s]) * beta2_bar[s] / beta2_bar[t],
+            false => 0.0,
+        };
         let residual = alpha_bar[t] - alpha_bar[s];
-        let noise = libm::sqrt(beta2_bar[t]) - libm::sqrt(beta2_bar[s] - variance);
+        // Where nearly all of it is drawn anew, rounding may leave less than nothing.
+        let kept = (beta2_bar[s] - variance).max(0.0);
+        let noise = libm::sqrt(beta2_bar[t]) - libm::sqrt(kept);
         Motion::Along {
             residual: if phase == Phase::Noise { 0.0 } else { residual as f32 },
             noise: if phase == Phase::Residual { 0.0 } else { noise as f32 },

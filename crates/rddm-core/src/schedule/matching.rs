@@ -13,6 +13,7 @@ use crate::{Error, ErrorKind};
 pub struct MatchedTimes {
     residual: Vec<f32>,
     noise: Vec<f32>,
+    trained_timesteps: usize,
 }
 
 impl MatchedTimes {
@@ -32,6 +33,7 @@ impl MatchedTimes {
         Ok(Self {
             residual: times_of(&trained.exact_alpha_bar, &walked.exact_alpha_bar),
             noise: times_of(&root(&trained.exact_beta2_bar), &root(&walked.exact_beta2_bar)),
+            trained_timesteps: trained.timesteps(),
         })
     }
 
@@ -43,6 +45,11 @@ impl MatchedTimes {
     /// For each walked time, the time that the noise's network gets.
     pub fn noise(&self) -> &[f32] {
         &self.noise
+    }
+
+    /// The number of time steps `T` of the trained schedule.
+    pub fn trained_timesteps(&self) -> usize {
+        self.trained_timesteps
     }
 }
 

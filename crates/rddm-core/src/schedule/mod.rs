@@ -24,8 +24,8 @@ pub struct ScheduleSpec {
     pub alpha: Coefficients,
     /// The shape of `β²_t`, which sums to `sum_scale`.
     pub beta2: Coefficients,
-    /// The variance of the noise at the last time, `β̄²_{T-1}`: above 0, at most 1. 0.01 for restoration, 1 for
-    /// generation.
+    /// The variance of the noise at the last time, `β̄²_{T-1}`: 10⁻³⁰, below which 32 bits have nothing left of the
+    /// first times' noise, to 1. 0.01 for restoration, 1 for generation.
     pub sum_scale: f64,
 }
 
@@ -84,12 +84,12 @@ impl Schedule {
 }
 
 pub(crate) fn check_sum_scale(sum_scale: f64) -> Result<(), Error> {
-    if sum_scale > 0.0 && sum_scale <= 1.0 {
+    if (1e-30..=1.0).contains(&sum_scale) {
         return Ok(());
     }
     Err(Error::new(
         ErrorKind::InvalidSchedule,
-        format!("sum_scale is {sum_scale}; it must be above 0 and at most 1"),
+        format!("sum_scale is {sum_scale}; it must lie in 1e-30 to 1"),
     ))
 }
 

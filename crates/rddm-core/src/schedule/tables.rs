@@ -126,7 +126,7 @@ struct Row {
     beta2: f64,
     alpha_bar: f64,
     beta2_bar: f64,
-    /// The sums of the time before; none at time 0.
+    /// The sums of the time before; none at time 0, nor where no noise is there yet.
     previous: Option<(f64, f64)>,
 }
 
@@ -137,7 +137,10 @@ impl Row {
             beta2: beta2[t],
             alpha_bar: alpha_bar[t],
             beta2_bar: beta2_bar[t],
-            previous: t.checked_sub(1).map(|before| (alpha_bar[before], beta2_bar[before])),
+            previous: t
+                .checked_sub(1)
+                .filter(|_| beta2_bar[t] > 0.0)
+                .map(|before| (alpha_bar[before], beta2_bar[before])),
         }
     }
 

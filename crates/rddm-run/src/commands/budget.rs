@@ -92,8 +92,16 @@ impl Batch<'_> {
         header.alpha = picture.alpha.is_some();
         header.depth = picture.depth;
         let needs = self.needs_of_whole(&header);
-        let estimate = self.restorer.memory_estimate([header.height, header.width])?;
+        let estimate = self.estimate([header.height, header.width])?;
         Ok(self.memory(&estimate, &needs, false))
+    }
+
+    /// What the restorer takes for a picture of `[height, width]`.
+    fn estimate(&self, size: [usize; 2]) -> Result<MemoryEstimate, rddm_runtime::Error> {
+        match self.args.looks.preview {
+            Some(_) => self.restorer.memory_estimate_with_steps(size),
+            None => self.restorer.memory_estimate(size),
+        }
     }
 
     fn memory(&self, estimate: &MemoryEstimate, needs: &Needs, rows: bool) -> report::Memory {
@@ -158,7 +166,7 @@ impl Batch<'_> {
         let mut room = spare.saturating_sub(needs.held);
         loop {
             self.restorer.set_max_memory(Some(room));
-            match self.restorer.memory_estimate([size.height, size.width]) {
+            match self.estimate([size.height, size.width]) {
                 Ok(estimate) if needs.with(&estimate) <= spare => return Ok(Some(estimate)),
                 Ok(estimate) => room = estimate.bytes.saturating_sub(1),
                 Err(error) if error.kind() == rddm_runtime::ErrorKind::Memory => return Ok(None),
@@ -172,8 +180,8 @@ impl Batch<'_> {
         const FLOAT: u64 = size_of::<f32>() as u64;
         let (values, sample) = (header.values(), header.sample_bytes());
         let (planes, looks) = (values.saturating_mul(FLOAT), &self.args.looks);
-        // Input and the restored picture; with steps, the pictures between and what is shown of them.
-        let shown = if looks.preview.is_some() { 9 } else { 0 };
+        // Input and the restored picture; with steps, that which is written and its file.
+        let shown = if looks.preview.is_some() { 2 } else { 0 };
         let held = planes.saturating_mul(2 + shown);
         // Samples and the file that is made of them.
         let file = values.saturating_mul(2 * sample);
@@ -193,7 +201,11 @@ impl Batch<'_> {
         needs: &Needs,
         reason: Option<&str>,
     ) -> Result<Failure, Failure> {
-        let least = self.restorer.least_memory([size.height, size.width])?;
+        let sides = [size.height, size.width];
+        let least = match self.args.looks.preview {
+            Some(_) => self.restorer.least_memory_with_steps(sides)?,
+            None => self.restorer.least_memory(sides)?,
+        };
         let enough = megabytes(self.process.saturating_add(needs.with(&least)));
         let as_whole = if reason.is_some() { " as a whole" } else { "" };
         let threads = match self.restorer.threads() {

@@ -98,6 +98,13 @@ pub trait Network: Send {
     /// As [`Network::run`].
     fn footprint(&self, shape: [usize; 4]) -> Result<Footprint, Error>;
 
+    /// Stays ready for at most so many shapes of batches, those that were run last, of all forks
+    /// together: as many as there are pictures under way. An engine that makes nothing ready for a
+    /// shape has nothing to do.
+    fn keep(&self, shapes: usize) {
+        let _ = shapes;
+    }
+
     /// The same network once more, to run in another thread. Weights are shared where the engine
     /// can share them.
     ///

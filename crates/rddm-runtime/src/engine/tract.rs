@@ -1,6 +1,6 @@
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use ndarray::{Array4, ArrayView4, Ix4};
@@ -43,12 +43,7 @@ impl Engine for Tract {
         let signature = Signature::read(onnx)?;
         let model =
             guarded("cannot read the network", || tract_onnx::onnx().model_for_read(&mut &*onnx))?;
-        Ok(Box::new(TractNetwork {
-            model: Arc::new(model),
-            signature,
-            plans: Arc::default(),
-            state: None,
-        }))
+        Ok(Box::new(TractNetwork { model: Arc::new(model), signature, plans: Arc::default() }))
     }
 }
 
@@ -59,34 +54,67 @@ struct TractNetwork {
     model: Arc<InferenceModel>,
     signature: Signature,
     plans: Arc<Mutex<Plans>>,
-    /// The plan that ran last, with its scratch memory.
-    state: Option<(BatchShape, TypedSimpleState)>,
+}
+
+impl TractNetwork {
+    fn plans(&self) -> MutexGuard<'_, Plans> {
+        self.plans.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Networks made ready for a shape, the most recently used last. All forks share them.
-#[derive(Default)]
-struct Plans(Vec<(BatchShape, Arc<TypedRunnableModel>)>);
+struct Plans {
+    /// Each plan holds its own packed weights, so there are no more than this.
+    most: usize,
+    ready: Vec<Ready>,
+}
+
+impl Default for Plans {
+    fn default() -> Self {
+        Self { most: 1, ready: Vec::new() }
+    }
+}
+
+/// A network made ready for a shape.
+struct Ready {
+    shape: BatchShape,
+    plan: Arc<TypedRunnableModel>,
+    /// Scratch memory that no run uses at the moment.
+    idle: Vec<TypedSimpleState>,
+}
 
 impl Plans {
-    /// Each plan holds its own packed weights, so there are few.
-    const MOST: usize = 4;
-
-    fn get(
+    /// What a run of `shape` needs; [`Plans::give_back`] takes it afterwards.
+    fn lend(
         &mut self,
         shape: BatchShape,
         model: &InferenceModel,
-    ) -> Result<Arc<TypedRunnableModel>, Error> {
-        let found = self.0.iter().position(|(known, _)| *known == shape);
-        let entry = match found {
-            Some(position) => self.0.remove(position),
-            None => (shape, prepare(shape, model)?),
+    ) -> Result<TypedSimpleState, Error> {
+        let mut ready = match self.ready.iter().position(|ready| ready.shape == shape) {
+            Some(position) => self.ready.remove(position),
+            None => {
+                // First, so that there never are more.
+                self.drop_to(self.most - 1);
+                Ready { shape, plan: prepare(shape, model)?, idle: Vec::new() }
+            }
         };
-        let plan = Arc::clone(&entry.1);
-        if self.0.len() == Self::MOST {
-            self.0.remove(0);
+        let state = match ready.idle.pop() {
+            Some(state) => Ok(state),
+            None => guarded("cannot start the network", || ready.plan.spawn()),
+        };
+        self.ready.push(ready);
+        state
+    }
+
+    fn give_back(&mut self, state: TypedSimpleState) {
+        let of = |ready: &&mut Ready| Arc::ptr_eq(&ready.plan, state.plan());
+        if let Some(ready) = self.ready.iter_mut().find(of) {
+            ready.idle.push(state);
         }
-        self.0.push(entry);
-        Ok(plan)
+    }
+
+    fn drop_to(&mut self, most: usize) {
+        self.ready.drain(..self.ready.len().saturating_sub(most));
     }
 }
 
@@ -116,14 +144,7 @@ impl Network for TractNetwork {
 
     fn run(&mut self, x: ArrayView4<'_, f32>, times: &[f32]) -> Result<Vec<Array4<f32>>, Error> {
         let shape: BatchShape = x.dim().into();
-        let mut state = match self.state.take() {
-            Some((known, state)) if known == shape => state,
-            _ => {
-                let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
-                let plan = plans.get(shape, &self.model)?;
-                guarded("cannot start the network", || plan.spawn())?
-            }
-        };
+        let mut state = self.plans().lend(shape, &self.model)?;
         let outputs = guarded(&format!("the network fails on {}", shown(shape)), || {
             let mut inputs = tvec![TValue::from(Tensor::from(x.to_owned()))];
             let times =
@@ -131,7 +152,7 @@ impl Network for TractNetwork {
             inputs.extend(times.map(TValue::from));
             state.run(inputs)?.into_iter().map(into_array).collect::<Result<Vec<_>, _>>()
         })?;
-        self.state = Some((shape, state));
+        self.plans().give_back(state);
         Ok(outputs)
     }
 
@@ -157,8 +178,13 @@ impl Network for TractNetwork {
             model: Arc::clone(&self.model),
             signature: self.signature.clone(),
             plans: Arc::clone(&self.plans),
-            state: None,
         }))
+    }
+
+    fn keep(&self, shapes: usize) {
+        let mut plans = self.plans();
+        plans.most = shapes.max(1);
+        plans.drop_to(shapes);
     }
 }
 
@@ -182,4 +208,83 @@ fn guarded<T>(
 
 fn shown([n, c, h, w]: BatchShape) -> String {
     format!("a batch of {n} with {c} channels of {h}×{w} pixels")
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+mod tests {
+    use prost::Message as _;
+    use tract_onnx::pb::{
+        GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TypeProto, ValueInfoProto,
+        type_proto,
+    };
+
+    use super::*;
+
+    /// `y = tanh(x)`.
+    fn network() -> TractNetwork {
+        let tensor = type_proto::Tensor { elem_type: 1, shape: None };
+        let value = |name: &str| ValueInfoProto {
+            name: name.to_owned(),
+            r#type: Some(TypeProto {
+                value: Some(type_proto::Value::TensorType(tensor.clone())),
+                ..TypeProto::default()
+            }),
+            ..ValueInfoProto::default()
+        };
+        let node = NodeProto {
+            op_type: "Tanh".to_owned(),
+            input: vec!["x".to_owned()],
+            output: vec!["y".to_owned()],
+            ..NodeProto::default()
+        };
+        let graph = GraphProto {
+            node: vec![node],
+            input: vec![value("x")],
+            output: vec![value("y")],
+            ..GraphProto::default()
+        };
+        let model = ModelProto {
+            ir_version: 8,
+            opset_import: vec![OperatorSetIdProto { domain: String::new(), version: 17 }],
+            graph: Some(graph),
+            ..ModelProto::default()
+        };
+        let onnx = model.encode_to_vec();
+        TractNetwork {
+            model: Arc::new(tract_onnx::onnx().model_for_read(&mut &*onnx).unwrap()),
+            signature: Signature::read(&onnx).unwrap(),
+            plans: Arc::default(),
+        }
+    }
+
+    fn shapes(network: &TractNetwork) -> Vec<BatchShape> {
+        network.plans().ready.iter().map(|ready| ready.shape).collect()
+    }
+
+    #[test]
+    fn no_more_shapes_are_kept_ready_than_was_said() {
+        let mut network = network();
+        let mut fork = network.fork().unwrap();
+        let [a, b, c] = [8, 16, 32].map(|side| [1, 3, side, side]);
+        let run = |network: &mut dyn Network, shape: BatchShape| {
+            let outputs = network.run(Array4::zeros(shape).view(), &[]).unwrap();
+            assert_eq!(outputs[0].shape(), shape);
+        };
+        run(&mut network, a);
+        run(&mut *fork, a);
+        let plan = Arc::downgrade(&network.plans().ready[0].plan);
+        run(&mut network, b);
+        assert!(plan.upgrade().is_none(), "the fork still holds its first plan");
+        assert_eq!(shapes(&network), [b]);
+
+        fork.keep(2);
+        run(&mut network, a);
+        run(&mut *fork, b);
+        assert_eq!(shapes(&network), [a, b]);
+        run(&mut network, c);
+        assert_eq!(shapes(&network), [b, c]);
+        network.keep(1);
+        assert_eq!(shapes(&network), [c]);
+    }
 }

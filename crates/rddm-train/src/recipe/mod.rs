@@ -135,7 +135,7 @@ pub struct Diffusion {
     pub alpha: Curve,
     /// Coefficients `β²_t` of the noise.
     pub beta2: Curve,
-    /// What `β²_t` sums to, above 0 and at most 1.
+    /// What `β²_t` sums to, 1e-30 to 1.
     pub sum_scale: f64,
     /// What the network predicts.
     #[serde(with = "text")]
