@@ -90,7 +90,7 @@ fn files_that_are_named_are_there() {
                 Some((first, _))
                     if !["", "target"].contains(&first) && root.join(first).is_dir() =>
                 {
-                    root.join(name).exists()
+                    root.join(name).exists() || path.with_file_name(name).exists()
                 }
                 None if name.ends_with(".md") => pages.contains(OsStr::new(name)),
                 _ => continue,
