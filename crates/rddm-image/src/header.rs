@@ -2,7 +2,7 @@ use std::path::Path;
 
 use image::metadata::Orientation;
 
-use crate::{Depth, Error, ErrorKind, Format, Limits, decode, orient};
+use crate::{Depth, Error, ErrorKind, Format, Limits, codecs, decode, orient};
 
 /// What a file holds, known before its pixels are decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +62,16 @@ impl Header {
     /// Values of the whole picture.
     pub fn values(&self) -> u64 {
         (self.values_in_row() as u64).saturating_mul(self.height as u64)
+    }
+
+    /// The most values of the picture in a file of another format: one that has no grey, or none with alpha, holds it as
+    /// colour.
+    pub fn values_in(&self, format: Format) -> u64 {
+        let abilities = codecs::abilities(format);
+        let grey = if self.alpha { abilities.grey_alpha } else { abilities.grey };
+        let channels = if grey { self.channels } else { 3 };
+        let planes = (channels + usize::from(self.alpha)) as u64;
+        (self.width as u64 * self.height as u64).saturating_mul(planes)
     }
 
     /// Bytes of each value in the file, unpacked.

@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use rddm_image::{Depth, Format, Limits, Picture, RowReader, Unread, read};
+use rddm_image::{Depth, Format, Header, Limits, Picture, RowReader, Unread, read};
 
 fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/samples").join(name)
@@ -133,4 +133,16 @@ fn what_is_not_read_is_told() {
     assert_eq!([rows("animation.png"), rows("grey16.png")], [vec![Unread::Frames], vec![]]);
     let pictures = [Unread::Frames, Unread::Pages, Unread::Tags].map(Unread::is_picture);
     assert_eq!(pictures, [true, true, false]);
+}
+
+#[test]
+fn grey_counts_as_colour_where_a_format_holds_it_so() {
+    let mut header = Header::new(16, 12, 1);
+    let values = |header: &Header| Format::ALL.map(|format| header.values_in(format) / (16 * 12));
+    // PNG, JPEG, WebP, TIFF, BMP.
+    assert_eq!(values(&header), [1, 1, 3, 1, 1]);
+    header.alpha = true;
+    assert_eq!(values(&header)[..4], [2, 4, 4, 4]);
+    header.channels = 3;
+    assert_eq!(values(&header), [4; 5]);
 }

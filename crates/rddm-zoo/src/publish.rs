@@ -54,8 +54,8 @@ pub struct Published {
 /// index says, nothing is written.
 ///
 /// # Errors
-/// [`ErrorKind::Input`](crate::ErrorKind::Input) if a folder lacks a file or has a wrong one, or,
-/// with `check`, if the registry is not up to date; [`ErrorKind::Store`](crate::ErrorKind::Store)
+/// [`ErrorKind::Input`](crate::ErrorKind::Input) if a folder lacks a file or has a wrong one, if a
+/// network is not what its version was published with, or, with `check`, if the registry is not up to date; [`ErrorKind::Store`](crate::ErrorKind::Store)
 /// if the registry cannot be written.
 pub fn publish(options: &PublishOptions<'_>) -> Result<Published, Error> {
     let prefix = prefix(options)?;
@@ -82,6 +82,11 @@ pub fn publish(options: &PublishOptions<'_>) -> Result<Published, Error> {
     }
     if options.check {
         return Err(out_of_date(options));
+    }
+    if let Some((index, ..)) = &before {
+        for (entry, text) in &models {
+            check_version(options.registry, index, entry, text)?;
+        }
     }
     let index = Index {
         schema: SCHEMA,
@@ -166,6 +171,28 @@ fn manifests_are_there(registry: &Path, entries: &[Entry]) -> Result<bool, Error
         }
     }
     Ok(true)
+}
+
+/// Refuses other networks under a version that is published: who has pulled it has what it says.
+fn check_version(registry: &Path, before: &Index, entry: &Entry, text: &str) -> Result<(), Error> {
+    let same = |old: &&Entry| old.id == entry.id && old.version == entry.version;
+    let Some(old) = before.models.iter().find(same) else { return Ok(()) };
+    let bytes = read_small(&registry.join(old.manifest.as_str()), Manifest::MAX_BYTES)?;
+    let old_text = bytes.filter(|bytes| Digest::of(bytes) == old.sha256);
+    let old_text = old_text.and_then(|bytes| String::from_utf8(bytes).ok());
+    let Some(old) = old_text.and_then(|text| Manifest::parse(&text).ok()) else { return Ok(()) };
+    let new = Manifest::parse(text).map_err(|error| Error::input(error.to_string()))?;
+    let changed = new.networks.iter().find(|new| {
+        let same = |old: &&Network| old.role == new.role && old.precision == new.precision;
+        old.networks.iter().find(same).is_some_and(|old| old.sha256 != new.sha256)
+    });
+    changed.map_or(Ok(()), |network| {
+        let (id, version, role, precision) =
+            (&new.id, new.version, network.role, network.precision);
+        let what =
+            format!("{id} {version} is published with another {role} network of {precision}");
+        Err(Error::input(what).with_next("give its model.toml a higher version"))
+    })
 }
 
 fn out_of_date(options: &PublishOptions<'_>) -> Error {

@@ -122,7 +122,7 @@ impl Batch<'_> {
         entry.size = Some(size);
         self.check_mask(size)?;
         if files.dry_run {
-            let memory = self.memory_of(&picture).map_err(|failure| failure.at(&job.input))?;
+            let memory = self.memory_of(&picture, job).map_err(|failure| failure.at(&job.input))?;
             entry.memory = Some(memory);
             self.tell(job, place, size, memory);
             return Ok(Status::Planned);

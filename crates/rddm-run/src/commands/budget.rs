@@ -61,7 +61,7 @@ impl Batch<'_> {
         let [height, width] = header.upright();
         let size = report::Size { width, height };
 
-        let whole = self.needs_of_whole(&header);
+        let whole = self.needs_of_whole(&header, job);
         if let Some(estimate) = self.cut(size, spare, &whole)? {
             let memory = self.memory(&estimate, &whole, false);
             let way = match bytes {
@@ -87,11 +87,16 @@ impl Batch<'_> {
     }
 
     /// What the process takes for a picture that is there already, with nothing said to be too much.
-    pub(super) fn memory_of(&mut self, picture: &Picture) -> Result<report::Memory, Failure> {
+    pub(super) fn memory_of(
+        &mut self,
+        picture: &Picture,
+        job: &Job,
+    ) -> Result<report::Memory, Failure> {
         let mut header = Header::new(picture.width(), picture.height(), picture.pixels.dim().0);
         header.alpha = picture.alpha.is_some();
         header.depth = picture.depth;
-        let needs = self.needs_of_whole(&header);
+        header.format = picture.format.unwrap_or(header.format);
+        let needs = self.needs_of_whole(&header, job);
         let estimate = self.estimate([header.height, header.width])?;
         Ok(self.memory(&estimate, &needs, false))
     }
@@ -135,10 +140,15 @@ impl Batch<'_> {
         }
     }
 
+    /// The format that was asked for; the input's otherwise.
+    fn written_format(&self, job: &Job) -> Option<Format> {
+        self.args.files.format.or_else(|| Format::from_path(&job.output))
+    }
+
     /// Why a picture can't go through row by row, whatever its file is.
     fn reason_for_whole(&self, job: &Job) -> Option<&'static str> {
         let args = self.args;
-        let format = args.files.format.or_else(|| Format::from_path(&job.output));
+        let format = self.written_format(job);
         if job.output == Path::new(STREAM) {
             Some("standard output is written as a whole")
         } else if format.is_some_and(|format| format != Format::Png) {
@@ -176,15 +186,16 @@ impl Batch<'_> {
     }
 
     /// The memory for a picture that is in memory from its file to its output.
-    fn needs_of_whole(&self, header: &Header) -> Needs {
+    fn needs_of_whole(&self, header: &Header, job: &Job) -> Needs {
         const FLOAT: u64 = size_of::<f32>() as u64;
         let (values, sample) = (header.values(), header.sample_bytes());
         let (planes, looks) = (values.saturating_mul(FLOAT), &self.args.looks);
         // Input and the restored picture; with steps, that which is written and its file.
         let shown = if looks.preview.is_some() { 2 } else { 0 };
         let held = planes.saturating_mul(2 + shown);
+        let format = self.written_format(job).unwrap_or(header.format);
         // Samples and the file that is made of them.
-        let file = values.saturating_mul(2 * sample);
+        let file = header.values_in(format).saturating_mul(2 * sample);
         let compared = match looks.compare {
             None => 0,
             Some(Compare::Picture) => 2 * planes.saturating_add(file),

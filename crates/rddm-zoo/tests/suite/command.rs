@@ -207,7 +207,7 @@ fn a_lock_file_pins_exact_bytes() {
     ]))
     .expect(0);
     run(&zoo, &["rm", "derain"]).expect(0);
-    fs::write(zoo.path("zoo/derain/derain.onnx"), crate::zoo::noise(1000, 5)).unwrap();
+    zoo.renew(&crate::zoo::noise(1000, 5));
     zoo.publish(rddm_zoo::now().unix(), 365);
     let outcome = run(&zoo, &["pull", "derain", "--locked"]).expect(5);
     assert!(outcome.err.contains("the lock file wants"), "{}", outcome.err);
@@ -241,6 +241,15 @@ fn publish_signs_once_and_says_when_something_changed() {
     assert!(run(&zoo, &publish).expect(0).out.contains("published: version 4"));
     let shown = run(&zoo, &["show", "derain"]).expect(0).out;
     assert!(shown.contains("arithmetic mean with the mirror image"), "{shown}");
+    // Who has pulled a version has what it says.
+    let network = zoo.network();
+    fs::write(zoo.path("zoo/derain/derain.onnx"), crate::zoo::noise(1000, 5)).unwrap();
+    let refused = run(&zoo, &publish).expect(3).err;
+    assert!(
+        refused.contains("0.1.0 is published with another") && refused.contains("higher version"),
+        "{refused}"
+    );
+    fs::write(zoo.path("zoo/derain/derain.onnx"), network).unwrap();
     fs::remove_file(zoo.path("zoo/derain/recipe.toml")).unwrap();
     run(&zoo, &publish).expect(3);
     let secret = keys().secret.lines().nth(1).unwrap();

@@ -117,7 +117,7 @@ fn a_read_only_store_is_read_and_not_written() {
     run(&["rm", "derain"]).expect(7);
     // All is there and good, so there is nothing to write.
     pull(&zoo, &server.registry(), &home, &[]).expect(0);
-    fs::write(zoo.path("zoo/derain/derain.onnx"), crate::zoo::noise(SIZE, 5)).unwrap();
+    zoo.renew(&crate::zoo::noise(SIZE, 5));
     zoo.publish(rddm_zoo::now().unix(), 365);
     let outcome = pull(&zoo, &server.registry(), &home, &[]).expect(7);
     assert!(outcome.err.contains("Read-only"), "{}", outcome.err);
