@@ -121,13 +121,13 @@ impl Batch<'_> {
         let size = report::Size { width: picture.width(), height: picture.height() };
         entry.size = Some(size);
         self.check_mask(size)?;
+        deliver::check_kept(job, &picture.unread)?;
         if files.dry_run {
             let memory = self.memory_of(&picture, job).map_err(|failure| failure.at(&job.input))?;
             entry.memory = Some(memory);
             self.tell(job, place, size, memory);
             return Ok(Status::Planned);
         }
-        deliver::check_kept(job, &picture.unread)?;
         let networks = self.restorer.network_time();
         let restored = self.restore(job, place, &picture, entry)?;
         let restored_seconds = begun.elapsed().as_secs_f64();
