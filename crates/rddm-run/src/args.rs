@@ -115,7 +115,7 @@ pub(crate) struct Sampling {
     /// unless given.
     #[arg(long, value_name = "on|off", value_parser = BoolishValueParser::new(), hide_possible_values = true)]
     pub(crate) mirror: Option<bool>,
-    /// A picture that marks what to restore (white), for models that take a mask; what is black is kept.
+    /// A picture that marks what to restore (white), for models that take a mask; what is black or transparent is kept. One for all pictures, so of their size.
     #[arg(long, value_name = "FILE")]
     pub(crate) mask: Option<PathBuf>,
     /// Draws N pictures with a model that generates, beside each other in one; the seeds rise by one.
