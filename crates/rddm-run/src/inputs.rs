@@ -203,9 +203,9 @@ impl Plan<'_> {
         if self.format.is_none() {
             jobs.iter().try_for_each(|job| writable(&job.output))?;
         }
-        let read_from_stream = |path: &Path| usize::from(path == stream);
-        let streams: usize = jobs.iter().map(|job| read_from_stream(&job.input)).sum();
-        if streams + self.beside.iter().map(|(_, path)| read_from_stream(path)).sum::<usize>() > 1 {
+        let read = jobs.iter().map(|job| job.input.as_path());
+        let read = read.chain(self.beside.iter().map(|(_, path)| *path));
+        if read.filter(|path| *path == stream).count() > 1 {
             return Err(Failure::usage("standard input can be read once"));
         }
         let inputs: HashSet<PathBuf> = jobs.iter().map(|job| identity(&job.input)).collect();

@@ -107,9 +107,9 @@ impl Rules {
 }
 
 impl Layout {
-    /// The same with steps that are shown: each is run through the whole picture.
-    pub(crate) fn showing_steps(self) -> Self {
-        Self { band: usize::MAX, shown: true, ..self }
+    /// The same with steps that are shown or not: each that is shown is run through the whole picture.
+    pub(crate) fn showing_steps(self, shown: bool) -> Self {
+        if shown { Self { band: usize::MAX, shown, ..self } } else { self }
     }
 
     /// Width of the padded picture.

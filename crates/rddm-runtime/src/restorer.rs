@@ -369,10 +369,8 @@ impl Restorer {
         let size = [height, width];
         self.check_size([self.parts.rules.channels, height, width])?;
         let (cost, threads) = (self.cost()?, self.parts.threads);
-        let of = |layout: Layout| if shown { layout.showing_steps() } else { layout };
-        let own = || of(self.parts.rules.layout(size, self.parts.tile, threads));
-        let least = memory::least(self.cuts(size).map(of), cost, threads);
-        Ok(least.unwrap_or_else(|| own().estimate(cost, threads)))
+        let least = memory::least(self.cuts(size, shown), cost, threads);
+        Ok(least.unwrap_or_else(|| self.own_cut(size, shown).estimate(cost, threads)))
     }
 
     /// Whether a picture of `[channels, height, width]` can be restored, and in the memory that is
@@ -384,20 +382,26 @@ impl Restorer {
 
     /// The cut of a picture whose steps are shown or not.
     fn layout(&self, size: [usize; 2], shown: bool) -> Result<Layout, Error> {
-        let Parts { rules, tile, threads, .. } = &self.parts;
-        let (tile, threads) = (*tile, *threads);
-        let of = |layout: Layout| if shown { layout.showing_steps() } else { layout };
         match self.parts.max_memory {
-            None => Ok(of(rules.layout(size, tile, threads))),
-            Some(most) => memory::choose(self.cuts(size).map(of), self.cost()?, threads, most),
+            None => Ok(self.own_cut(size, shown)),
+            Some(most) => {
+                memory::choose(self.cuts(size, shown), self.cost()?, self.parts.threads, most)
+            }
         }
     }
 
+    /// The cut that is taken where no limit of memory is to be kept.
+    fn own_cut(&self, size: [usize; 2], shown: bool) -> Layout {
+        let Parts { rules, tile, threads, .. } = &self.parts;
+        rules.layout(size, *tile, *threads).showing_steps(shown)
+    }
+
     /// The cuts that may be taken to keep a limit of memory, the fastest first.
-    fn cuts(&self, size: [usize; 2]) -> impl Iterator<Item = Layout> + '_ {
+    fn cuts(&self, size: [usize; 2], shown: bool) -> impl Iterator<Item = Layout> + '_ {
         let Parts { rules, tile, tile_given, threads, .. } = &self.parts;
         let layouts = rules.descending(size, *tile, *threads);
-        layouts.take_while(move |layout| !tile_given || layout.tile == *tile)
+        let allowed = layouts.take_while(move |layout| !tile_given || layout.tile == *tile);
+        allowed.map(move |layout| layout.showing_steps(shown))
     }
 
     /// What the networks take, measured by the engine on one small window and once.

@@ -265,7 +265,7 @@ fn runners(
                 let mut builder =
                     builder(args, model, engine).device(args.device.clone()).cancel(cancel.clone());
                 if let Some(tile) = tile {
-                    builder = builder.tile(if tile == 0 { width.max(height) } else { tile });
+                    builder = builder.tile(side(tile, (width, height)));
                 }
                 if let Some(overlap) = overlap {
                     builder = builder.overlap(overlap);
@@ -340,6 +340,11 @@ fn network(
             network,
         },
     })
+}
+
+/// The tile size that is asked for; 0 takes a picture of `(width, height)` as a whole.
+pub(super) fn side(tile: usize, (width, height): (usize, usize)) -> usize {
+    if tile == 0 { width.max(height) } else { tile }
 }
 
 /// Sorts the times.

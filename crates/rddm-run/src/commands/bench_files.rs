@@ -10,8 +10,9 @@ use rddm_runtime::CancelToken;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::bench::{median, side};
 use super::budget::megabytes;
-use super::{bench::median, synthetic};
+use super::synthetic;
 use crate::args::Bench;
 use crate::failure::{Failure, code};
 use crate::terminal::{Terminal, table};
@@ -196,15 +197,8 @@ fn restore(
     command.arg("--device").arg(args.device.to_string());
     command.arg("--threads").arg(args.threads.to_string());
     command.arg("--max-memory").arg(max_memory.to_string());
-    match args.tile.first() {
-        Some(0) => {
-            let (width, height) = case.size;
-            command.arg("--tile").arg(width.max(height).to_string());
-        }
-        Some(tile) => {
-            command.arg("--tile").arg(tile.to_string());
-        }
-        None => {}
+    if let Some(&tile) = args.tile.first() {
+        command.arg("--tile").arg(side(tile, case.size).to_string());
     }
     if let Some(overlap) = args.overlap.first() {
         command.arg("--overlap").arg(overlap.to_string());
