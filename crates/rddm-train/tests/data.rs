@@ -122,7 +122,13 @@ fn a_source_gets_its_share_step_by_step_when_the_recipe_says() {
     assert_eq!(recipe.data[0].weight().at(recipe.training.done(5)), 5.0);
     assert!((33..=39).contains(&share(0)), "{}", share(0));
     assert!((15..=29).contains(&share(10)), "{}", share(10));
-    for (weight, says) in [("[9.0, 0.0]", "[[data]] weight"), ("[9.0]", "a number, or two")] {
+    for (weight, says) in [
+        ("[9.0, 0.0]", "[[data]] weight: 0 is no positive number"),
+        ("[9.0, nan, 1.0]", "[[data]] weight: NaN is no positive number"),
+        ("[9.0]", "two numbers or more"),
+        ("[]", "two numbers or more"),
+        ("\"9.0\"", "a number, or several"),
+    ] {
         let wrong = recipe.to_toml().unwrap().replace("[9.0, 1.0]", weight);
         let error = Recipe::parse(&wrong).unwrap_err().to_string();
         assert!(error.contains(says), "{error}");
@@ -130,9 +136,25 @@ fn a_source_gets_its_share_step_by_step_when_the_recipe_says() {
 }
 
 #[test]
-fn weights_have_a_finite_sum_at_both_ends() {
-    for weights in [["1.7e308"; 2], ["[1.7e308, 1.0]"; 2], ["[1.0, 1.7e308]"; 2]] {
-        let sources = weights.map(|weight| {
+fn a_weight_may_stay_and_then_move() {
+    let text = "kind = \"clean\"\nclean = \"other\"\nweight = [0.5, 0.5, 1.5, 1.0]";
+    let recipe = recipe(text, "");
+    let steps = recipe.training.steps;
+    let weight = |twelfths: usize| recipe.data[0].weight().at(twelfths as f64 / 12.0);
+    let places = [0, 2, 4, 6, 8, 10, 12];
+    let expected = [0.5, 0.5, 0.5, 1.0, 1.5, 1.25, 1.0];
+    for (place, expected) in places.into_iter().zip(expected) {
+        assert!((weight(place) - expected).abs() < 1e-12, "{place}: {}", weight(place));
+    }
+    assert_eq!(recipe.data[0].weight().at(recipe.training.done(3 * steps)), 1.0);
+    let written = Recipe::parse(&recipe.to_toml().unwrap()).unwrap();
+    assert_eq!(written.data[0].weight(), recipe.data[0].weight());
+}
+
+#[test]
+fn weights_have_a_finite_sum() {
+    for weight in ["1.7e308", "[1.7e308, 1.0]", "[1.0, 1.7e308, 1.0]"] {
+        let sources = [weight; 2].map(|weight| {
             format!("[[data]]\nkind = \"clean\"\nclean = \"other\"\nweight = {weight}\n")
         });
         let text = recipe("kind = \"clean\"\nclean = \"other\"", "").to_toml().unwrap();

@@ -34,7 +34,7 @@ pub(super) fn source(
     let training = &recipe.training;
     let (examples, kept) = reader.examples(&files.examples, &name, training.largest_cut())?;
     match source {
-        Source::Clean { weight, .. } => Ok((Loaded::new(*weight, examples), None)),
+        Source::Clean { weight, .. } => Ok((Loaded::new(weight.clone(), examples), None)),
         Source::Degraded { degradation, weight, .. } => {
             let whole = degrade::build(degradation, data)?;
             let seen = degrade::unchecked(&recipe.seen(degradation)?, data)?;
@@ -47,7 +47,8 @@ pub(super) fn source(
                 let input = Picture8::quantise(&picture).whole();
                 held.push(Held { name, pair: Pair { input, target, mask } });
             }
-            let loaded = Loaded { degradation: Some(seen), ..Loaded::new(*weight, examples) };
+            let loaded =
+                Loaded { degradation: Some(seen), ..Loaded::new(weight.clone(), examples) };
             Ok((loaded, named(held)))
         }
         Source::Pairs { weight, .. } | Source::Layout { weight, .. } => {
@@ -60,14 +61,17 @@ pub(super) fn source(
                 };
                 Some(Held { name, pair })
             });
-            let loaded = Loaded { gain: source.gain(), ..Loaded::new(*weight, examples) };
+            let loaded = Loaded { gain: source.gain(), ..Loaded::new(weight.clone(), examples) };
             Ok((loaded, named(held.collect())))
         }
         Source::Transferred { lean, grey, zoom, weight, .. } => {
             let (clean, _) = reader.examples(&files.receiving, &name, training.largest_crop())?;
             let clean = clean.into_iter().map(|example| example.clean).collect();
             let transfer = Some(Transfer { clean, lean: *lean, grey: *grey, zoom: *zoom });
-            Ok((Loaded { gain: source.gain(), transfer, ..Loaded::new(*weight, examples) }, None))
+            Ok((
+                Loaded { gain: source.gain(), transfer, ..Loaded::new(weight.clone(), examples) },
+                None,
+            ))
         }
     }
 }

@@ -269,8 +269,8 @@ impl Recipe {
         for source in &self.data {
             source.check()?;
         }
-        let total = |done| self.data.iter().map(|source| source.weight().at(done)).sum::<f64>();
-        if !(total(0.0).is_finite() && total(1.0).is_finite()) {
+        let most = self.data.iter().map(|source| source.weight().greatest()).sum::<f64>();
+        if !most.is_finite() {
             return wrong(
                 "[[data]] weight",
                 "all together no finite number; give lower ones".into(),

@@ -93,23 +93,52 @@ pub enum Source {
     },
 }
 
-/// Weight of a source: a number, or two, from the first to the second evenly over the training. What is hard to find can be
-/// most of the examples first, and have its due share in the end.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(untagged, expecting = "a weight is a number, or two: of the beginning and of the end")]
+/// Weight of a source: a number, or several at even times from the training's beginning to its end, evenly from one to the
+/// next. What is hard to find can be most of the examples first, and have its due share in the end.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged, expecting = "a weight is a number, or several: from the beginning to the end")]
 pub enum Weight {
     /// The same in all steps.
     Same(f64),
-    /// That of the beginning and that of the end.
-    Moving([f64; 2]),
+    /// Two or more, the first that of the beginning and the last that of the end.
+    Moving(Vec<f64>),
 }
 
 impl Weight {
     /// The weight after a share of the training, 0 ..= 1.
-    pub fn at(self, done: f64) -> f64 {
+    pub fn at(&self, done: f64) -> f64 {
         match self {
-            Self::Same(weight) => weight,
-            Self::Moving([first, last]) => first + (last - first) * done,
+            Self::Same(weight) => *weight,
+            Self::Moving(weights) => {
+                let place = done * (weights.len() - 1) as f64;
+                let index = (place as usize).min(weights.len() - 2);
+                let [from, to] = [weights[index], weights[index + 1]];
+                from + (to - from) * (place - index as f64)
+            }
+        }
+    }
+
+    /// The numbers that the recipe gives.
+    fn numbers(&self) -> &[f64] {
+        match self {
+            Self::Same(weight) => std::slice::from_ref(weight),
+            Self::Moving(weights) => weights,
+        }
+    }
+
+    /// The greatest that it gets.
+    pub(super) fn greatest(&self) -> f64 {
+        self.numbers().iter().copied().fold(f64::NEG_INFINITY, f64::max)
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        if matches!(self, Self::Moving(weights) if weights.len() < 2) {
+            let problem = "one that moves has two numbers or more, from the beginning to the end";
+            return wrong("[[data]] weight", problem.into());
+        }
+        match self.numbers().iter().find(|weight| !(**weight > 0.0 && weight.is_finite())) {
+            Some(weight) => wrong("[[data]] weight", format!("{weight} is no positive number")),
+            None => Ok(()),
         }
     }
 }
@@ -123,10 +152,7 @@ impl Default for Weight {
 impl Source {
     /// Checks what can be told without the rest of the recipe.
     pub(super) fn check(&self) -> Result<(), Error> {
-        let positive = |done| self.weight().at(done) > 0.0 && self.weight().at(done).is_finite();
-        if !(positive(0.0) && positive(1.0)) {
-            return wrong("[[data]] weight", "not a positive number".into());
-        }
+        self.weight().check()?;
         if let Some(problem) = self.gain().and_then(|gain| no_range(gain, 0.0, 10.0)) {
             return wrong("[[data]] gain", problem);
         }
@@ -185,13 +211,13 @@ impl Source {
     }
 
     /// Share of the examples, against the other sources' weights.
-    pub fn weight(&self) -> Weight {
+    pub fn weight(&self) -> &Weight {
         match self {
             Self::Pairs { weight, .. }
             | Self::Layout { weight, .. }
             | Self::Transferred { weight, .. }
             | Self::Clean { weight, .. }
-            | Self::Degraded { weight, .. } => *weight,
+            | Self::Degraded { weight, .. } => weight,
         }
     }
 }
