@@ -13,6 +13,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 use ndarray::{Array3, Axis};
+use rddm_manifest::Digest;
 use rddm_metrics::{psnr_rgb, quantise};
 use rddm_runtime::{Control, Restorer, RestorerBuilder};
 use rddm_tests::{published, root};
@@ -149,14 +150,16 @@ fn the_published_evaluation_is_true() {
     for recipe in recipes() {
         let name = Recipe::read(&recipe).unwrap().id;
         let model = published(&name);
+        let text = std::fs::read(recipe.with_file_name("eval.json")).unwrap();
+        let eval: Value = serde_json::from_slice(&text).unwrap();
+        let networks = model.networks.iter().map(|network| Digest::of(&network.bytes).hex());
+        assert_eq!(eval["networks"], networks.collect::<Value>(), "{name}");
         let (sampler, engine) = (&model.manifest.sampler, "tract");
         if !sampler.conditional {
             continue;
         }
         let own = build(&model, |builder| builder);
         let once = Restorer::builder(&model.manifest).mirror(false).share(&own).unwrap();
-        let text = std::fs::read(recipe.with_file_name("eval.json")).unwrap();
-        let eval: Value = serde_json::from_slice(&text).unwrap();
         let of_default =
             |row: &&Value| row["steps"] == u64::from(sampler.steps) && row["engine"] == engine;
         let rows: Vec<&Value> =

@@ -14,7 +14,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use image::{Rgb, RgbImage};
-use rddm_manifest::Draft;
+use rddm_manifest::{Digest, Draft};
 use rddm_train::degrade::{DegradationSpec, Shadow};
 use rddm_train::evaluate;
 use rddm_train::log::read;
@@ -423,15 +423,35 @@ fn a_run_of_another_recipe_is_not_overwritten() {
 fn a_run_is_evaluated_on_a_folder_of_pairs() {
     let bench = Bench::new(3);
     assert!(bench.train("run").status.success());
-    let report = bench.path("eval.json");
-    let options = ["--steps", "1,2", "--output", report.to_str().unwrap()];
+    let path = bench.path("eval.json");
+    let options = ["--steps", "1,2", "--output", path.to_str().unwrap()];
     let output = bench.evaluate("run", "data", &options);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let report: serde_json::Value = serde_json::from_slice(&fs::read(report).unwrap()).unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
     let rows = report["rows"].as_array().unwrap();
     assert_eq!(rows.len(), 2 * 5);
     assert!(rows.iter().all(|row| row["dataset"] == "data/input" && row["engine"] == "burn"));
     assert_eq!(report["pictures"].as_array().unwrap().len(), 2 * 3);
+    let weights = bench.path("run/weights.safetensors");
+    let digest = || Digest::of(&fs::read(&weights).unwrap()).hex();
+    assert_eq!(report["networks"], serde_json::json!([digest()]));
+
+    // Figures of other steps are kept, of another network not.
+    let measured = |steps: &str| {
+        let options = ["--steps", steps, "--output", path.to_str().unwrap()];
+        let output = bench.evaluate("run", "data", &options);
+        let report: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        assert_eq!(report["networks"], serde_json::json!([digest()]));
+        let said = String::from_utf8_lossy(&output.stderr).contains("of another network");
+        (report["rows"].as_array().unwrap().len(), said)
+    };
+    assert_eq!(measured("3"), (3 * 5, false));
+    fs::remove_dir_all(bench.path("run")).unwrap();
+    let recipe = fs::read_to_string(bench.path("recipe.toml")).unwrap();
+    fs::write(bench.path("recipe.toml"), recipe.replace("[training]", "[training]\nseed = 7"))
+        .unwrap();
+    assert!(bench.train("run").status.success());
+    assert_eq!(measured("3"), (5, true));
 
     // Clean pictures, degraded as the recipe does: the same ones each time.
     let table = || bench.evaluate_degraded("run");

@@ -45,6 +45,8 @@ pub struct Published {
     pub index: Index,
     /// Whether it was written: it is not if no model changed.
     pub changed: bool,
+    /// Models without figures, because their `eval.json` was measured on other networks.
+    pub unmeasured: Vec<ModelId>,
 }
 
 /// Makes the manifests and the index of a registry from the folders of models.
@@ -60,8 +62,13 @@ pub struct Published {
 pub fn publish(options: &PublishOptions<'_>) -> Result<Published, Error> {
     let prefix = prefix(options)?;
     let mut models: Vec<(Entry, String)> = Vec::new();
+    let mut unmeasured = Vec::new();
     for folder in model_folders(options.zoo)? {
-        models.push(model(&folder, &prefix)?);
+        let (manifest, measured) = model(&folder, &prefix)?;
+        if !measured {
+            unmeasured.push(manifest.id.clone());
+        }
+        models.push(entry(&folder, manifest)?);
     }
     if models.is_empty() {
         return Err(Error::input(format!(
@@ -77,7 +84,7 @@ pub fn publish(options: &PublishOptions<'_>) -> Result<Published, Error> {
         let signed = trust.check("", bytes, signature.as_deref()).is_ok();
         let same = index.models == entries && manifests_are_there(options.registry, &entries)?;
         if same && !options.renew && (options.check || signed) {
-            return Ok(Published { index: index.clone(), changed: false });
+            return Ok(Published { index: index.clone(), changed: false, unmeasured });
         }
     }
     if options.check {
@@ -100,7 +107,7 @@ pub fn publish(options: &PublishOptions<'_>) -> Result<Published, Error> {
     if let Some((old, ..)) = before {
         remove_stale(options.registry, &old, &index)?;
     }
-    Ok(Published { index, changed: true })
+    Ok(Published { index, changed: true, unmeasured })
 }
 
 /// The version that this program carries, if `key` is one of the zoo's own: programs like this one
@@ -242,8 +249,8 @@ fn model_folders(zoo: &Path) -> Result<Vec<PathBuf>, Error> {
     Ok(folders)
 }
 
-/// The entry and the manifest's text of one model.
-fn model(folder: &Path, prefix: &str) -> Result<(Entry, String), Error> {
+/// The manifest of one model, and whether the figures that its folder has are of its networks.
+fn model(folder: &Path, prefix: &str) -> Result<(Manifest, bool), Error> {
     let draft = draft(folder)?;
     let mut networks = Vec::new();
     for network in &draft.networks {
@@ -266,6 +273,9 @@ fn model(folder: &Path, prefix: &str) -> Result<(Entry, String), Error> {
     let recipe = folder.join("recipe.toml");
     let (recipe_sha256, _) =
         hash_file(&recipe).map_err(|error| Error::file("read", &recipe, &error))?;
+    let evaluation = evaluation(folder)?;
+    let measured = evaluation.is_of(&networks);
+    let rows = if measured { evaluation.rows } else { Vec::new() };
     let manifest = Manifest {
         schema: SCHEMA,
         id: draft.id,
@@ -279,8 +289,13 @@ fn model(folder: &Path, prefix: &str) -> Result<(Entry, String), Error> {
         picture: draft.picture,
         training_data: draft.training_data,
         provenance: Provenance { recipe_sha256, commit: draft.commit },
-        accuracy: accuracy(folder)?,
+        accuracy: rows.into_iter().map(Accuracy::from).collect(),
     };
+    Ok((manifest, measured))
+}
+
+/// The entry and the manifest's text of one model.
+fn entry(folder: &Path, manifest: Manifest) -> Result<(Entry, String), Error> {
     let text = manifest.to_toml().map_err(|error| in_draft(folder, &error))?;
     let entry = Entry {
         manifest: format!("{}.toml", manifest.id)
@@ -315,11 +330,11 @@ fn draft(folder: &Path) -> Result<Draft, Error> {
     Ok(draft)
 }
 
-fn accuracy(folder: &Path) -> Result<Vec<Accuracy>, Error> {
+/// What `eval.json` says; nothing where there is none.
+fn evaluation(folder: &Path) -> Result<Evaluation, Error> {
     const MAX_BYTES: usize = 16 << 20;
     let path = folder.join("eval.json");
-    let Some(bytes) = read_small(&path, MAX_BYTES)? else { return Ok(Vec::new()) };
-    let evaluation: Evaluation = serde_json::from_slice(&bytes)
-        .map_err(|error| Error::input(format!("{}: {error}", path.display())))?;
-    Ok(evaluation.rows.into_iter().map(Accuracy::from).collect())
+    let Some(bytes) = read_small(&path, MAX_BYTES)? else { return Ok(Evaluation::default()) };
+    serde_json::from_slice(&bytes)
+        .map_err(|error| Error::input(format!("{}: {error}", path.display())))
 }

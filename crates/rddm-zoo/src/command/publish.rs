@@ -52,6 +52,13 @@ pub(crate) fn run(context: &Context<'_>, arguments: Arguments) -> Result<(), Err
     for entry in &index.models {
         context.output.line(&format!("{:24} {:8} {}", entry.id, entry.version, entry.summary));
     }
+    for id in &published.unmeasured {
+        let path = arguments.zoo.join(id.as_str()).join("eval.json");
+        context.output.note(&format!(
+            "{}: measured on another network than is there now, so the manifest has no figures; measure again, then publish",
+            path.display()
+        ));
+    }
     let place = arguments.out.display();
     let models = count(index.models.len(), "model");
     let (version, expires) = (index.version, index.expires);
@@ -59,6 +66,7 @@ pub(crate) fn run(context: &Context<'_>, arguments: Arguments) -> Result<(), Err
         &format!("{state}: version {version} in {place}, {models}, expires {expires}"),
         &serde_json::json!({
             "event": state, "version": index.version, "models": index.models.len(), "expires": index.expires,
+            "unmeasured": published.unmeasured,
             "signed_by": key.as_ref().map(|key| key.public().to_string()),
         }),
     );

@@ -7,6 +7,8 @@ use std::{
     process::{Child, Stdio},
 };
 
+use rddm_manifest::Digest;
+
 use crate::{
     server::Server,
     zoo::{Home, Outcome, SIZE, Zoo, finish, keys, public_key, pull, rddm_zoo},
@@ -241,6 +243,19 @@ fn publish_signs_once_and_says_when_something_changed() {
     assert!(run(&zoo, &publish).expect(0).out.contains("published: version 4"));
     let shown = run(&zoo, &["show", "derain"]).expect(0).out;
     assert!(shown.contains("arithmetic mean with the mirror image"), "{shown}");
+    // Figures of another network are not this one's.
+    let of = |digest: Digest| {
+        format!("{{\"networks\": [\"{}\"], {}", digest.hex(), evaluation.strip_prefix('{').unwrap())
+    };
+    for (bytes, state, figures) in
+        [(zoo.network(), "unchanged: version 4", true), (vec![1], "published: version 5", false)]
+    {
+        fs::write(zoo.path("zoo/derain/eval.json"), of(Digest::of(&bytes))).unwrap();
+        let outcome = run(&zoo, &publish).expect(0);
+        assert!(outcome.out.contains(state), "{}", outcome.out);
+        assert_eq!(outcome.err.contains("measured on another network"), !figures);
+        assert_eq!(run(&zoo, &["show", "derain"]).expect(0).out.contains("30.500"), figures);
+    }
     // Who has pulled a version has what it says.
     let network = zoo.network();
     fs::write(zoo.path("zoo/derain/derain.onnx"), crate::zoo::noise(1000, 5)).unwrap();

@@ -10,7 +10,7 @@ use rddm_runtime::Control;
 use rddm_train::data::{Picture8, files};
 use serde_json::{Map, Value};
 
-use crate::model::{Running, given_or_own};
+use crate::model::{Running, digests, given_or_own};
 use crate::report::{Report, Row, round, rounded, shown};
 use crate::{Failure, print};
 
@@ -40,7 +40,7 @@ pub(crate) struct Arguments {
     steps: Vec<usize>,
     #[command(flatten)]
     running: Running,
-    /// JSON file that gets the figures; those of other steps and engines that it holds are kept.
+    /// JSON file that gets the figures; those of the same network in other steps and by other engines are kept.
     #[arg(short, long)]
     output: Option<PathBuf>,
 }
@@ -48,6 +48,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
     let mut report = Report::read(arguments.output.as_deref())?;
     let model = arguments.running.zoo.find(&arguments.model)?;
+    report.begin(digests(&model));
     let channels = model.manifest.picture.channels as usize;
     let Some(size) = model.manifest.picture.size.filter(|_| !model.manifest.sampler.conditional)
     else {

@@ -8,7 +8,7 @@ use burn::tensor::Device;
 use clap::builder::BoolishValueParser;
 use indicatif::ProgressBar;
 use ndarray::{Array3, Axis};
-use rddm_manifest::ModelId;
+use rddm_manifest::{Digest, ModelId};
 use rddm_runtime::Control;
 use rddm_train::data::{Layout, Split};
 use rddm_train::evaluate::{
@@ -18,7 +18,7 @@ use rddm_train::validate::{restore_any_size, sampler};
 use rddm_train::{Error, Recipe};
 use serde_json::{Map, Value};
 
-use crate::model::{Running, given_or_own};
+use crate::model::{Running, digests, given_or_own};
 use crate::report::{Report, Row, files, round, rounded, shown};
 use crate::{Failure, degrade, print};
 
@@ -57,7 +57,7 @@ pub(crate) struct Arguments {
     mirror: Option<bool>,
     #[command(flatten)]
     running: Running,
-    /// JSON file that gets the figures; those of other data sets, steps and engines that it holds are kept.
+    /// JSON file that gets the figures; those of the same network on other data sets, in other steps and by other engines are kept.
     #[arg(short, long)]
     output: Option<PathBuf>,
 }
@@ -91,7 +91,8 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
         "data set", "steps", "engine", "PSNR RGB", "PSNR Y", "SSIM RGB", "SSIM Y", "least"
     ));
     for steps in given_or_own(&arguments.steps) {
-        let (mut restore, steps, engine) = restorer(&arguments, steps)?;
+        let (mut restore, steps, engine, networks) = restorer(&arguments, steps)?;
+        report.begin(networks);
         for folder in &arguments.data {
             for (mut dataset, mut pairs) in datasets(&arguments, folder)? {
                 dataset += arguments.variant().0;
@@ -140,11 +141,10 @@ fn datasets(arguments: &Arguments, folder: &Path) -> Result<Vec<(String, Pairs)>
     Ok(vec![(dataset_name(folder, &recipe.id), pairs)])
 }
 
-/// What restores a picture, its number of steps, and the name of what runs the network.
-fn restorer(
-    arguments: &Arguments,
-    steps: Option<usize>,
-) -> Result<(Restore, usize, String), Failure> {
+/// What restores a picture, its number of steps, the name of what runs the network, and the digests of the networks' files.
+type Ready = (Restore, usize, String, Vec<Digest>);
+
+fn restorer(arguments: &Arguments, steps: Option<usize>) -> Result<Ready, Failure> {
     if let Some(folder) = &arguments.run {
         return of_run(folder, arguments, steps.unwrap_or(1));
     }
@@ -166,14 +166,10 @@ fn restorer(
         };
         restored.map_err(|error| Error::engine(error.to_string()))
     });
-    Ok((restore, steps, engine))
+    Ok((restore, steps, engine, digests(&model)))
 }
 
-fn of_run(
-    folder: &Path,
-    arguments: &Arguments,
-    steps: usize,
-) -> Result<(Restore, usize, String), Failure> {
+fn of_run(folder: &Path, arguments: &Arguments, steps: usize) -> Result<Ready, Failure> {
     let mut recipe = Recipe::read(&folder.join("recipe.toml"))?;
     if let Some(objective) = arguments.objective {
         recipe.diffusion.objective = objective;
@@ -193,6 +189,7 @@ fn of_run(
     let device = Device::flex();
     let path = folder.join("weights.safetensors");
     let weights = fs::read(&path).map_err(|error| files(&path, &error))?;
+    let digest = Digest::of(&weights);
     let new = recipe.network.init(&device);
     let network = new
         .map_err(|error| Failure { code: 2, text: error.to_string() })?
@@ -209,7 +206,7 @@ fn of_run(
         }
         restore_any_size(&network, &sampler, picture, mask, multiple, &device)
     });
-    Ok((restore, steps, "burn".into()))
+    Ok((restore, steps, "burn".into(), vec![digest]))
 }
 
 /// The last two parts of the folder's name that tell it apart: `rain100/input_L`; of the folder `gt`, the one above it.

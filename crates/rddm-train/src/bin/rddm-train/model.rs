@@ -4,7 +4,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 use rddm_core::Objective;
-use rddm_manifest::ModelId;
+use rddm_manifest::{Digest, ModelId};
 use rddm_runtime::Restorer;
 use rddm_zoo::{ResolveOptions, ResolvedModel, Settings, Trust};
 
@@ -91,6 +91,11 @@ impl Running {
         }
         Ok(builder.build(model.networks.iter().map(|network| &network.bytes))?)
     }
+}
+
+/// The digests of the files of a model's networks.
+pub(crate) fn digests(model: &ResolvedModel) -> Vec<Digest> {
+    model.networks.iter().map(|network| Digest::of(&network.bytes)).collect()
 }
 
 /// Each number of steps that was given, once; without one, the model's own, which is none.

@@ -6,6 +6,11 @@ pub(crate) fn line(text: &str) {
     println!("{text}");
 }
 
+/// What a user should know beside the result.
+pub(crate) fn note(text: &str) {
+    eprintln!("note: {text}");
+}
+
 /// Why the command ends.
 pub(crate) fn error(text: &str) {
     eprintln!("error: {text}");

@@ -4,11 +4,12 @@ use std::fmt::Display;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use rddm_manifest::Digest;
 use rddm_train::run::write;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::Failure;
+use crate::{Failure, print};
 
 /// A figure as `eval.json` has it; the manifest's form with more beside it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -27,6 +28,9 @@ pub(crate) struct Row {
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Report {
+    /// SHA-256 of the files that were measured.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    networks: Vec<Digest>,
     pub(crate) rows: Vec<Row>,
     #[serde(default)]
     pub(crate) pictures: Vec<Value>,
@@ -38,6 +42,17 @@ impl Report {
         let Some(path) = path.filter(|path| path.exists()) else { return Ok(Self::default()) };
         let text = fs::read(path).map_err(|error| files(path, &error))?;
         serde_json::from_slice(&text).map_err(|error| files(path, &error))
+    }
+
+    /// Leaves out what was measured on other networks than these, and says so.
+    pub(crate) fn begin(&mut self, networks: Vec<Digest>) {
+        if self.networks != networks && !self.rows.is_empty() {
+            print::note(
+                "--output: the figures that it had are of another network, or do not say of which; they are left out",
+            );
+            *self = Self::default();
+        }
+        self.networks = networks;
     }
 
     /// Writes the file, where one was asked for.
