@@ -196,6 +196,9 @@ fn a_training_begins_with_the_first_outputs_of_the_published_model() {
     let bench = Bench::new();
     let output = bench.train(&two, &[]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let noise = set("diffusion", "objective", "pred_noise".into());
+    refused(&Bench::new().train(&noise, &[]), 2, "is no noise");
+    set("diffusion", "objective", "pred_res".into());
     for wrong in [0, 3] {
         let wrong = set("start", "outputs", wrong.into());
         refused(&Bench::new().train(&wrong, &[]), 2, "start.outputs");

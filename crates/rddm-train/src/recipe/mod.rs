@@ -369,6 +369,11 @@ impl Recipe {
             );
             return wrong("diffusion.objective", problem);
         }
+        let fewer = self.start.as_ref().is_some_and(|start| start.outputs.is_some());
+        if fewer && objective == Objective::PredNoise {
+            let problem = "the first output, which is kept, is no noise; give another objective or leave it out";
+            return wrong("start.outputs", problem.into());
+        }
         let channels = network.channels();
         let pictures = if diffusion.conditional { 2 } else { 1 };
         if network.in_channels() != pictures * channels && !self.masked() {
