@@ -88,7 +88,8 @@ fn make_zoo(root: &Path, mebibytes: usize) {
         now: rddm_zoo::now(),
         days: 1,
         renew: false,
-        check: false,
+        check: None,
+        allow_expired: false,
     };
     publish(&options).unwrap();
 }

@@ -166,19 +166,22 @@ fn transfer(
 ) -> Result<(), Error> {
     let mut partial = Partial::open(store, wanted.digest, wanted.size)?;
     let mut start = Start::Resume;
+    // Where the count of attempts last began again: what is lost and comes once more is no progress.
+    let mut reached = 0;
     let result = retrying(http.options(), &wanted.file, observer, || {
         if partial.length() == wanted.size && !partial.is_right() {
             partial.restart()?;
             observer(restarted(wanted, "what an earlier attempt left is not the file"));
         }
-        if partial.length() < wanted.size {
-            let before = partial.length();
-            if let Err(mut failure) = attempt(&mut partial, &mut start, wanted, url, http, observer)
-            {
-                failure.progressed = failure.transient
-                    && partial.length() >= before + (wanted.size / 64).max(64 * 1024);
-                return Err(failure);
+        if partial.length() < wanted.size
+            && let Err(mut failure) = attempt(&mut partial, &mut start, wanted, url, http, observer)
+        {
+            let step = (wanted.size / 64).max(64 * 1024);
+            failure.progressed = failure.transient && partial.length() >= reached + step;
+            if failure.progressed {
+                reached = partial.length();
             }
+            return Err(failure);
         }
         if partial.is_right() {
             return Ok(());
@@ -303,40 +306,26 @@ fn fits(response: &Response, from: u64, size: u64) -> bool {
 
 fn receive(
     partial: &mut Partial<'_>,
-    mut response: Response,
+    response: Response,
     wanted: &Wanted,
     url: &Url,
     http: &Http,
     observer: Observer<'_>,
 ) -> Result<(), Failure> {
-    let options = http.options();
     let chunked = response.headers().get(header::TRANSFER_ENCODING).is_some();
     let whole = response.status() == 200;
     let mut meter = Meter::new(wanted, observer);
-    let mut pace = Pace::new(options.stall, options.least_speed);
-    let mut buffer = vec![0; CHUNK];
-    loop {
-        let count = match response.read(&mut buffer) {
-            Ok(count) => count,
-            Err(error) if error.kind() == IoErrorKind::Interrupted => continue,
-            Err(error) => return Err(Failure::broken(url, &error)),
-        };
-        if count == 0 {
-            break;
-        }
-        if partial.length() + count as u64 > wanted.size {
+    http.body(url, response, |piece| {
+        if partial.length() + piece.len() as u64 > wanted.size {
             partial.restart()?;
             let what =
                 format!("{url} sends more than the {} bytes that the manifest names", wanted.size);
             return Err(Failure::lasting(Error::verification(what)));
         }
-        partial.append(&buffer[..count])?;
+        partial.append(piece)?;
         meter.tell(partial.length());
-        if pace.is_too_slow(count) {
-            let what = format!("{url} sends less than {} bytes a second", options.least_speed);
-            return Err(Failure::transient(Error::network(what)));
-        }
-    }
+        Ok(())
+    })?;
     let there = partial.length();
     if there < wanted.size {
         // A chunked body says itself where it ends; one without a length may have been cut.
@@ -413,31 +402,6 @@ impl<'a> Meter<'a> {
             done,
             size: self.wanted.size,
         });
-    }
-}
-
-/// Finds transfers that do not stand still and do not get anywhere either.
-struct Pace {
-    window: Duration,
-    least: u64,
-    since: Instant,
-    bytes: u64,
-}
-
-impl Pace {
-    fn new(window: Duration, speed: u64) -> Self {
-        Self { window, least: speed * window.as_secs().max(1), since: Instant::now(), bytes: 0 }
-    }
-
-    fn is_too_slow(&mut self, count: usize) -> bool {
-        self.bytes += count as u64;
-        if self.since.elapsed() < self.window {
-            return false;
-        }
-        let slow = self.bytes < self.least;
-        self.since = Instant::now();
-        self.bytes = 0;
-        slow
     }
 }
 

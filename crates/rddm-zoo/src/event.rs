@@ -33,9 +33,9 @@ pub enum Event {
         /// The licence of the weights.
         license: String,
     },
-    /// Another process downloads the same file; this one waits for it.
+    /// Another process works on the same file, or on the store; this one waits for it.
     Waiting {
-        /// The file.
+        /// The file, or `the store`.
         file: String,
     },
     /// The transfer of a file begins.
@@ -96,6 +96,12 @@ pub enum Event {
         /// Whether all of it was there already.
         already: bool,
     },
+}
+
+impl Event {
+    pub(crate) fn waiting_for_store() -> Self {
+        Self::Waiting { file: "the store".to_owned() }
+    }
 }
 
 /// Is told each [`Event`]; it may be called by several threads at once.

@@ -1,9 +1,16 @@
-use std::path::Path;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use rddm_manifest::{Digest, Manifest, ModelId, Precision, Role, Version};
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, registry::read_small, store::write_durably};
+use crate::{
+    Error,
+    registry::read_small,
+    store::{folder_of, hold_folder, write_durably},
+};
 
 /// `rddm.lock`: the exact models that a repository was made with, by digest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,11 +68,20 @@ impl LockFile {
         Ok(Some(file))
     }
 
-    /// Writes it, whole or not at all.
+    /// Reads a lock file, or begins one, changes it and writes it, whole or not at all; one process
+    /// after the other. A link stays one.
     ///
     /// # Errors
-    /// [`ErrorKind::Store`](crate::ErrorKind::Store).
-    pub fn write(&self, path: &Path) -> Result<(), Error> {
+    /// As of [`LockFile::read`], and [`ErrorKind::Store`](crate::ErrorKind::Store).
+    pub fn update(path: &Path, change: impl FnOnce(&mut Self)) -> Result<(), Error> {
+        let path = &linked(path);
+        let _held = hold_folder(path);
+        let mut file = Self::read(path)?.unwrap_or_default();
+        change(&mut file);
+        file.write(path)
+    }
+
+    fn write(&self, path: &Path) -> Result<(), Error> {
         let text = toml::to_string(self).map_err(|error| Error::usage(error.to_string()))?;
         let head = "# The exact models that this project uses. Written by `rddm-zoo lock`; pulled by `rddm-zoo pull --locked`.\n";
         write_durably(path, format!("{head}{text}").as_bytes())
@@ -102,6 +118,12 @@ impl LockFile {
                 .with_next(format!("lock it: rddm-zoo lock {id}"))
         })
     }
+}
+
+/// The file that a path means: the one that a link leads to, which may not be there yet.
+fn linked(path: &Path) -> PathBuf {
+    let leads = || fs::read_link(path).map(|target| folder_of(path).join(target));
+    path.canonicalize().or_else(|_| leads()).unwrap_or_else(|_| path.to_owned())
 }
 
 impl LockedModel {

@@ -15,8 +15,10 @@ use crate::{
     Error, SigningKey, Trust,
     place::INDEX,
     registry::read_small,
-    store::{hash_file, write_durably},
+    store::{hash_file, prepare},
 };
+
+const SIGNATURE: &str = "index.toml.minisig";
 
 /// What is published, and how.
 #[derive(Debug)]
@@ -34,8 +36,11 @@ pub struct PublishOptions<'a> {
     pub days: u32,
     /// Publish again although nothing changed, for a later expiry.
     pub renew: bool,
-    /// Write nothing: it is an error if something would change.
-    pub check: bool,
+    /// Write nothing: it is an error if something would change, or the index is not signed as these
+    /// readers want it.
+    pub check: Option<&'a Trust>,
+    /// Let an index be that has expired; it is published again otherwise.
+    pub allow_expired: bool,
 }
 
 /// What [`publish`] did.
@@ -53,11 +58,12 @@ pub struct Published {
 ///
 /// The index's version is one above that of the index that was there, and above the one that the
 /// program carries if one of the zoo's own keys signs. If all models are as that
-/// index says, nothing is written.
+/// index says, and it is signed by the key and has not expired, nothing is written.
 ///
 /// # Errors
 /// [`ErrorKind::Input`](crate::ErrorKind::Input) if a folder lacks a file or has a wrong one, if a
-/// network is not what its version was published with, or, with `check`, if the registry is not up to date; [`ErrorKind::Store`](crate::ErrorKind::Store)
+/// network is not what its version was published with, or, with `check`, if the registry is not up to date; [`ErrorKind::Verification`](crate::ErrorKind::Verification)
+/// with `check`, if the index has expired or is not signed as it must be; [`ErrorKind::Store`](crate::ErrorKind::Store)
 /// if the registry cannot be written.
 pub fn publish(options: &PublishOptions<'_>) -> Result<Published, Error> {
     let prefix = prefix(options)?;
@@ -78,16 +84,26 @@ pub fn publish(options: &PublishOptions<'_>) -> Result<Published, Error> {
     }
     let entries: Vec<Entry> = models.iter().map(|(entry, _)| entry.clone()).collect();
     let before = previous(options.registry)?;
-    if let Some((index, bytes, signature)) = &before {
-        let trust =
+    if let Some((index, bytes, signature)) = &before
+        && index.models == entries
+        && manifests_are_there(options.registry, &entries)?
+        && !options.renew
+    {
+        let readers =
             options.key.map_or(Trust::Unsigned, |key| Trust::Keys(vec![key.public().clone()]));
-        let signed = trust.check("", bytes, signature.as_deref()).is_ok();
-        let same = index.models == entries && manifests_are_there(options.registry, &entries)?;
-        if same && !options.renew && (options.check || signed) {
-            return Ok(Published { index: index.clone(), changed: false, unmeasured });
+        let place = options.registry.join(INDEX).display().to_string();
+        let good = options
+            .check
+            .unwrap_or(&readers)
+            .check(&place, bytes, signature.as_deref())
+            .and_then(|_| check_expiry(options, index));
+        match good {
+            Ok(()) => return Ok(Published { index: index.clone(), changed: false, unmeasured }),
+            Err(error) if options.check.is_some() => return Err(error),
+            Err(_) => {}
         }
     }
-    if options.check {
+    if options.check.is_some() {
         return Err(out_of_date(options));
     }
     if let Some((index, ..)) = &before {
@@ -110,6 +126,14 @@ pub fn publish(options: &PublishOptions<'_>) -> Result<Published, Error> {
     Ok(Published { index, changed: true, unmeasured })
 }
 
+fn check_expiry(options: &PublishOptions<'_>, index: &Index) -> Result<(), Error> {
+    if options.now <= index.expires || options.allow_expired {
+        return Ok(());
+    }
+    let what = format!("the index of {} expired on {}", options.registry.display(), index.expires);
+    Err(Error::verification(what).with_next("run `rddm-zoo publish` and commit the result"))
+}
+
 /// The version that this program carries, if `key` is one of the zoo's own: programs like this one
 /// refuse what that key signs for an older one.
 fn carried(key: Option<&SigningKey>) -> u64 {
@@ -127,20 +151,32 @@ fn write(
     let comment =
         format!("version {} of {}, expires {}", index.version, index.created, index.expires);
     let signature = options.key.map(|key| key.sign(text.as_bytes(), &comment)).transpose()?;
-    for (entry, manifest) in models {
-        write_durably(&options.registry.join(entry.manifest.as_str()), manifest.as_bytes())?;
+    // All is on the disk before anything gets its name: where there is no room, nothing changes.
+    let mut files: Vec<(&str, &str)> =
+        models.iter().map(|(entry, text)| (entry.manifest.as_str(), text.as_str())).collect();
+    files.extend(signature.iter().map(|signature| (SIGNATURE, signature.as_str())));
+    files.push((INDEX, &text));
+    let prepared: Result<Vec<_>, Error> = files
+        .into_iter()
+        .map(|(name, text)| prepare(&options.registry.join(name), text.as_bytes()))
+        .collect();
+    let prepared = prepared.map_err(|error| {
+        error.with_next(
+            "the registry is as it was; make room there, or make it writable, and publish again",
+        )
+    })?;
+    let signature_path = options.registry.join(SIGNATURE);
+    // A signature of another index would only confuse.
+    if signature.is_none() && signature_path.exists() {
+        fs::remove_file(&signature_path)
+            .map_err(|error| Error::store("remove", &signature_path, &error))?;
     }
-    let signature_path = options.registry.join("index.toml.minisig");
-    match signature {
-        Some(signature) => write_durably(&signature_path, signature.as_bytes())?,
-        // A signature of another index would only confuse.
-        None if signature_path.exists() => {
-            fs::remove_file(&signature_path)
-                .map_err(|error| Error::store("remove", &signature_path, &error))?;
-        }
-        None => {}
+    for file in prepared {
+        file.persist().map_err(|error| {
+            error.with_next("the registry is half published: publish again before it is read")
+        })?;
     }
-    write_durably(&options.registry.join(INDEX), text.as_bytes())
+    Ok(())
 }
 
 /// Removes the manifests of models that are no longer there.
@@ -165,8 +201,7 @@ fn previous(registry: &Path) -> Result<Option<Previous>, Error> {
         std::str::from_utf8(&bytes).map_err(|_| Error::input(format!("{place}: not a text")))?;
     let index =
         Index::parse(text).map_err(|error| Error::input(error.within(&place).to_string()))?;
-    let signature =
-        read_small(&registry.join("index.toml.minisig"), rddm_manifest::Signature::MAX_BYTES)?;
+    let signature = read_small(&registry.join(SIGNATURE), rddm_manifest::Signature::MAX_BYTES)?;
     Ok(Some((index, bytes, signature.and_then(|signature| String::from_utf8(signature).ok()))))
 }
 
@@ -212,7 +247,7 @@ fn out_of_date(options: &PublishOptions<'_>) -> Error {
 fn prefix(options: &PublishOptions<'_>) -> Result<String, Error> {
     let PublishOptions { zoo, registry, check, .. } = *options;
     let zoo_real = zoo.canonicalize().map_err(|error| Error::file("open", zoo, &error))?;
-    if check && !registry.exists() {
+    if check.is_some() && !registry.exists() {
         return Err(out_of_date(options));
     }
     fs::create_dir_all(registry).map_err(|error| Error::store("create", registry, &error))?;

@@ -83,16 +83,7 @@ pub fn pull(
             sources: sources(registry, &entry.manifest, network, &options.mirrors)?,
         });
     }
-    let before = store.record(id).ok().flatten().filter(|before| before.sha256 == entry.sha256);
-    let mut precisions: Vec<Precision> = match options.precision {
-        Some(precision) => vec![precision],
-        None => manifest.precisions(),
-    };
-    precisions.extend(before.iter().flat_map(|before| &before.precisions));
-    precisions.sort();
-    precisions.dedup();
-    let already = before.is_some_and(|before| before.precisions == precisions)
-        && is_there(store, &text, &wanted, observer)?;
+    let precisions = options.precision.map_or_else(|| manifest.precisions(), |one| vec![one]);
     let record = Record {
         schema: 1,
         id: id.clone(),
@@ -105,15 +96,19 @@ pub fn pull(
         signed_by: registry.signed_by().map(str::to_owned),
         pulled: access.now,
     };
-    let wait = || observer(Event::Waiting { file: "the store".to_owned() });
+    // What is found there stays from now on. A store that can't be locked can't be written either.
+    let lock = store.lock(Mode::Shared, || observer(Event::waiting_for_store()));
+    let before = store.record(id).ok().flatten();
+    let already = before.as_ref().is_some_and(|before| before.has(&record))
+        && is_there(store, &text, &wanted, observer)?;
     // In an order in which a name never means what is not there.
-    let written = store.lock(Mode::Shared, wait).and_then(|_lock| {
+    let written = lock.and_then(|_lock| {
         if !already {
             bring_all(store, &wanted, access, options.jobs, observer)?;
         }
         store.add_bytes(&text)?;
         store.save_seen(registry, access.trust)?;
-        store.save_record(&record)
+        store.save_record(record, before.as_ref())
     });
     match written {
         // All is there and good; that it was looked at again is all that could not be noted.

@@ -81,7 +81,10 @@ impl Registry {
 
     /// Reads the index of a folder for use at once: its signature is checked, and neither its
     /// expiry nor its version, since nobody can withhold a newer one from its owner.
-    pub(crate) fn open_folder(folder: &Path, trust: &Trust) -> Result<Self, Error> {
+    ///
+    /// # Errors
+    /// As of [`Registry::open`], but of no network.
+    pub fn open_folder(folder: &Path, trust: &Trust) -> Result<Self, Error> {
         let access = Access {
             trust,
             http: &Http::offline(),
@@ -117,7 +120,9 @@ impl Registry {
                 });
             }
             let what = format!("nothing is known of {place} without network");
-            return Err(Error::network(what).with_next("run it once without --offline"));
+            return Err(Error::network(what).with_next(format!(
+                "pull from it once with the network: rddm-zoo pull NAME --registry {place}"
+            )));
         }
         crate::carried::registry()
     }

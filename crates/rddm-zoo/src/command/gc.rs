@@ -23,7 +23,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(context: &Context<'_>, arguments: Arguments) -> Result<(), Error> {
     let store = context.store()?;
     let age = Duration::from_secs(u64::from(arguments.partial_days) * 24 * 3600);
-    let collected = store.collect(age, arguments.dry_run)?;
+    let collected = store.collect(age, arguments.dry_run, &context.observer())?;
     if arguments.forget_registries && !arguments.dry_run {
         store.forget_registries()?;
     }

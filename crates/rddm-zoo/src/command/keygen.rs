@@ -1,12 +1,12 @@
 use std::{
-    env, fs,
+    fs,
     path::{Path, PathBuf},
 };
 
 use clap::Args;
 use rddm_zoo::{Error, KeyPair};
 
-use super::{Context, write_new};
+use super::{Context, signing_password, write_new};
 
 /// Make a key pair for a zoo of your own
 #[derive(Debug, Args)]
@@ -17,7 +17,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(context: &Context<'_>, arguments: Arguments) -> Result<(), Error> {
-    let password = env::var("RDDM_SIGNING_PASSWORD").ok().filter(|password| !password.is_empty());
+    let password = signing_password()?;
     let pair = KeyPair::generate(password.as_deref())?;
     let file = |extension: &str| {
         let mut name = arguments.name.clone().into_os_string();

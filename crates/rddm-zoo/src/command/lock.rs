@@ -17,14 +17,22 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(context: &Context<'_>, arguments: Arguments) -> Result<(), Error> {
     let store = context.store()?;
-    let mut lock = LockFile::read(&arguments.lock_file)?.unwrap_or_default();
+    let mut locked = Vec::new();
     let registry = context.open(context.settings.registry()?, Some(&store))?;
     for id in &arguments.names.names {
         let entry = registry.entry(id)?;
         let manifest = registry.manifest(entry, &context.http, &|_| {})?;
-        lock.set(&manifest, entry.sha256);
-        context.output.line(&format!("locked   {id} {}, {}", manifest.version, entry.sha256));
-        context.output.json(&serde_json::json!({ "event": "locked", "model": id, "version": manifest.version, "sha256": entry.sha256 }));
+        locked.push((manifest, entry.sha256));
     }
-    lock.write(&arguments.lock_file)
+    LockFile::update(&arguments.lock_file, |lock| {
+        for (manifest, sha256) in &locked {
+            lock.set(manifest, *sha256);
+        }
+    })?;
+    for (manifest, sha256) in &locked {
+        let (id, version) = (&manifest.id, manifest.version);
+        context.output.line(&format!("locked   {id} {version}, {sha256}"));
+        context.output.json(&serde_json::json!({ "event": "locked", "model": id, "version": version, "sha256": sha256 }));
+    }
+    Ok(())
 }

@@ -42,7 +42,7 @@ Environment:
   RDDM_REGISTRY  a folder or URL that holds index.toml; default: the manifests/ of the checkout
   RDDM_HOME      the store; default: rddm in the system's folder for data
   RDDM_SIGNING_KEY, RDDM_SIGNING_PASSWORD  the key file that publish signs with, and its password
-  HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY  as usual
+  HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY  as usual; this machine itself is asked without a proxy
 
 Exit codes:
   0 done  1 unexpected  2 usage  3 a given file is bad  4 model not found or not pulled
@@ -99,7 +99,7 @@ struct HttpArguments {
     /// Seconds after which a transfer that stands still is broken off
     #[arg(long, global = true, value_name = "S", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
     stall: u64,
-    /// A proxy for all requests; `none` ignores the system's
+    /// A proxy for all requests but those to this machine itself; `none` ignores the system's
     #[arg(long, global = true, value_name = "URL|none")]
     proxy: Option<String>,
     /// A file (PEM) of further authorities that may vouch for servers; may be given several times
@@ -244,6 +244,7 @@ impl<'a> Context<'a> {
             (Some(place @ Place::Url(_)), Some(store)) if self.http.is_offline() => {
                 Registry::remembered(Some(place), store, &self.trust)
             }
+            (Some(Place::Folder(folder)), _) => Registry::open_folder(folder, &self.trust),
             (Some(place), store) => Registry::open(place, &self.access(), store, &|_| {}),
             (None, Some(store)) => Registry::remembered(None, store, &self.trust),
             (None, None) => Registry::remembered(None, &Store::open("."), &self.trust),
@@ -277,6 +278,17 @@ struct Names {
     /// Names of models
     #[arg(value_name = "NAME", required = true)]
     names: Vec<ModelId>,
+}
+
+/// The password of the signing key; an empty one is none.
+fn signing_password() -> Result<Option<String>, Error> {
+    match env::var("RDDM_SIGNING_PASSWORD") {
+        Ok(password) => Ok((!password.is_empty()).then_some(password)),
+        Err(env::VarError::NotPresent) => Ok(None),
+        Err(env::VarError::NotUnicode(_)) => {
+            Err(Error::usage("RDDM_SIGNING_PASSWORD is not a text"))
+        }
+    }
 }
 
 /// Reads a small text file that the user named.

@@ -1,9 +1,9 @@
 use std::{env, path::PathBuf};
 
 use clap::Args;
-use rddm_zoo::{Error, PublishOptions, SigningKey, publish};
+use rddm_zoo::{Error, PublishOptions, SigningKey, Trust, publish};
 
-use super::{Context, read_text};
+use super::{Context, read_text, signing_password};
 use crate::output::count;
 
 /// Make a registry (manifests and a signed index) from the folders of a zoo
@@ -27,7 +27,8 @@ pub(crate) struct Arguments {
     /// Publish again although nothing changed, for a later expiry
     #[arg(long)]
     renew: bool,
-    /// Write nothing, and fail (3) if the registry is not what the zoo makes; needs no key
+    /// Write nothing, and fail: if the registry is not what the zoo makes (3), if its index has expired
+    /// or has no good signature (5). Needs no secret key
     #[arg(long, conflicts_with = "renew")]
     check: bool,
 }
@@ -38,6 +39,7 @@ pub(crate) fn run(context: &Context<'_>, arguments: Arguments) -> Result<(), Err
     } else {
         Some(signing_key(arguments.signing_key)?)
     };
+    let trust = if arguments.unsigned { &Trust::Unsigned } else { &context.trust };
     let published = publish(&PublishOptions {
         zoo: &arguments.zoo,
         registry: &arguments.out,
@@ -45,7 +47,8 @@ pub(crate) fn run(context: &Context<'_>, arguments: Arguments) -> Result<(), Err
         now: rddm_zoo::now(),
         days: arguments.days,
         renew: arguments.renew,
-        check: arguments.check,
+        check: arguments.check.then_some(trust),
+        allow_expired: context.allow_expired,
     })?;
     let index = &published.index;
     let state = if published.changed { "published" } else { "unchanged" };
@@ -81,5 +84,5 @@ fn signing_key(path: Option<PathBuf>) -> Result<SigningKey, Error> {
         Error::usage("a key to sign with: --signing-key FILE or RDDM_SIGNING_KEY; or --unsigned")
     })?;
     let text = read_text(&path, 4096)?;
-    SigningKey::parse(&text, env::var("RDDM_SIGNING_PASSWORD").ok().as_deref())
+    SigningKey::parse(&text, signing_password()?.as_deref())
 }

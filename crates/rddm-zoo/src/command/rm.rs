@@ -23,7 +23,7 @@ pub(crate) fn run(context: &Context<'_>, arguments: Arguments) -> Result<(), Err
                 .with_next("`rddm-zoo list --pulled` shows what is there"));
         }
     }
-    let collected = store.remove(&arguments.names.names)?;
+    let collected = store.remove(&arguments.names.names, &context.observer())?;
     context.output.result(
         &format!("removed {}, {}", count(collected.files, "file"), bytes(collected.bytes)),
         &serde_json::json!({ "event": "removed", "files": collected.files, "bytes": collected.bytes }),

@@ -2,9 +2,16 @@
 //! plain bodies only, retries that wait as long as they are told to, and no socket when offline.
 
 mod failure;
+mod pace;
 mod retry;
 
-use std::{fmt, io::Read, net::IpAddr, sync::OnceLock, time::Duration};
+use std::{
+    fmt,
+    io::{self, Read},
+    net::IpAddr,
+    sync::OnceLock,
+    time::Duration,
+};
 
 use reqwest::{
     Url,
@@ -15,7 +22,8 @@ use reqwest::{
 pub(crate) use failure::Failure;
 pub(crate) use retry::retrying;
 
-use crate::{Error, ErrorKind, Place, event::Observer};
+use self::pace::Pace;
+use crate::{Error, ErrorKind, Place, event::Observer, store::CHUNK};
 
 /// How servers are talked to.
 #[derive(Debug, Clone)]
@@ -32,7 +40,7 @@ pub struct HttpOptions {
     pub least_speed: u64,
     /// How long a connection may take to be made.
     pub connect: Duration,
-    /// Which proxy is used.
+    /// Which proxy is used, but for this machine's own servers.
     pub proxy: Proxy,
     /// Certificates (PEM) of further authorities that may vouch for servers.
     pub authorities: Vec<Vec<u8>>,
@@ -48,7 +56,7 @@ pub enum Proxy {
     None,
     /// What the system or the environment (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`) says.
     System,
-    /// This one, for every request.
+    /// This one.
     Url(String),
 }
 
@@ -119,7 +127,8 @@ fn is_loopback(url: &Url) -> bool {
 #[derive(Debug)]
 pub struct Http {
     options: HttpOptions,
-    client: OnceLock<Client>,
+    /// One that asks by way of the proxy, and one that does not.
+    clients: [OnceLock<Client>; 2],
     offline: bool,
 }
 
@@ -135,12 +144,12 @@ const MAX_REDIRECTS: usize = 5;
 impl Http {
     /// A client that behaves as `options` say.
     pub fn new(options: HttpOptions) -> Self {
-        Self { options, client: OnceLock::new(), offline: false }
+        Self { options, clients: Default::default(), offline: false }
     }
 
     /// A client that opens no socket and resolves no name: every request is an error.
     pub fn offline() -> Self {
-        Self { options: HttpOptions::default(), client: OnceLock::new(), offline: true }
+        Self { options: HttpOptions::default(), clients: Default::default(), offline: true }
     }
 
     /// Whether every request is refused.
@@ -184,19 +193,47 @@ impl Http {
                 return Err(too_large());
             }
             let mut bytes = Vec::new();
-            let read = response.take(limit as u64 + 1).read_to_end(&mut bytes);
-            read.map_err(|error| Failure::broken(url, &error))?;
-            if bytes.len() > limit { Err(too_large()) } else { Ok(Some(bytes)) }
+            self.body(url, response, |piece| {
+                bytes.extend_from_slice(piece);
+                if bytes.len() > limit { Err(too_large()) } else { Ok(()) }
+            })?;
+            Ok(Some(bytes))
         })
+    }
+
+    /// Gives the pieces of a body to `take`, as they come. One that is too slow is broken off.
+    pub(crate) fn body(
+        &self,
+        url: &Url,
+        mut response: Response,
+        mut take: impl FnMut(&[u8]) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let least = self.options.least_speed;
+        let mut pace = Pace::new(self.options.stall, least);
+        let mut buffer = vec![0; CHUNK];
+        loop {
+            let count = match response.read(&mut buffer) {
+                Ok(0) => return Ok(()),
+                Ok(count) => count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(Failure::broken(url, &error)),
+            };
+            take(&buffer[..count])?;
+            if pace.is_too_slow(count) {
+                let what = format!("{url} sends less than {least} bytes a second");
+                return Err(Failure::transient(Error::network(what)));
+            }
+        }
     }
 
     /// Asks for `url`, or its rest, and follows redirects. The answer is 200, 206 or 416.
     pub(crate) fn get(&self, url: &Url, rest: Option<Rest<'_>>) -> Result<Response, Failure> {
-        let client = self.client()?;
         let mut target = url.clone();
         for _ in 0..=MAX_REDIRECTS {
-            let mut request =
-                client.get(target.clone()).header(header::ACCEPT_ENCODING, "identity");
+            let mut request = self
+                .client(&target)?
+                .get(target.clone())
+                .header(header::ACCEPT_ENCODING, "identity");
             if let Some(token) = self
                 .options
                 .token
@@ -235,21 +272,26 @@ impl Http {
         ))))
     }
 
-    fn client(&self) -> Result<&Client, Failure> {
+    /// The client for `url`. Where this machine itself is asked there is no proxy, which would be
+    /// another machine's, and read a token.
+    fn client(&self, url: &Url) -> Result<&Client, Failure> {
         if self.offline {
             let error = Error::new(ErrorKind::Network, "the network is not to be used (--offline)");
             return Err(Failure::lasting(error));
         }
-        if self.client.get().is_none() {
-            let client = build(&self.options).map_err(Failure::lasting)?;
+        let direct = is_loopback(url);
+        let client = &self.clients[usize::from(direct)];
+        if client.get().is_none() {
+            let proxy = if direct { &Proxy::None } else { &self.options.proxy };
+            let built = build(&self.options, proxy).map_err(Failure::lasting)?;
             // Another thread may have been first; its client is as good.
-            let _ = self.client.set(client);
+            let _ = client.set(built);
         }
-        self.client.get().ok_or_else(|| Failure::lasting(Error::network("there is no HTTP client")))
+        client.get().ok_or_else(|| Failure::lasting(Error::network("there is no HTTP client")))
     }
 }
 
-fn build(options: &HttpOptions) -> Result<Client, Error> {
+fn build(options: &HttpOptions, proxy: &Proxy) -> Result<Client, Error> {
     // A program that embeds this crate may have installed a provider of its own; that one is used.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut authorities = Vec::new();
@@ -271,7 +313,7 @@ fn build(options: &HttpOptions) -> Result<Client, Error> {
             // For the blocking client this bounds each operation: the wait for the headers, and
             // each read of the body.
             .timeout(options.stall);
-        Ok(match &options.proxy {
+        Ok(match proxy {
             Proxy::None => builder.no_proxy(),
             Proxy::System => builder,
             Proxy::Url(url) => {

@@ -14,14 +14,32 @@ use crate::Error;
 
 /// Writes a whole file beside its place, flushes it to the disk and renames it.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    prepare(path, bytes)?.persist()
+}
+
+/// A whole file beside its place, on the disk, that has not got its name yet.
+pub(crate) struct Prepared {
+    temporary: Temporary,
+    path: PathBuf,
+}
+
+impl Prepared {
+    pub(crate) fn persist(self) -> Result<(), Error> {
+        let Self { temporary, path } = self;
+        temporary.persist(&path).map_err(|error| Error::store("write", &path, &error))?;
+        sync_folder(folder_of(&path))
+    }
+}
+
+/// Writes a whole file beside its place and flushes it to the disk.
+pub(crate) fn prepare(path: &Path, bytes: &[u8]) -> Result<Prepared, Error> {
     let failed = |error: io::Error| Error::store("write", path, &error);
     let folder = folder_of(path);
     create_folder(folder)?;
     let temporary = temporary(folder).map_err(failed)?;
     temporary.as_file().write_all(bytes).map_err(failed)?;
     temporary.as_file().sync_all().map_err(failed)?;
-    temporary.persist(path).map_err(failed)?;
-    sync_folder(folder)
+    Ok(Prepared { temporary, path: path.to_owned() })
 }
 
 /// The temporary files of this process that have not got their names yet.
@@ -132,6 +150,13 @@ pub(crate) fn remove(path: &Path) -> Result<(), Error> {
         }
         _ => Ok(()),
     }
+}
+
+/// Holds the folder of a file alone, so that processes that change the file take turns. Only Unix can,
+/// and not on every file system; elsewhere they do not wait.
+pub(crate) fn hold_folder(path: &Path) -> Option<File> {
+    let folder = File::open(folder_of(path)).ok()?;
+    folder.lock().ok().map(|()| folder)
 }
 
 /// Flushes a folder's own entries. Only Unix can; elsewhere the system does it in its own time.

@@ -29,6 +29,11 @@ impl Store {
         lock(&self.root.join("locks").join("store"), mode, wait)
     }
 
+    /// Locks names and seen indexes, to be read, changed and written.
+    pub(super) fn lock_notes(&self) -> Result<Lock, Error> {
+        lock(&self.root.join("locks").join("notes"), Mode::Exclusive, || {})
+    }
+
     /// Locks one blob for writing.
     pub(crate) fn lock_blob(&self, hex: &str, wait: impl FnOnce()) -> Result<Lock, Error> {
         lock(&self.root.join("locks").join(hex), Mode::Exclusive, wait)

@@ -24,8 +24,8 @@ use std::path::{Path, PathBuf};
 
 pub(crate) use blob::{CHUNK, Condition, hash_file, read_exact_blob};
 pub use durable::discard_unfinished;
-pub(crate) use durable::{temporary, write as write_durably};
-pub(crate) use lock::{Lock, Mode};
+pub(crate) use durable::{folder_of, hold_folder, prepare, temporary, write as write_durably};
+pub(crate) use lock::Mode;
 pub(crate) use partial::{Partial, free_space, is_strong, part_path};
 pub use record::Record;
 pub(crate) use seen::{Seen, Slot};

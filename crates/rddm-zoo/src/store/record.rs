@@ -35,6 +35,14 @@ pub struct Record {
     pub pulled: Timestamp,
 }
 
+impl Record {
+    /// Whether it is of the same manifest as `other`, and of no fewer precisions.
+    pub(crate) fn has(&self, other: &Self) -> bool {
+        self.sha256 == other.sha256
+            && other.precisions.iter().all(|precision| self.precisions.contains(precision))
+    }
+}
+
 const MAX_BYTES: u64 = 16 * 1024;
 
 impl Store {
@@ -126,8 +134,27 @@ impl Store {
         }
     }
 
-    pub(crate) fn save_record(&self, record: &Record) -> Result<(), Error> {
-        let text = toml::to_string(record).map_err(|error| Error::usage(error.to_string()))?;
+    /// Writes the record of a pull that found `before`. What another process has pulled since counts
+    /// too: other precisions of the same manifest, and a model of a newer index of the registry.
+    pub(crate) fn save_record(
+        &self,
+        mut record: Record,
+        before: Option<&Record>,
+    ) -> Result<(), Error> {
+        let _lock = self.lock_notes()?;
+        if let Some(there) = self.record(&record.id).ok().flatten() {
+            if there.sha256 == record.sha256 {
+                record.precisions.extend(there.precisions);
+                record.precisions.sort();
+                record.precisions.dedup();
+            } else if Some(&there) != before
+                && there.registry == record.registry
+                && there.index_version > record.index_version
+            {
+                return Ok(());
+            }
+        }
+        let text = toml::to_string(&record).map_err(|error| Error::usage(error.to_string()))?;
         durable::write(&self.record_path(&record.id), text.as_bytes())
     }
 

@@ -72,6 +72,7 @@ impl Store {
             seen.index.version > registry.index().version
                 && trust.check("", &seen.bytes, seen.signature.as_deref()).is_ok()
         };
+        let _lock = self.lock_notes()?;
         if slot == Slot::Signed && self.seen(place, slot).is_some_and(newer) {
             return Ok(());
         }

@@ -9,8 +9,8 @@ use std::{
 
 use rddm_manifest::{Digest, ModelId};
 
-use super::{Condition, Lock, Mode, Store, durable};
-use crate::{Error, ErrorKind};
+use super::{Condition, Mode, Store, durable};
+use crate::{Error, ErrorKind, Event, Observer};
 
 /// The bytes of a store.
 #[derive(Debug, Clone, Default, serde::Serialize)]
@@ -85,11 +85,16 @@ impl Store {
     /// # Errors
     /// If the store cannot be read or written, or a model's record is damaged: then nothing is
     /// removed, since what it needs is not known.
-    pub fn collect(&self, age: Duration, dry_run: bool) -> Result<Collected, Error> {
+    pub fn collect(
+        &self,
+        age: Duration,
+        dry_run: bool,
+        observer: Observer<'_>,
+    ) -> Result<Collected, Error> {
         if !self.root().is_dir() {
             return Ok(Collected::default());
         }
-        let _lock: Lock = self.lock(Mode::Exclusive, || {})?;
+        let _lock = self.lock(Mode::Exclusive, || observer(Event::waiting_for_store()))?;
         let needed = self.needed_without(&[])?;
         self.sweep(&needed, age, dry_run)
     }
@@ -100,8 +105,8 @@ impl Store {
     /// # Errors
     /// If the store cannot be read or written, or the record of another model is damaged: then
     /// nothing is removed, since what that one needs is not known.
-    pub fn remove(&self, ids: &[ModelId]) -> Result<Collected, Error> {
-        let _lock: Lock = self.lock(Mode::Exclusive, || {})?;
+    pub fn remove(&self, ids: &[ModelId], observer: Observer<'_>) -> Result<Collected, Error> {
+        let _lock = self.lock(Mode::Exclusive, || observer(Event::waiting_for_store()))?;
         let needed = self.needed_without(ids)?;
         for id in ids {
             self.forget(id)?;

@@ -273,6 +273,46 @@ fn publish_signs_once_and_says_when_something_changed() {
 }
 
 #[test]
+fn a_check_wants_the_signature_that_readers_want() {
+    let zoo = Zoo::new();
+    let check = ["publish", "--check"];
+    run(&zoo, &check).expect(0);
+    let mut command = rddm_zoo(zoo.root.path());
+    assert!(finish(command.args(check)).expect(5).err.contains("another key"));
+    fs::remove_file(zoo.path("manifests/index.toml.minisig")).unwrap();
+    assert!(run(&zoo, &check).expect(5).err.contains("not signed"));
+    run(&zoo, &["publish", "--check", "--unsigned"]).expect(0);
+}
+
+#[test]
+fn an_index_that_has_expired_is_published_again() {
+    let zoo = Zoo::new();
+    fs::write(zoo.path("secret.key"), &keys().secret).unwrap();
+    zoo.publish(rddm_zoo::now().unix() - 10 * 24 * 3600, 9);
+    let outcome = run(&zoo, &["publish", "--check"]).expect(5);
+    assert!(outcome.err.contains("expired on"), "{}", outcome.err);
+    run(&zoo, &["publish", "--check", "--allow-expired"]).expect(0);
+    let outcome = run(&zoo, &["publish", "--signing-key", "secret.key"]).expect(0);
+    assert!(outcome.out.contains("published: version 3"), "{}", outcome.out);
+    run(&zoo, &["publish", "--check"]).expect(0);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_password_that_is_no_text_is_refused() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let zoo = Zoo::new();
+    fs::write(zoo.path("secret.key"), &keys().secret).unwrap();
+    for arguments in [&["keygen", "mine"][..], &["publish", "--signing-key", "secret.key"]] {
+        let mut command = rddm_zoo(zoo.root.path());
+        command.env("RDDM_SIGNING_PASSWORD", std::ffi::OsStr::from_bytes(b"p\xe4ss"));
+        let outcome = finish(command.args(arguments)).expect(2);
+        assert!(outcome.err.contains("RDDM_SIGNING_PASSWORD"), "{}", outcome.err);
+    }
+    assert!(!zoo.path("mine.key").exists());
+}
+
+#[test]
 fn a_check_makes_no_folder() {
     let zoo = Zoo::new();
     let outcome = run(&zoo, &["publish", "--check", "--out", "new"]).expect(3);

@@ -88,6 +88,17 @@ fn an_expired_index_is_refused_unless_that_is_asked_for() {
         assert!(outcome.err.contains("expired on"), "{}", outcome.err);
         home.assert_nothing();
     }
+    // A folder that one has is listed and shown whatever the date, as it is run.
+    let server = Server::good(&zoo);
+    let look = |arguments: &[&str], registry: &str| {
+        let mut command = rddm_zoo(zoo.root.path());
+        command.args(arguments).args(["--registry", registry, "--key", public_key(), "--home"]);
+        finish(command.arg(&home.0))
+    };
+    for arguments in [&["list"][..], &["search", "rain"], &["show", "derain"]] {
+        look(arguments, &folder(&zoo)).expect(0);
+        look(arguments, &server.registry()).expect(5);
+    }
     pull(&zoo, &folder(&zoo), &home, &["--allow-expired"]).expect(0);
 }
 

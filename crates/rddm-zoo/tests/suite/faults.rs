@@ -334,6 +334,47 @@ fn a_cut_transfer_is_gone_on_with_in_the_same_pull() {
 }
 
 #[test]
+fn what_is_lost_and_comes_once_more_is_no_progress() {
+    let (zoo, home) = scene();
+    let network = zoo.network();
+    // Knows no ranges, and breaks off now late, now early.
+    let server = Server::of_network(&zoo, move |request, stream| {
+        if request.before > 20 {
+            return false;
+        }
+        head(stream, "200 OK", &[], Some(SIZE));
+        let _ = stream.write_all(&network[..if request.before % 2 == 0 { 200_000 } else { 10 }]);
+        true
+    });
+    pull(&zoo, &server.registry(), &home, &["--retries", "2"]).expect(6);
+    assert_eq!(server.of_path(NETWORK).len(), 3);
+}
+
+#[test]
+fn an_index_that_drips_is_broken_off() {
+    let (zoo, home) = scene();
+    let index = fs::read(zoo.path("manifests/index.toml")).unwrap();
+    let server = Server::start(&zoo, move |request, stream| {
+        if request.path != "/manifests/index.toml" {
+            return false;
+        }
+        head(stream, "200 OK", &[], Some(index.len()));
+        for byte in index.chunks(1) {
+            if stream.write_all(byte).is_err() {
+                break;
+            }
+            thread::sleep(Duration::from_millis(100));
+        }
+        true
+    });
+    let begun = Instant::now();
+    let outcome =
+        pull(&zoo, &server.registry(), &home, &["--stall", "2", "--retries", "0"]).expect(6);
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    assert!(outcome.err.contains("bytes a second"), "{}", outcome.err);
+}
+
+#[test]
 fn a_stall_is_broken_off_and_the_part_kept() {
     let (zoo, home) = scene();
     let network = zoo.network();

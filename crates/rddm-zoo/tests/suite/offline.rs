@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf, process::Command};
 
 use crate::{
     server::Server,
-    zoo::{Outcome, Zoo, finish, public_key, pull, rddm_zoo},
+    zoo::{Outcome, Zoo, finish, public_key, pull, rddm_zoo, skipped},
 };
 
 const TRAP: &str = r#"
@@ -25,7 +25,7 @@ fn trap(zoo: &Zoo) -> Option<PathBuf> {
     let compiled =
         Command::new("cc").args(["-shared", "-fPIC", "-o"]).args([&library, &source]).output();
     if !cfg!(target_os = "linux") || !compiled.is_ok_and(|output| output.status.success()) {
-        eprintln!("SKIPPED: this machine does not let a test put a library under a command");
+        skipped("this machine does not let a test put a library under a command");
         return None;
     }
     Some(library)
@@ -54,7 +54,8 @@ fn offline_opens_no_socket_and_resolves_no_name() {
     assert!(outcome.err.contains("--offline"), "{}", outcome.err);
     trapped(&["pull", "derain", "--offline", "--registry", "https://zoo.example/manifests"])
         .expect(6);
-    trapped(&["list", "--offline", "--registry", &url]).expect(6);
+    let outcome = trapped(&["list", "--offline", "--registry", &url]).expect(6);
+    assert!(outcome.err.contains("rddm-zoo pull NAME"), "{}", outcome.err);
     home.assert_nothing();
 
     pull(&zoo, &url, &home, &[]).expect(0);

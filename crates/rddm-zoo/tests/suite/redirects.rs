@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::{
     server::{NETWORK, Server, respond, serve},
-    zoo::{Zoo, finish, public_key, pull, rddm_zoo},
+    zoo::{Zoo, finish, public_key, pull, pulling, rddm_zoo},
 };
 
 fn redirecting(zoo: &Zoo, to: impl Fn(usize) -> String + Send + Sync + 'static) -> Server {
@@ -106,4 +106,19 @@ fn a_proxy_is_used_and_can_be_switched_off() {
     assert_eq!(proxy.requests.lock().unwrap().len(), asked + 2);
     run(&["--proxy", "none"]).expect(6);
     assert_eq!(proxy.requests.lock().unwrap().len(), asked + 2);
+}
+
+#[test]
+fn no_proxy_sees_what_this_machine_is_asked_or_its_token() {
+    let zoo = Zoo::new();
+    let home = zoo.home();
+    let (server, proxy) = (Server::good(&zoo), Server::good(&zoo));
+    fs::write(zoo.path("token"), "hush\n").unwrap();
+    let token = zoo.path("token");
+    let address = format!("http://{}", proxy.address);
+    let mut command =
+        pulling(&zoo, &server.registry(), &home, &["--token-file", token.to_str().unwrap()]);
+    finish(command.env("HTTP_PROXY", &address).env("http_proxy", &address)).expect(0);
+    pull(&zoo, &server.registry(), &home, &["--proxy", &address]).expect(0);
+    assert!(proxy.requests.lock().unwrap().is_empty());
 }

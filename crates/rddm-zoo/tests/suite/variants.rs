@@ -1,13 +1,13 @@
 //! Models of two networks, and of several precisions.
 
-use std::fs;
+use std::{fs, thread, time::Duration};
 
 use rddm_manifest::{Precision, Role};
-use rddm_zoo::{ErrorKind, ResolveOptions, resolve};
+use rddm_zoo::{ErrorKind, ResolveOptions, Store, resolve};
 
 use crate::{
     server::Server,
-    zoo::{DRAFT, Zoo, noise, public_key, pull},
+    zoo::{DRAFT, Zoo, noise, public_key, pull, pulling},
 };
 
 /// A model of a residual and a noise network, each in fp32 and fp16.
@@ -73,6 +73,52 @@ fn one_precision_is_pulled_alone_and_the_others_later() {
     assert_eq!(resolve(&id, &options).unwrap().networks[0].precision, Precision::Fp32);
     options.precision = Some(Precision::Fp16);
     assert_eq!(resolve(&id, &options).unwrap().networks.len(), 2);
+}
+
+#[test]
+fn two_precisions_that_are_pulled_at_once_are_both_known() {
+    let zoo = composite();
+    let home = zoo.home();
+    let server = Server::start(&zoo, |request, _| {
+        if request.path.ends_with("fp32.onnx") {
+            thread::sleep(Duration::from_secs(2));
+        }
+        false
+    });
+    let wide = ["--precision", "fp32", "-q"];
+    let mut slow = pulling(&zoo, &server.registry(), &home, &wide).spawn().unwrap();
+    while server.of_path("/zoo/derain/noise-fp32.onnx").is_empty() {
+        thread::sleep(Duration::from_millis(5));
+    }
+    pull(&zoo, &server.registry(), &home, &["--precision", "fp16"]).expect(0);
+    assert_eq!(slow.wait().unwrap().code(), Some(0));
+    let record = Store::open(&home.0).record(&"derain".parse().unwrap()).unwrap().unwrap();
+    assert_eq!(record.precisions, [Precision::Fp32, Precision::Fp16]);
+}
+
+#[test]
+fn a_slow_pull_of_an_older_index_leaves_what_a_newer_one_brought() {
+    let zoo = Zoo::new();
+    let home = zoo.home();
+    let old = zoo.network();
+    let server = Server::of_network(&zoo, move |request, stream| {
+        if request.before > 0 {
+            return false;
+        }
+        thread::sleep(Duration::from_secs(2));
+        crate::server::serve(stream, request, &old);
+        true
+    });
+    let mut slow = pulling(&zoo, &server.registry(), &home, &["-q"]).spawn().unwrap();
+    while server.of_path(crate::server::NETWORK).is_empty() {
+        thread::sleep(Duration::from_millis(5));
+    }
+    zoo.renew(&noise(5000, 9));
+    zoo.publish(rddm_zoo::now().unix(), 365);
+    pull(&zoo, &server.registry(), &home, &[]).expect(0);
+    assert_eq!(slow.wait().unwrap().code(), Some(0));
+    let record = Store::open(&home.0).record(&"derain".parse().unwrap()).unwrap().unwrap();
+    assert_eq!(record.version.to_string(), "0.2.0");
 }
 
 #[test]
