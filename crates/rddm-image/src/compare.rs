@@ -8,7 +8,7 @@ const GAP: usize = 8;
 /// The pictures beside each other, left to right, aligned at the top, with white between and below.
 ///
 /// The result has no alpha channel, the greatest depth among them, colour where any has colour, and
-/// the first one's ICC profile where its channels are as many as the result's.
+/// what the first one says of its colours where its channels are as many as the result's.
 ///
 /// # Errors
 /// [`ErrorKind::Invalid`] for no pictures, or one without pixels.
@@ -52,7 +52,8 @@ pub fn grid(pictures: &[&Picture], columns: usize) -> Result<Picture, Error> {
     out.depth = pictures.iter().map(|p| p.depth).max().unwrap_or(first.depth);
     out.format = first.format;
     if first.pixels.dim().0 == channels {
-        out.metadata = Metadata { icc: first.metadata.icc.clone(), ..Metadata::default() };
+        let (icc, png) = (first.metadata.icc.clone(), first.metadata.png.clone());
+        out.metadata = Metadata { icc, png, ..Metadata::default() };
     }
     Ok(out)
 }

@@ -79,7 +79,10 @@ fn decode_trusting(bytes: &[u8], limits: &Limits) -> Result<Picture, Error> {
     metadata.forget_stored_pixels();
     // Before the pixels are in memory: a TIFF's tags may be long.
     let multiplied = codecs::has_multiplied_colours(format, bytes);
-    let unread = Unread::of(format, bytes);
+    let mut unread = Unread::of(format, bytes);
+    if orient::transposes(orientation) {
+        metadata.transpose();
+    }
 
     decoder.set_limits(codec_limits).map_err(failed)?;
     let (width, height) = decoder.dimensions();
@@ -88,6 +91,7 @@ fn decode_trusting(bytes: &[u8], limits: &Limits) -> Result<Picture, Error> {
     decoder.read_image(&mut samples).map_err(failed)?;
     let (mut pixels, alpha, depth) =
         raster::planes(&samples, color, width as usize, height as usize)?;
+    unread.extend(raster::bright(&samples, color).map(Unread::Bright));
     drop(samples);
     if let (true, Some(alpha)) = (multiplied, &alpha) {
         raster::divide(&mut pixels, alpha);
@@ -180,16 +184,19 @@ pub(crate) fn check_metadata(metadata: &Metadata, limits: &Limits) -> Result<(),
 }
 
 fn from_codec(format: Format, error: image::ImageError) -> Error {
-    use image::ImageError;
+    use image::{ImageError, error::UnsupportedErrorKind};
     let (kind, text) = match &error {
         ImageError::Limits(_) => (
             ErrorKind::Limit,
             format!("decoding this {format} file would take more memory than allowed"),
         ),
-        ImageError::Unsupported(_) => (
-            ErrorKind::Unsupported,
-            format!("this kind of {format} file is not supported: {error}"),
-        ),
+        ImageError::Unsupported(what) => {
+            let what = match what.kind() {
+                UnsupportedErrorKind::GenericFeature(what) => what.clone(),
+                _ => error.to_string(),
+            };
+            (ErrorKind::Unsupported, format!("this kind of {format} file is not supported: {what}"))
+        }
         _ => (ErrorKind::Corrupt, format!("the {format} file is broken: {error}")),
     };
     Error::new(kind, text).because(error)

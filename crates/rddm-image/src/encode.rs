@@ -2,11 +2,12 @@ use std::fmt;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tempfile::NamedTempFile;
 
 use crate::codecs::{self, Abilities};
-use crate::{Error, ErrorKind, Format, Metadata, Picture, picture, raster};
+use crate::{Error, ErrorKind, Format, Metadata, Picture, picture, raster, xmp};
 
 /// How a picture is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,6 +76,8 @@ pub enum Loss {
     Icc,
     /// The XMP packet.
     Xmp,
+    /// What a PNG's `gAMA` or `cICP` says of its colours, where they are other than sRGB's: they look different without.
+    Colours,
 }
 
 impl fmt::Display for Loss {
@@ -85,6 +88,7 @@ impl fmt::Display for Loss {
             Self::Exif => "the EXIF metadata",
             Self::Icc => "the ICC profile",
             Self::Xmp => "the XMP metadata",
+            Self::Colours => "the meaning of the colours (gAMA, cICP)",
         })
     }
 }
@@ -124,15 +128,10 @@ pub fn write_bytes(path: impl AsRef<Path>, bytes: &[u8], overwrite: bool) -> Res
 pub fn encode(picture: &Picture, options: &EncodeOptions) -> Result<Encoded, Error> {
     let format = options.format.or(picture.format).unwrap_or(Format::Png);
     let abilities = codecs::abilities(format);
+    format.check_size(picture.width(), picture.height())?;
     let (raster, mut losses) = raster::from_picture(picture, abilities)?;
-    if raster.width > abilities.side || raster.height > abilities.side {
-        return Err(Error::new(
-            ErrorKind::Invalid,
-            format!(
-                "{}×{} pixels are too many for {format}, whose longest side is {}: take another format",
-                raster.width, raster.height, abilities.side
-            ),
-        ));
+    if format != Format::Png && picture.metadata.has_other_colours() {
+        losses.push(Loss::Colours);
     }
     let metadata = fitting(&picture.metadata, abilities, raster.colours(), &mut losses);
     let bytes = codecs::encode(format, &raster, &metadata, options).map_err(|error| {
@@ -150,6 +149,9 @@ fn fitting(
     losses: &mut Vec<Loss>,
 ) -> Metadata {
     let fits = metadata.icc.as_ref().is_some_and(|profile| picture::fits(profile, colours));
+    let packet = metadata.xmp.as_ref().map(|packet| {
+        if packet.len() > abilities.xmp { xmp::without_padding(packet) } else { packet.clone() }
+    });
     let mut keep = |block: &Option<Vec<u8>>, longest: usize, loss: Loss| {
         let kept = block.clone().filter(|bytes| bytes.len() <= longest);
         if block.is_some() && kept.is_none() {
@@ -160,7 +162,8 @@ fn fitting(
     Metadata {
         exif: keep(&metadata.exif, abilities.exif, Loss::Exif),
         icc: keep(&metadata.icc, if fits { abilities.icc } else { 0 }, Loss::Icc),
-        xmp: keep(&metadata.xmp, abilities.xmp, Loss::Xmp),
+        xmp: keep(&packet, abilities.xmp, Loss::Xmp),
+        png: metadata.png.clone(),
     }
 }
 
@@ -173,9 +176,9 @@ fn replace(path: &Path, bytes: &[u8], overwrite: bool) -> Result<(), Error> {
             .map_err(io);
     }
     let place = place(path)?;
-    let mut file = part(&place)?;
-    file.write_all(bytes).map_err(io)?;
-    persist(file, &place, overwrite)
+    let mut part = part(&place)?;
+    part.file.write_all(bytes).map_err(io)?;
+    persist(part, &place, overwrite)
 }
 
 /// Whether a device, a pipe or a socket is there: it is written to, a file in its place would be its end.
@@ -195,8 +198,42 @@ pub(crate) fn place(path: &Path) -> Result<PathBuf, Error> {
     Err(Error::new(ErrorKind::Io, "is a link that leads in a circle: name another output"))
 }
 
+/// The temporary files that are not whole yet.
+static PARTS: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+fn parts() -> MutexGuard<'static, Vec<PathBuf>> {
+    PARTS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Removes the temporary files of what is being written, for a process that ends without waiting for it. None is begun while the
+/// result is held, which is to be till the end.
+#[must_use = "files are begun again when it is dropped"]
+pub fn abandon() -> impl Sized {
+    let parts = parts();
+    for part in parts.iter() {
+        // Nobody is left to be told when this fails.
+        let _ = fs::remove_file(part);
+    }
+    parts
+}
+
+/// A temporary file, removed when it is dropped.
+pub(crate) struct Part {
+    pub(crate) file: NamedTempFile,
+    /// Dropped after the file.
+    listed: Listed,
+}
+
+struct Listed(PathBuf);
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        parts().retain(|part| *part != self.0);
+    }
+}
+
 /// A temporary file beside the place.
-pub(crate) fn part(path: &Path) -> Result<NamedTempFile, Error> {
+pub(crate) fn part(path: &Path) -> Result<Part, Error> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let mut builder = tempfile::Builder::new();
     builder.prefix(".rddm-").suffix(".part");
@@ -208,16 +245,23 @@ pub(crate) fn part(path: &Path) -> Result<NamedTempFile, Error> {
         let mode = fs::metadata(path).map_or(0o666, |replaced| replaced.permissions().mode());
         builder.permissions(fs::Permissions::from_mode(mode & 0o666));
     }
-    builder.tempfile_in(folder.unwrap_or(Path::new("."))).map_err(io)
+    let mut parts = parts();
+    let file = builder.tempfile_in(folder.unwrap_or(Path::new("."))).map_err(io)?;
+    parts.push(file.path().to_owned());
+    Ok(Part { listed: Listed(file.path().to_owned()), file })
 }
 
 /// Gives a temporary file that is whole its name.
-pub(crate) fn persist(file: NamedTempFile, path: &Path, overwrite: bool) -> Result<(), Error> {
+pub(crate) fn persist(part: Part, path: &Path, overwrite: bool) -> Result<(), Error> {
+    let Part { file, listed: _listed } = part;
     file.as_file().sync_all().map_err(io)?;
     if overwrite {
-        // What was private stays so, and what was open, which the process's mask may have closed.
+        // What was private stays so, and what was open, which the process's mask may have closed; and whose it was, where that is
+        // allowed.
         #[cfg(unix)]
         if let Ok(replaced) = fs::metadata(path) {
+            use std::os::unix::fs::{MetadataExt as _, fchown};
+            let _ = fchown(file.as_file(), Some(replaced.uid()), Some(replaced.gid()));
             file.as_file().set_permissions(replaced.permissions()).map_err(io)?;
         }
         file.persist(path).map_err(|error| io(error.error))?;

@@ -2,7 +2,7 @@ use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
 
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, codecs};
 
 /// A file format that can be read and written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -41,6 +41,21 @@ impl Format {
             [b'B', b'M', ..] => Some(Self::Bmp),
             _ => None,
         }
+    }
+
+    /// Whether a picture of so many pixels can be a file of this format.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] where a side is too long.
+    pub fn check_size(self, width: usize, height: usize) -> Result<(), Error> {
+        let longest = codecs::abilities(self).side;
+        if width.max(height) <= longest as usize {
+            return Ok(());
+        }
+        let text = format!(
+            "{width}×{height} pixels are too many for {self}, whose longest side is {longest}: take another format"
+        );
+        Err(Error::new(ErrorKind::Invalid, text))
     }
 
     /// The usual extension of a file, without its dot.

@@ -39,11 +39,11 @@ mod xmp;
 
 pub use compare::{grid, side_by_side};
 pub use decode::{decode, read};
-pub use encode::{EncodeOptions, Encoded, Loss, encode, write, write_bytes};
+pub use encode::{EncodeOptions, Encoded, Loss, abandon, encode, write, write_bytes};
 pub use error::{Error, ErrorKind};
 pub use format::Format;
 pub use header::{Header, header, read_header};
 pub use limits::Limits;
-pub use picture::{Depth, Metadata, Picture, with_channels};
+pub use picture::{Depth, Metadata, Picture, PngChunk, with_channels};
 pub use rows::{RowReader, RowWriter};
 pub use unread::Unread;

@@ -40,7 +40,12 @@ pub struct Metadata {
     pub icc: Option<Vec<u8>>,
     /// An XMP packet (XML, UTF-8).
     pub xmp: Option<Vec<u8>>,
+    /// What a PNG file says of its colours and its resolution, for other PNG files: `cICP`, `sRGB`, `gAMA`, `cHRM` and `pHYs`.
+    pub png: Vec<PngChunk>,
 }
+
+/// A chunk of a PNG file: its kind and its body.
+pub type PngChunk = ([u8; 4], Vec<u8>);
 
 impl Picture {
     /// A picture of 8 bits without alpha channel and metadata.
@@ -100,6 +105,31 @@ impl Metadata {
         self.xmp = Some(xmp::add(self.xmp.as_deref(), prefix, uri, properties));
     }
 
+    /// Whether a file of this format holds the XMP packet, without the padding at its end where it must.
+    pub fn xmp_fits(&self, format: Format) -> bool {
+        let longest = codecs::abilities(format).xmp;
+        self.xmp.as_ref().is_none_or(|packet| {
+            packet.len() <= longest || xmp::without_padding(packet).len() <= longest
+        })
+    }
+
+    /// Whether PNG's chunks say that colours are other than sRGB's.
+    pub(crate) fn has_other_colours(&self) -> bool {
+        codecs::png_has_other_colours(&self.png, self.icc.is_some())
+    }
+
+    /// Has what is said of rows and of columns change places.
+    pub(crate) fn transpose(&mut self) {
+        if let Some(exif) = &mut self.exif {
+            codecs::transpose_exif(exif);
+        }
+        for (kind, body) in &mut self.png {
+            if let (b"pHYs", Some((sides, _))) = (&*kind, body.split_at_mut_checked(8)) {
+                sides.rotate_left(4);
+            }
+        }
+    }
+
     /// Lets a profile of another colour space go, as CMYK's, which is wrong for what was decoded.
     pub(crate) fn keep_fitting_profile(&mut self, channels: usize) {
         self.icc = self.icc.take().filter(|profile| fits(profile, channels));
@@ -108,7 +138,7 @@ impl Metadata {
     /// Takes out what holds for the pixels as they are stored alone: the orientation, from the EXIF block and the XMP packet, and
     /// the smaller picture, to which the first directory of the EXIF block leads.
     pub(crate) fn forget_stored_pixels(&mut self) {
-        self.xmp = self.xmp.as_deref().map(xmp::upright);
+        self.xmp = self.xmp.as_deref().map(xmp::decoded);
         if let Some(exif) = &mut self.exif {
             let _ = Orientation::remove_from_exif_chunk(exif);
             codecs::end_after_first_directory(exif);

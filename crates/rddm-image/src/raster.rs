@@ -61,6 +61,16 @@ pub(crate) fn planes(
     Ok((pixels, alpha, depth))
 }
 
+/// How many percent of floating-point samples are above white, which they become; rounded up.
+pub(crate) fn bright(samples: &[u8], color: ColorType) -> Option<u8> {
+    /// What rounding may make of white.
+    const WHITE: f32 = 1.001;
+    let floats = color.bytes_per_pixel() == 4 * color.channel_count();
+    let values = if floats { samples.as_chunks().0 } else { &[] };
+    let bright = values.iter().filter(|&&value| f32::from_ne_bytes(value) > WHITE).count();
+    (bright > 0).then(|| (bright * 100).div_ceil(values.len()) as u8)
+}
+
 /// Divides colours that are multiplied by their alpha; they are black where nothing of them is seen.
 pub(crate) fn divide(pixels: &mut Array3<f32>, alpha: &Array2<f32>) {
     for mut plane in pixels.outer_iter_mut() {

@@ -63,10 +63,21 @@ fn without(packet: &str, begin: &str) -> String {
     text
 }
 
-/// The packet with an orientation that says that nothing is to be turned.
-pub(crate) fn upright(packet: &[u8]) -> Vec<u8> {
+/// The packet as it is true of what is decoded: its orientation says that nothing is to be turned, and it leads to no further
+/// segments, which are not read.
+pub(crate) fn decoded(packet: &[u8]) -> Vec<u8> {
     let Ok(text) = std::str::from_utf8(packet) else { return packet.to_vec() };
     let mut text = text.to_owned();
+    for (begin, end) in [
+        ("xmpNote:HasExtendedXMP=\"", "\""),
+        ("xmpNote:HasExtendedXMP='", "'"),
+        ("<xmpNote:HasExtendedXMP>", "</xmpNote:HasExtendedXMP>"),
+    ] {
+        let Some(start) = text.find(begin) else { continue };
+        if let Some(length) = text[start + begin.len()..].find(end) {
+            text.replace_range(start..start + begin.len() + length + end.len(), "");
+        }
+    }
     for (before, after) in
         [("tiff:Orientation=\"", '"'), ("tiff:Orientation='", '\''), ("<tiff:Orientation>", '<')]
     {
@@ -76,6 +87,14 @@ pub(crate) fn upright(packet: &[u8]) -> Vec<u8> {
         }
     }
     text.into_bytes()
+}
+
+/// The packet without the room that is kept before its end for programs that write into it.
+pub(crate) fn without_padding(packet: &[u8]) -> Vec<u8> {
+    const END: &[u8] = b"<?xpacket end=";
+    let end = packet.windows(END.len()).rposition(|word| word == END);
+    let (body, end) = packet.split_at(end.unwrap_or(packet.len()));
+    [body.trim_ascii_end(), b"\n", end].concat()
 }
 
 fn escaped(text: &str) -> String {
@@ -138,7 +157,7 @@ mod tests {
     #[test]
     fn nothing_is_to_be_turned_any_more() {
         for packet in ["<a tiff:Orientation=\"6\"/>", "<tiff:Orientation>8</tiff:Orientation>"] {
-            let upright = upright(packet.as_bytes());
+            let upright = decoded(packet.as_bytes());
             assert!(text(&upright).contains('1') && !text(&upright).contains(['6', '8']));
         }
     }

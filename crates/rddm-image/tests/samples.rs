@@ -129,7 +129,7 @@ fn what_is_not_read_is_told() {
             assert!(apart(&picture, colour) < 0.01, "{name}");
         }
     }
-    let rows = |name| RowReader::open(path(name), &Limits::default()).unwrap().unread();
+    let rows = |name| RowReader::open(path(name), &Limits::default()).unwrap().unread().to_vec();
     assert_eq!([rows("animation.png"), rows("grey16.png")], [vec![Unread::Frames], vec![]]);
     let pictures = [Unread::Frames, Unread::Pages, Unread::Tags].map(Unread::is_picture);
     assert_eq!(pictures, [true, true, false]);

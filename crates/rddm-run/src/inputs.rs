@@ -1,7 +1,9 @@
 //! From what was written on the command line to pairs of input and output.
 
 use std::collections::{HashMap, HashSet};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::fs::{DirEntry, File};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use rddm_image::Format;
@@ -61,7 +63,8 @@ impl Plan<'_> {
                 format!("there are no pictures in {}{hint}", shown(self.inputs)),
             ));
         }
-        let several = found.len() > 1 || self.inputs.iter().any(|input| input.is_dir());
+        let many = |input: &PathBuf| list(input).is_some() || input.is_dir();
+        let several = found.len() > 1 || self.inputs.iter().any(many);
         let jobs = found
             .into_iter()
             .map(|found| {
@@ -74,14 +77,17 @@ impl Plan<'_> {
     }
 
     fn expand(&self, input: &Path, found: &mut Vec<Found>) -> Result<(), Failure> {
-        if let Some(list) = input.to_str().and_then(|text| text.strip_prefix('@')) {
-            let text = std::fs::read_to_string(list).map_err(|error| {
+        if let Some(list) = list(input) {
+            let failed = |error: std::io::Error| {
+                let list = list.display();
                 Failure::new(code::INPUT, format!("the list {list} can't be read: {error}"))
-            })?;
+            };
+            let text = std::fs::read(list).map_err(failed)?;
             // Some editors begin a file with a mark of its encoding.
-            let lines = text.trim_start_matches('\u{feff}').lines().map(str::trim);
+            let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&text);
+            let lines = text.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii);
             for line in lines.filter(|line| !line.is_empty()) {
-                self.expand_plain(Path::new(line), found)?;
+                self.expand_plain(&named(line).map_err(failed)?, found)?;
             }
             return Ok(());
         }
@@ -115,7 +121,8 @@ impl Plan<'_> {
             }
             entries => entries.map_err(failed)?,
         };
-        entries.sort_by_key(std::fs::DirEntry::file_name);
+        entries.sort_by_key(DirEntry::file_name);
+        let stems = self.stems_of_outputs(root, &entries);
         for entry in entries {
             let below = below.join(entry.file_name());
             // Links to folders are not followed: they may lead back up.
@@ -130,13 +137,25 @@ impl Plan<'_> {
                 }
             } else if entry.path().is_file()
                 && Format::from_path(entry.path()).is_some()
+                && !is_resource_fork(&entry.path())
                 && !self.is_earlier_output(&entry.path())
+                && !is_comparison(&entry.path(), &stems)
                 && !self.written.contains(&identity(&entry.path()))
             {
                 found.push(Found { path: entry.path(), below });
             }
         }
         Ok(())
+    }
+
+    /// The names without extensions of pictures in a folder that gets the outputs.
+    fn stems_of_outputs(&self, root: &Path, entries: &[DirEntry]) -> HashSet<OsString> {
+        if self.output.is_none_or(|output| identity(output) != identity(root)) {
+            return HashSet::new();
+        }
+        let pictures = entries.iter().map(|entry| PathBuf::from(entry.file_name()));
+        let pictures = pictures.filter(|name| Format::from_path(name).is_some());
+        pictures.filter_map(|name| name.file_stem().map(OsStr::to_owned)).collect()
     }
 
     /// Whether a file in a folder is what an earlier run without `--output` wrote beside its input.
@@ -267,10 +286,10 @@ impl Plan<'_> {
     fn check_steps(&self, jobs: &[Job], taken: &HashSet<PathBuf>) -> Result<(), Failure> {
         let Some(steps) = self.steps else { return Ok(()) };
         let is_step = |place: &Path, beginning: &Path| {
-            let name = place.file_name().unwrap_or_default().to_string_lossy();
-            let own = beginning.file_name().unwrap_or_default().to_string_lossy();
+            let name = place.file_name().unwrap_or_default().as_encoded_bytes();
+            let own = beginning.file_name().unwrap_or_default().as_encoded_bytes();
             place.parent() == beginning.parent()
-                && name.strip_prefix(&*own).is_some_and(|rest| rest.ends_with(".png"))
+                && name.strip_prefix(own).is_some_and(|rest| rest.ends_with(b".png"))
         };
         let mut beginnings = HashSet::new();
         for job in jobs {
@@ -282,6 +301,52 @@ impl Plan<'_> {
         }
         Ok(())
     }
+}
+
+/// The list that an input names: `@FILE`.
+#[cfg(unix)]
+pub(crate) fn list(input: &Path) -> Option<&Path> {
+    use std::os::unix::ffi::OsStrExt as _;
+    let name = input.as_os_str().as_bytes().strip_prefix(b"@")?;
+    Some(Path::new(OsStr::from_bytes(name)))
+}
+
+/// The list that an input names: `@FILE`.
+#[cfg(not(unix))]
+pub(crate) fn list(input: &Path) -> Option<&Path> {
+    input.to_str()?.strip_prefix('@').map(Path::new)
+}
+
+/// The file that a line of a list names, in whatever encoding its name is.
+#[cfg(unix)]
+fn named(line: &[u8]) -> std::io::Result<PathBuf> {
+    use std::os::unix::ffi::OsStrExt as _;
+    Ok(OsStr::from_bytes(line).into())
+}
+
+/// The file that a line of a list names.
+#[cfg(not(unix))]
+fn named(line: &[u8]) -> std::io::Result<PathBuf> {
+    let line = std::str::from_utf8(line);
+    Ok(line.map_err(|error| std::io::Error::new(std::io::ErrorKind::InvalidData, error))?.into())
+}
+
+/// Whether it is what macOS keeps of a picture in a file beside it, `._NAME`, where the file system has no place for it (AppleDouble).
+fn is_resource_fork(path: &Path) -> bool {
+    const MAGIC: [u8; 4] = [0, 5, 22, 7];
+    let mut begin = [0; 4];
+    path.file_name().unwrap_or_default().as_encoded_bytes().starts_with(b"._")
+        && File::open(path).and_then(|mut file| file.read_exact(&mut begin)).is_ok()
+        && begin == MAGIC
+}
+
+/// Whether it is the comparison of a picture of one of these names.
+fn is_comparison(path: &Path, stems: &HashSet<OsString>) -> bool {
+    let stem = path.file_stem().map(Path::new).filter(|stem| {
+        stem.extension() == Some(OsStr::new("compare"))
+            && path.extension() == Some(OsStr::new("png"))
+    });
+    stem.and_then(Path::file_stem).is_some_and(|stem| stems.contains(stem))
 }
 
 /// Refuses the name of a kind of picture that is not written; another name takes the input's format.

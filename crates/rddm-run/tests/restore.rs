@@ -196,6 +196,13 @@ fn a_folder_does_not_take_its_own_outputs_again() {
     bench.restore("in --compare").ends(0);
     bench.restore("in").ends(0);
     assert_eq!(bench.files(), ["in/a.png", "in/a.tiny.compare.png", "in/a.tiny.png"]);
+    // Nor those that lie in it where it is restored in place.
+    bench.picture("place/a.png", 16, 16);
+    for _ in 0..2 {
+        let report = bench.restore("place -o place --overwrite --compare --json").ends(0).json();
+        assert_eq!(report["written"], 1);
+    }
+    assert_eq!(bench.restore("place -o elsewhere --json").ends(0).json()["written"], 2);
     // An output folder inside the input folder is not an input.
     bench.restore("in -r -o in/out").ends(0);
     bench.restore("in -r -o in/out").ends(0);
@@ -211,6 +218,10 @@ fn a_list_names_inputs() {
     bench.restore("@list -o out").ends(0).says(&["2 written"]);
     assert!(bench.path("out/b c.png").exists());
     bench.restore("@none -o out").ends(3).says(&["none"]);
+    // Of one, it has a folder too.
+    bench.write("one", b"a.png\n");
+    bench.restore("@one -o alone").ends(0);
+    assert!(bench.path("alone/a.png").is_file());
 }
 
 #[test]
@@ -252,7 +263,7 @@ fn what_else_is_written_falls_on_nothing() {
     bench.restore("x y -r -o out --preview steps").ends(2);
     bench.restore("x/b.png y/b.png -o out --preview steps").ends(2);
     bench.restore("z -o z2 --compare").ends(2).says(&["comparison of z/c.png", "c.compare.png"]);
-    bench.restore("@list.png -o list.png").ends(2).says(&["list of pictures"]);
+    bench.restore("@list.png -o list.png").ends(2).says(&["list.png is a file"]);
     bench.restore("x/b.png -o y/b.png --mask y/b.png").ends(2).says(&["is the mask"]);
     assert_eq!(bench.files(), before);
     bench.restore("in -o out --preview steps --compare").ends(0);
@@ -271,6 +282,23 @@ fn one_odd_name_stops_nothing() {
         let report = bench.restore("in --json").ends(0).json();
         assert_eq!(report["written"], 2);
     }
+    // In a list, and where another name differs from it in no letter that is one.
+    bench.write("list", b"in/caf\xe9.png\r\nin/caf\xe8.png\n");
+    let other = std::ffi::OsStr::from_bytes(b"in/caf\xe8.png");
+    std::fs::copy(bench.path("in/a.png"), bench.path("").join(other)).unwrap();
+    let report = bench.restore("@list -o out --compare --json").ends(0).json();
+    assert_eq!(report["written"], 2);
+    assert_eq!(std::fs::read_dir(bench.path("out")).unwrap().count(), 4);
+}
+
+/// macOS keeps what it knows of a picture in a file beside it, where a disk has no place for it.
+#[test]
+fn what_macos_keeps_beside_a_picture_is_none() {
+    let bench = Bench::new();
+    bench.picture("in/a.png", 8, 8);
+    bench.picture("in/._b.png", 8, 8);
+    bench.write("in/._a.png", b"\0\x05\x16\x07\0\x02\0\0Mac OS X        ");
+    assert_eq!(bench.restore("in -o out --json").ends(0).json()["written"], 2);
 }
 
 #[test]
@@ -358,6 +386,33 @@ fn a_list_with_a_mark_of_its_encoding_is_read() {
     bench.write("list", "\u{feff}a.png\n".as_bytes());
     bench.restore("@list").ends(0);
     assert_eq!(bench.files(), ["a.png", "a.tiny.png", "list"]);
+}
+
+#[test]
+fn what_a_format_cannot_hold_is_refused_before_the_work() {
+    let bench = Bench::new();
+    bench.picture("a.png", 16_385, 2);
+    for words in ["--dry-run", "--dry-run --max-memory 2GB", "--steps 1000"] {
+        bench
+            .restore(&format!("a.png -o a.webp {words}"))
+            .ends(2)
+            .says(&["a.webp", "longest side is 16384"]);
+    }
+}
+
+/// What a picture says of itself comes before what is said of its restoration.
+#[test]
+fn parameters_do_not_drive_out_the_xmp_of_a_picture() {
+    let bench = Bench::new();
+    let mut input = colours(16, 16);
+    input.metadata.add_properties("dc", "urn:dc", &[("title", &"x".repeat(65_000))]);
+    let options = EncodeOptions::default().with_format(Format::Jpeg);
+    bench.write("a.jpg", &rddm_image::encode(&input, &options).unwrap().bytes);
+    let done = bench.restore("a.jpg -o b.jpg --json").ends(0).says(&["parameters", "too long"]);
+    assert_eq!(done.json()["pictures"][0]["losses"][0], "the restoration's parameters");
+    assert_eq!(bench.read("b.jpg").metadata.xmp, input.metadata.xmp);
+    bench.restore("a.jpg -o b.png").ends(0);
+    assert!(bench.read("b.png").metadata.xmp.unwrap().len() > 65_500);
 }
 
 #[test]

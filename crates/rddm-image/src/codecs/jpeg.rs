@@ -4,8 +4,8 @@ use image::codecs::jpeg::{JpegDecoder, JpegEncoder};
 use image::{ImageDecoder, ImageEncoder, ImageResult};
 
 use super::{Abilities, cut_off, set_metadata};
-use crate::Metadata;
 use crate::raster::Raster;
+use crate::{Metadata, Unread};
 
 /// A segment's length counts itself and has 16 bits.
 const LONGEST_SEGMENT: usize = 0xffff - 2;
@@ -33,20 +33,82 @@ pub(super) fn decoder<'a>(bytes: &'a [u8]) -> ImageResult<Box<dyn ImageDecoder +
 /// may hold a smaller picture with an end of its own, lies before the scan; within the scan's own data the marker can't stand
 /// (ITU-T T.81, B.1.1.5).
 fn ends(file: &[u8]) -> bool {
-    let mut at = 2; // Behind the start marker.
-    loop {
-        match file.get(at..) {
-            Some([0xff, 0xda, scan @ ..]) => {
-                return scan.windows(2).rev().any(|two| two == [0xff, 0xd9]);
-            }
-            Some([0xff, 0xff, ..]) => at += 1, // A marker may be filled up.
-            Some([0xff, _, high, low, ..]) => {
-                at += 2 + usize::from(u16::from_be_bytes([*high, *low]));
-            }
-            // Broken in a way that is the codec's to tell, or cut off before the first scan.
-            _ => return true,
+    // Where there is no scan, it is broken in a way that is the codec's to tell, or cut off before.
+    let Some(scan) = first_scan(file) else { return true };
+    scan.windows(2).rev().any(|two| two == [0xff, 0xd9])
+}
+
+const SCAN: u8 = 0xda;
+
+/// The markers up to that of the first scan, and what follows each in the file.
+fn markers(file: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
+    let mut rest = file.get(2..); // Behind the start marker.
+    std::iter::from_fn(move || {
+        while let Some([0xff, 0xff, ..]) = rest {
+            rest = rest?.get(1..); // A marker may be filled up.
         }
+        let [0xff, marker, after @ ..] = rest? else { return None };
+        rest = if *marker == SCAN { None } else { after.get(length(after)..) };
+        Some((*marker, after))
+    })
+}
+
+/// Bytes of the segment that follows a marker, its length among them.
+fn length(after: &[u8]) -> usize {
+    after.first_chunk().map_or(2, |length| u16::from_be_bytes(*length).into())
+}
+
+fn first_scan(file: &[u8]) -> Option<&[u8]> {
+    markers(file).find_map(|(marker, after)| (marker == SCAN).then_some(after))
+}
+
+/// What follows the end marker of the first picture, without zeros at its end; nothing where the marker is not found.
+fn behind(file: &[u8]) -> &[u8] {
+    let scan = first_scan(file).unwrap_or_default();
+    let mut rest = scan.get(length(scan)..).unwrap_or_default();
+    while let Some(at) = rest.iter().position(|&byte| byte == 0xff) {
+        rest = match &rest[at..] {
+            [_, 0xd9, behind @ ..] => {
+                let end = behind.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+                return &behind[..end];
+            }
+            // Within a scan's data, a zero or a restart; between two scans, segments.
+            [_, 0 | 0xd0..=0xd7, after @ ..] => after,
+            [_, 0xff, ..] => &rest[at + 1..],
+            [_, _, after @ ..] => after.get(length(after)..).unwrap_or_default(),
+            _ => &[],
+        };
     }
+    &[]
+}
+
+/// What a file holds that is not read.
+pub(crate) fn unread(file: &[u8]) -> Vec<Unread> {
+    let holds = |begin: &[u8]| {
+        markers(file).find_map(|(_, after)| {
+            after.get(2..length(after)).and_then(|segment| segment.strip_prefix(begin))
+        })
+    };
+    let list = holds(b"MPF\0");
+    let behind = behind(file);
+    let pictures = match list {
+        Some(list) => super::tiff::further_pictures(list) > 0,
+        None => behind.starts_with(&[0xff, 0xd8, 0xff]),
+    };
+    let film = behind.windows(4).any(|word| word == b"ftyp");
+    let other = !behind.is_empty() && !pictures && !film && list.is_none();
+    [
+        pictures.then_some(Unread::Pictures),
+        film.then_some(Unread::Film),
+        other.then_some(Unread::Trailer),
+        holds(b"http://ns.adobe.com/xmp/extension/\0").map(|_| Unread::ExtendedXmp),
+        holds(b"Photoshop 3.0\0")
+            .filter(|resources| resources.windows(6).any(|word| word == b"8BIM\x04\x04"))
+            .map(|_| Unread::Iptc),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 pub(super) fn encode(raster: &Raster, metadata: &Metadata, quality: u8) -> ImageResult<Vec<u8>> {

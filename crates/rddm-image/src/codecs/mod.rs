@@ -6,14 +6,18 @@ mod png;
 mod tiff;
 mod webp;
 
+pub(crate) use self::jpeg::unread as jpeg_unread;
 pub(crate) use self::png::{
-    frames as png_frames, has_metadata_behind_pixels as png_metadata_behind_pixels,
-    xmp_body as png_xmp,
+    carried as png_carried, has_metadata_behind_pixels as png_metadata_behind_pixels,
+    has_other_colours as png_has_other_colours, unread as png_unread, xmp_body as png_xmp,
 };
 pub(crate) use self::tiff::{
     end_after_first as end_after_first_directory, pages as tiff_pages, tags as tiff_tags,
+    transpose as transpose_exif,
 };
 pub(crate) use self::webp::frames as webp_frames;
+
+use std::io::Cursor;
 
 use image::metadata::Orientation;
 use image::{ImageDecoder, ImageError, ImageResult, Limits};
@@ -91,7 +95,7 @@ pub(crate) fn metadata(
         Format::Png => {
             let (before, behind) = (decoders_own(decoder), png::metadata_behind_pixels(bytes));
             let (exif, xmp) = (before.exif.or(behind.exif), before.xmp.or(behind.xmp));
-            Metadata { exif, xmp, icc: before.icc }
+            Metadata { exif, xmp, icc: before.icc, png: png::carried(Cursor::new(bytes)) }
         }
         Format::Jpeg => decoders_own(decoder),
         Format::WebP => webp::metadata(bytes),
@@ -110,6 +114,7 @@ fn decoders_own(decoder: &mut dyn ImageDecoder) -> Metadata {
         exif: decoder.exif_metadata().ok().flatten(),
         icc: decoder.icc_profile().ok().flatten(),
         xmp: decoder.xmp_metadata().ok().flatten(),
+        png: Vec::new(),
     }
 }
 

@@ -1,12 +1,13 @@
-use std::io::{Cursor, Read, Seek};
+use std::io::{Cursor, Read, Seek, SeekFrom};
 use std::ops::Range;
 
 use image::codecs::png::{CompressionType, FilterType, PngDecoder, PngEncoder};
 use image::{ImageDecoder, ImageEncoder, ImageResult, Limits};
 
 use super::{Abilities, set_metadata};
-use crate::Metadata;
+use crate::picture::PngChunk;
 use crate::raster::Raster;
+use crate::{Metadata, Unread};
 
 /// A chunk's length is a signed 32-bit number, and its header takes some of it.
 const LONGEST_CHUNK: usize = i32::MAX as usize - 64;
@@ -35,21 +36,73 @@ pub(super) fn encode(raster: &Raster, metadata: &Metadata) -> ImageResult<Vec<u8
         PngEncoder::new_with_quality(&mut out, CompressionType::Default, FilterType::Adaptive);
     set_metadata(&mut encoder, metadata)?;
     encoder.write_image(&raster.samples, raster.width, raster.height, raster.color)?;
+    let mut more: Vec<u8> =
+        metadata.png.iter().flat_map(|(kind, body)| chunk(*kind, body)).collect();
     if let Some(xmp) = &metadata.xmp {
-        out.splice(AFTER_HEADER..AFTER_HEADER, xmp_chunk(xmp));
+        more.extend(chunk(*b"iTXt", &xmp_body(xmp)));
     }
+    out.splice(AFTER_HEADER..AFTER_HEADER, more);
     Ok(out)
 }
 
-/// Whether a file is an animation of several frames: its `acTL` chunk, which stands before the pixels, has their number.
-pub(crate) fn frames(file: &[u8]) -> bool {
-    chunks(Cursor::new(file))
-        .take_while(|chunk| chunk.kind != *PIXELS)
-        .find(|chunk| chunk.kind == *b"acTL")
-        .is_some_and(|chunk| {
-            let [a, b, c, d, ..] = chunk.begin;
-            u32::from_be_bytes([a, b, c, d]) > 1
-        })
+/// What a file holds that is not read, which only the heads of its chunks tell. An animation's `acTL` chunk, which stands before
+/// the pixels, has the number of its frames.
+pub(crate) fn unread(file: impl Read + Seek) -> Vec<Unread> {
+    const TEXTS: [&[u8]; 5] =
+        [b"Title\0", b"Author\0", b"Description\0", b"Copyright\0", b"Comment\0"];
+    let (mut frames, mut texts, mut pixels) = (false, false, false);
+    for Chunk { kind, begin, .. } in chunks(file) {
+        match &kind {
+            PIXELS => pixels = true,
+            b"acTL" if !pixels => {
+                let [a, b, c, d, ..] = begin;
+                frames |= u32::from_be_bytes([a, b, c, d]) > 1;
+            }
+            b"tEXt" | b"zTXt" | b"iTXt" => {
+                texts |= TEXTS.iter().any(|text| begin.starts_with(text))
+            }
+            _ => {}
+        }
+    }
+    let found = [frames.then_some(Unread::Frames), texts.then_some(Unread::Texts)];
+    found.into_iter().flatten().collect()
+}
+
+/// The chunks before the pixels that are carried from file to file as they are, the first one of each kind.
+pub(crate) fn carried(mut file: impl Read + Seek) -> Vec<PngChunk> {
+    /// How colours and sides of pixels are meant, and the bytes of each.
+    const KINDS: [(&[u8; 4], usize); 5] =
+        [(b"cICP", 4), (b"sRGB", 1), (b"gAMA", 4), (b"cHRM", 32), (b"pHYs", 9)];
+    let mut found: Vec<Chunk> = Vec::new();
+    for chunk in chunks(&mut file).take_while(|chunk| chunk.kind != *PIXELS) {
+        if KINDS.contains(&(&chunk.kind, chunk.body.len()))
+            && found.iter().all(|earlier| earlier.kind != chunk.kind)
+        {
+            found.push(chunk);
+        }
+    }
+    let read = found.into_iter().map(|chunk| {
+        let mut body = vec![0; chunk.body.len()];
+        file.seek(SeekFrom::Start(chunk.body.start as u64)).ok()?;
+        file.read_exact(&mut body).ok()?;
+        Some((chunk.kind, body))
+    });
+    read.flatten().collect()
+}
+
+/// Whether carried chunks say that colours are other than sRGB's, whose curve is nearly that of the exponent 1 / 2.2. `cICP` counts
+/// before a profile, which counts before `sRGB`, and that before `gAMA`.
+pub(crate) fn has_other_colours(chunks: &[PngChunk], profile: bool) -> bool {
+    const SRGB: [u8; 2] = [1, 13];
+    const GAMMA: u32 = 45_455;
+    const NEAR: u32 = 500;
+    let of = |name: &[u8; 4]| chunks.iter().find(|(kind, _)| kind == name).map(|(_, body)| body);
+    if let Some(points) = of(b"cICP") {
+        return !points.starts_with(&SRGB);
+    }
+    let gamma = of(b"gAMA").filter(|_| !profile && of(b"sRGB").is_none());
+    let gamma = gamma.and_then(|body| Some(u32::from_be_bytes(*body.first_chunk()?)));
+    gamma.is_some_and(|gamma| gamma.abs_diff(GAMMA) > NEAR)
 }
 
 /// Whether EXIF or an XMP packet stands behind the pixels of a file, which is read from its start; only the heads of its chunks
@@ -131,13 +184,10 @@ pub(crate) fn xmp_body(xmp: &[u8]) -> Vec<u8> {
     [&XMP_NAME[..], &[0; 4], xmp].concat()
 }
 
-fn xmp_chunk(xmp: &[u8]) -> Vec<u8> {
-    let mut body = b"iTXt".to_vec();
-    body.extend_from_slice(&xmp_body(xmp));
-    let mut chunk = ((body.len() - 4) as u32).to_be_bytes().to_vec();
-    chunk.extend_from_slice(&body);
-    chunk.extend_from_slice(&crc(&body).to_be_bytes());
-    chunk
+fn chunk(kind: [u8; 4], body: &[u8]) -> Vec<u8> {
+    let length = (body.len() as u32).to_be_bytes();
+    let checked = [&kind, body].concat();
+    [&length[..], &checked, &crc(&checked).to_be_bytes()].concat()
 }
 
 fn crc(bytes: &[u8]) -> u32 {

@@ -1,10 +1,10 @@
 use std::io::Cursor;
 
 use image::codecs::tiff::TiffDecoder;
-use image::error::{EncodingError, ImageFormatHint};
+use image::error::{EncodingError, ImageFormatHint, UnsupportedError, UnsupportedErrorKind};
 use image::{ExtendedColorType, ImageDecoder, ImageError, ImageFormat, ImageResult};
 use tiff::TiffResult;
-use tiff::decoder::Decoder;
+use tiff::decoder::{Decoder, IfdDecoder};
 use tiff::encoder::colortype::{ColorType, Gray8, Gray16, RGB8, RGB16, RGBA8, RGBA16};
 use tiff::encoder::{TiffEncoder, TiffValue};
 use tiff::tags::{ExtraSamples, Tag};
@@ -29,7 +29,46 @@ pub(super) const ABILITIES: Abilities = Abilities {
 };
 
 pub(super) fn decoder<'a>(bytes: &'a [u8]) -> ImageResult<Box<dyn ImageDecoder + 'a>> {
-    Ok(Box::new(TiffDecoder::new(Cursor::new(bytes))?))
+    if is_raw(bytes) {
+        return Err(unsupported(
+            "it is a camera's RAW file, or begins with a smaller copy of its picture as these do: develop it first, and restore the \
+             PNG or TIFF file that comes of it",
+        ));
+    }
+    let decoder = TiffDecoder::new(Cursor::new(bytes))?;
+    // The codec takes all samples of so many bits for floating-point numbers where nothing is said of them.
+    if decoder.color_type().bytes_per_pixel() == 4 * decoder.color_type().channel_count()
+        && !says_sample_format(bytes)
+    {
+        return Err(unsupported("its samples are whole numbers of 32 bits: save it with 16 bits"));
+    }
+    Ok(Box::new(decoder))
+}
+
+fn unsupported(what: &str) -> ImageError {
+    let kind = UnsupportedErrorKind::GenericFeature(what.to_owned());
+    let format = ImageFormat::Tiff.into();
+    ImageError::Unsupported(UnsupportedError::from_format_and_kind(format, kind))
+}
+
+fn says_sample_format(file: &[u8]) -> bool {
+    Decoder::new(Cursor::new(file))
+        .is_ok_and(|mut decoder| decoder.image_ifd().directory().contains(Tag::SampleFormat))
+}
+
+/// Whether the first directory has a preview alone, and another one the picture.
+fn is_raw(file: &[u8]) -> bool {
+    const DNG_VERSION: u16 = 50_706;
+    const COLOUR_FILTER_ARRAY: u32 = 32_803;
+    let Ok(mut decoder) = Decoder::new(Cursor::new(file)) else { return false };
+    let mut first = decoder.image_ifd();
+    first.directory().contains(Tag::from_u16_exhaustive(DNG_VERSION))
+        || kind(&mut first) & REDUCED != 0
+        || file.get(8..10) == Some(b"CR")
+        || any_other(&mut decoder, |mut other| {
+            let colours = other.find_tag_unsigned(Tag::PhotometricInterpretation);
+            colours.ok().flatten() == Some(COLOUR_FILTER_ARRAY)
+        })
 }
 
 pub(super) fn encode(raster: &Raster, metadata: &Metadata) -> ImageResult<Vec<u8>> {
@@ -104,17 +143,37 @@ pub(crate) fn tags(file: &[u8]) -> bool {
     .any(|tag| tags.directory().contains(tag))
 }
 
-/// Whether a page follows the first one: neither a smaller copy of it nor a mask.
+/// Bits of `NewSubfileType`.
+const REDUCED: u32 = 1;
+const MASK: u32 = 4;
+
+fn kind(directory: &mut IfdDecoder<'_>) -> u32 {
+    directory.find_tag_unsigned(Tag::NewSubfileType).ok().flatten().unwrap_or(0)
+}
+
+/// Whether there is a page beside the first one: neither a smaller copy of it nor a mask.
 pub(crate) fn pages(file: &[u8]) -> bool {
-    /// Bits of `NewSubfileType`.
-    const REDUCED: u32 = 1;
-    const MASK: u32 = 4;
     let Ok(mut decoder) = Decoder::new(Cursor::new(file)) else { return false };
-    while decoder.more_images() && decoder.next_image().is_ok() {
-        let kind = decoder.find_tag_unsigned(Tag::NewSubfileType).ok().flatten().unwrap_or(0);
-        if kind & (REDUCED | MASK) == 0 {
+    any_other(&mut decoder, |mut other| kind(&mut other) & (REDUCED | MASK) == 0)
+}
+
+/// Whether something holds for a directory that follows the first one, or that it leads to (`SubIFDs`).
+fn any_other(
+    decoder: &mut Decoder<Cursor<&[u8]>>,
+    mut holds: impl FnMut(IfdDecoder<'_>) -> bool,
+) -> bool {
+    /// A file that leads to more of them may lead in circles.
+    const MOST: usize = 100;
+    let inner = decoder.find_tag(Tag::SubIfd).ok().flatten();
+    let mut places = inner.and_then(|value| value.into_ifd_vec().ok()).unwrap_or_default();
+    places.extend(decoder.image_ifd().directory().next());
+    for _ in 0..MOST {
+        let Some(place) = places.pop() else { break };
+        let Ok(directory) = decoder.read_directory(place) else { continue };
+        if holds(decoder.read_directory_tags(&directory)) {
             return true;
         }
+        places.extend(directory.next());
     }
     false
 }
@@ -124,7 +183,7 @@ pub(crate) fn pages(file: &[u8]) -> bool {
 pub(super) fn metadata(file: &[u8]) -> Metadata {
     let block = |tag| {
         let directory = Directory::first(file)?;
-        let entry = directory.entries().find(|&at| directory.short(at) == Some(tag))?;
+        let entry = directory.entry(tag)?;
         if !matches!(directory.short(entry + 2)?, BYTE | ASCII | UNDEFINED) {
             return None;
         }
@@ -132,7 +191,7 @@ pub(super) fn metadata(file: &[u8]) -> Metadata {
         let start = if length <= 4 { entry + 8 } else { directory.long(entry + 8)? as usize };
         file.get(start..start.checked_add(length)?).map(<[u8]>::to_vec)
     };
-    Metadata { icc: block(ICC_TAG), xmp: block(XMP_TAG), exif: None }
+    Metadata { icc: block(ICC_TAG), xmp: block(XMP_TAG), ..Metadata::default() }
 }
 
 const XMP_TAG: u16 = 700;
@@ -143,6 +202,41 @@ const UNDEFINED: u16 = 7;
 /// Tag, type, count, value or offset.
 const ENTRY: usize = 12;
 
+/// The pictures in a file whose list of them (CIPA DC-007, `MPF`) begins here, but for the first one and smaller copies of it.
+pub(crate) fn further_pictures(list: &[u8]) -> usize {
+    const ENTRIES: u16 = 0xb002;
+    const LENGTH: usize = 16;
+    /// The type of a picture, in the lower bits of its attributes, and the class of types that are smaller copies.
+    const CLASS: u32 = 0x00ff_0000;
+    const COPY: u32 = 0x0001_0000;
+    let count = || {
+        let directory = Directory::first(list)?;
+        let entry = directory.entry(ENTRIES)?;
+        let (length, start) = (directory.long(entry + 4)?, directory.long(entry + 8)?);
+        let pictures = (0..length as usize / LENGTH).skip(1);
+        let kinds = pictures.map_while(|picture| directory.long(start as usize + picture * LENGTH));
+        Some(kinds.filter(|kind| kind & CLASS != COPY).count())
+    };
+    count().unwrap_or(0)
+}
+
+/// Has the EXIF's width and height change places.
+pub(crate) fn transpose(exif: &mut [u8]) {
+    const EXIF: u16 = 0x8769;
+    const SIDES: [u16; 2] = [0xa002, 0xa003];
+    let places = || {
+        let first = Directory::first(exif)?;
+        let within = first.at(first.entry(EXIF)? + 8)?;
+        let [width, height] = SIDES.map(|side| within.entry(side));
+        // Type, count and value.
+        Some((width? + 2, height? + 2)).filter(|(a, b)| a.max(b) + ENTRY - 2 <= exif.len())
+    };
+    let Some((width, height)) = places() else { return };
+    for byte in 0..ENTRY - 2 {
+        exif.swap(width + byte, height + byte);
+    }
+}
+
 /// Lets no directory follow the first one.
 pub(crate) fn end_after_first(file: &mut [u8]) {
     let Some(directory) = Directory::first(file) else { return };
@@ -152,7 +246,7 @@ pub(crate) fn end_after_first(file: &mut [u8]) {
     }
 }
 
-/// The first directory of a file with offsets of 32 bits.
+/// A directory of a file with offsets of 32 bits.
 struct Directory<'a> {
     file: &'a [u8],
     little: bool,
@@ -167,10 +261,19 @@ impl<'a> Directory<'a> {
             [b'M', b'M', 0, 42] => false,
             _ => return None,
         };
-        let mut directory = Self { file, little, start: 0, count: 0 };
-        directory.start = directory.long(4)? as usize;
-        directory.count = usize::from(directory.short(directory.start)?);
-        Some(directory)
+        Self { file, little, start: 0, count: 0 }.at(4)
+    }
+
+    /// The directory to which the number at a place leads.
+    fn at(&self, place: usize) -> Option<Self> {
+        let start = self.long(place)? as usize;
+        let count = usize::from(self.short(start)?);
+        Some(Self { start, count, ..*self })
+    }
+
+    /// Where the entry of a tag begins.
+    fn entry(&self, tag: u16) -> Option<usize> {
+        self.entries().find(|&at| self.short(at) == Some(tag))
     }
 
     /// Where each entry begins.

@@ -21,6 +21,7 @@ pub struct RowReader {
     path: PathBuf,
     header: Header,
     metadata: Metadata,
+    unread: Vec<Unread>,
     samples: Vec<u8>,
 }
 
@@ -53,6 +54,10 @@ impl RowReader {
             ));
         }
         file.rewind().map_err(decode::unreadable)?;
+        let unread = codecs::png_unread(BufReader::with_capacity(AHEAD, &file));
+        file.rewind().map_err(decode::unreadable)?;
+        let carried = codecs::png_carried(BufReader::with_capacity(AHEAD, &file));
+        file.rewind().map_err(decode::unreadable)?;
 
         let most = usize::try_from(limits.metadata).unwrap_or(usize::MAX);
         let bytes = most.saturating_mul(4);
@@ -72,6 +77,7 @@ impl RowReader {
             ));
         }
         metadata.forget_stored_pixels();
+        metadata.png = carried;
         let (color, bits) = reader.output_color_type();
         let (channels, alpha) = match color {
             ColorType::Grayscale => (1, false),
@@ -96,7 +102,7 @@ impl RowReader {
         header::check_sides(header.width as u64, header.height as u64)?;
         let line = header.values_in_row() as u64 * if depth == Depth::Sixteen { 2 } else { 1 };
         let samples = raster::try_zeroed(line)?;
-        Ok(Self { reader, path: path.to_owned(), header, metadata, samples })
+        Ok(Self { reader, path: path.to_owned(), header, metadata, unread, samples })
     }
 
     /// What the file holds.
@@ -110,10 +116,8 @@ impl RowReader {
     }
 
     /// What else the file holds, which is not read.
-    pub fn unread(&self) -> Vec<Unread> {
-        let animation = self.reader.info().animation_control;
-        let frames = animation.filter(|animation| animation.num_frames > 1);
-        frames.map(|_| Unread::Frames).into_iter().collect()
+    pub fn unread(&self) -> &[Unread] {
+        &self.unread
     }
 
     /// Reads the next row: [`Header::values_in_row`] values.
@@ -183,6 +187,7 @@ fn metadata(info: &png::Info<'_>) -> (Metadata, Orientation) {
         exif: block(&info.exif_metadata),
         icc: block(&info.icc_profile),
         xmp,
+        png: Vec::new(),
     })
 }
 

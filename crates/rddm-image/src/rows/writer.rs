@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use png::chunk::ChunkType;
 use png::{BitDepth, ColorType, Compression, EncodingError, Filter};
-use tempfile::NamedTempFile;
 
+use crate::encode::Part;
 use crate::{Depth, Error, ErrorKind, Header, Metadata, codecs, encode, raster};
 
 /// A PNG file that is written from the top, row by row, and never is in memory as a whole. It is
@@ -16,7 +16,7 @@ use crate::{Depth, Error, ErrorKind, Header, Metadata, codecs, encode, raster};
 /// and a writer that is dropped before leaves nothing behind.
 pub struct RowWriter {
     stream: png::StreamWriter<'static, Output>,
-    part: NamedTempFile,
+    part: Part,
     trouble: Trouble,
     path: PathBuf,
     shape: Header,
@@ -65,7 +65,7 @@ impl RowWriter {
         let path = encode::place(path)?;
         let part = encode::part(&path)?;
         let trouble = Trouble::default();
-        let file = part.as_file().try_clone().map_err(encode::io)?;
+        let file = part.file.as_file().try_clone().map_err(encode::io)?;
         let output = Output { file, trouble: trouble.clone() };
 
         let mut info = png::Info::with_size(width, height);
@@ -78,6 +78,9 @@ impl RowWriter {
         encoder.set_compression(Compression::Fast);
         encoder.set_filter(Filter::Adaptive);
         let mut writer = encoder.write_header().map_err(refused)?;
+        for (kind, body) in &metadata.png {
+            writer.write_chunk(ChunkType(*kind), body).map_err(refused)?;
+        }
         if let Some(xmp) = &metadata.xmp {
             let chunk = ChunkType(*b"iTXt");
             writer.write_chunk(chunk, &codecs::png_xmp(xmp)).map_err(refused)?;
@@ -94,11 +97,6 @@ impl RowWriter {
             samples: raster::try_zeroed(line)?,
             left: shape.height,
         })
-    }
-
-    /// The temporary file, for a process that must end without dropping its writer.
-    pub fn part(&self) -> &Path {
-        self.part.path()
     }
 
     /// Writes the next row. Values are clipped to `[0, 1]` and rounded to the nearest step.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use ndarray::{Array2, Array3, Axis};
-use rddm_image::{EncodeOptions, Limits, Picture};
+use rddm_image::{EncodeOptions, Format, Limits, Picture};
 use rddm_runtime::{CancelToken, Control, Progress, Restorer, StepView};
 use rddm_zoo::ResolvedModel;
 
@@ -95,15 +95,16 @@ impl Batch<'_> {
         let mut limits = Limits::default();
         let mut bytes = None;
         if let Some(most) = self.args.engine.max_memory {
-            let Plan { way, size, memory } = self.plan(job, most)?;
+            let Plan { way, format, size, memory } = self.plan(job, most)?;
             self.check_mask(size)?;
+            self.check_size(job, size, format)?;
             entry.size = Some(size);
             entry.memory = Some(memory);
             self.tell(job, place, size, memory);
             match way {
                 _ if files.dry_run => return Ok(Status::Planned),
                 Way::Rows(reader) => {
-                    let unread = reader.unread();
+                    let unread = reader.unread().to_vec();
                     deliver::check_kept(job, &unread)?;
                     entry.seconds = Some(by_rows::picture(self, job, place, *reader)?);
                     deliver::left_behind(self, job, &unread, entry);
@@ -121,6 +122,7 @@ impl Batch<'_> {
         let size = report::Size { width: picture.width(), height: picture.height() };
         entry.size = Some(size);
         self.check_mask(size)?;
+        self.check_size(job, size, picture.format.unwrap_or(Format::Png))?;
         deliver::check_kept(job, &picture.unread)?;
         if files.dry_run {
             let memory = self.memory_of(&picture, job).map_err(|failure| failure.at(&job.input))?;
@@ -165,6 +167,13 @@ impl Batch<'_> {
         let (path, picture) = (path.display(), format!("{}×{}", size.width, size.height));
         let what = format!("{path}: the mask is {width}×{height} and the picture {picture}");
         Err(Failure::new(code::INPUT, what))
+    }
+
+    /// Refuses a picture that its output's format can't hold, which is the input's unless another one was asked for.
+    fn check_size(&self, job: &Job, size: report::Size, input: Format) -> Result<(), Failure> {
+        let format = self.written_format(job).unwrap_or(input);
+        let checked = format.check_size(size.width, size.height);
+        checked.map_err(|error| Failure::writing(&error).at(&job.output))
     }
 
     /// Says before the work what it will take.
@@ -250,7 +259,7 @@ pub(super) fn mask(picture: &Picture) -> Result<Array2<f32>, Failure> {
 
 /// What the names of the pictures after each step begin with.
 pub(super) fn steps(folder: &Path, job: &Job) -> PathBuf {
-    folder.join(format!("{}.step-", deliver::stem(&job.input)))
+    folder.join(deliver::named_after(&job.input, ".step-"))
 }
 
 fn write_step(folder: &Path, job: &Job, view: &StepView<'_>) -> Result<PathBuf, Failure> {

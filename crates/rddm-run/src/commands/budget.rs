@@ -25,6 +25,8 @@ const LOOKING: u64 = 64_000_000;
 /// How a picture is taken, and what the process takes for it.
 pub(super) struct Plan {
     pub(super) way: Way,
+    /// The format of the file that it is in.
+    pub(super) format: Format,
     pub(super) size: report::Size,
     pub(super) memory: report::Memory,
 }
@@ -58,7 +60,7 @@ impl Batch<'_> {
         let mut limits = Limits::default().with_memory(spare.max(LOOKING));
         limits.metadata = limits.metadata.min(limits.memory / 16);
         let Opened { header, bytes, rows } = self.open(job, &limits)?;
-        let [height, width] = header.upright();
+        let ([height, width], format) = (header.upright(), header.format);
         let size = report::Size { width, height };
 
         let whole = self.needs_of_whole(&header, job);
@@ -68,7 +70,7 @@ impl Batch<'_> {
                 Some(bytes) => Way::Bytes(bytes, limits),
                 None => Way::Whole(limits),
             };
-            return Ok(Plan { way, size, memory });
+            return Ok(Plan { way, format, size, memory });
         }
         let reader = match rows {
             Ok(reader) => reader,
@@ -80,7 +82,7 @@ impl Batch<'_> {
         match self.cut(size, spare, &by_rows)? {
             Some(estimate) => {
                 let memory = self.memory(&estimate, &by_rows, true);
-                Ok(Plan { way: Way::Rows(reader), size, memory })
+                Ok(Plan { way: Way::Rows(reader), format, size, memory })
             }
             None => Err(self.too_little(size, most, &by_rows, None)?.at(&job.input)),
         }
@@ -141,7 +143,7 @@ impl Batch<'_> {
     }
 
     /// The format that was asked for; the input's otherwise.
-    fn written_format(&self, job: &Job) -> Option<Format> {
+    pub(super) fn written_format(&self, job: &Job) -> Option<Format> {
         self.args.files.format.or_else(|| Format::from_path(&job.output))
     }
 

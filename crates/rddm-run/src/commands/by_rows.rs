@@ -11,7 +11,7 @@ use super::batch::Batch;
 use super::deliver::{self, Made};
 use crate::failure::{Failure, code};
 use crate::inputs::Job;
-use crate::{interrupt, report};
+use crate::report;
 
 /// Restores a file into another one, and gives the time that each part took.
 pub(super) fn picture(
@@ -33,10 +33,8 @@ pub(super) fn picture(
         metadata
     };
     deliver::make_folder(&job.output)?;
-    let begin = || {
-        RowWriter::create(&job.output, &header, &metadata).map_err(|error| Failure::writing(&error))
-    };
-    let (_half, mut writer) = interrupt::half_file(begin, RowWriter::part)?;
+    let mut writer = RowWriter::create(&job.output, &header, &metadata)
+        .map_err(|error| Failure::writing(&error))?;
     drop(metadata);
 
     let bar = batch.terminal.bar(&format!("{place}{}", job.input.display()));

@@ -1,9 +1,10 @@
 //! A restored picture on its way out: metadata, file or stream, comparison.
 
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use ndarray::Array3;
-use rddm_image::{EncodeOptions, Metadata, Picture, Unread};
+use rddm_image::{EncodeOptions, Format, Metadata, Picture, Unread};
 use rddm_runtime::Restorer;
 use rddm_zoo::ResolvedModel;
 
@@ -29,7 +30,9 @@ pub(super) fn picture(
         strength: batch.args.sampling.strength,
         ensemble: batch.args.sampling.ensemble,
     };
-    let output = finished(input, pixels, Some(made).filter(|_| !batch.args.files.strip));
+    let made = Some(made).filter(|_| !batch.args.files.strip);
+    let format = batch.written_format(job).or(input.format).unwrap_or(Format::Png);
+    let (output, unsigned) = finished(input, pixels, made, format);
     // First, so that there is no output without the comparison that was asked for.
     if let Some(kind) = batch.args.looks.compare {
         let path = comparison(job, batch.model.manifest.id.as_str(), kind);
@@ -56,7 +59,14 @@ pub(super) fn picture(
         let (output, format) = (job.output.display(), encoded.format);
         batch.terminal.note(&format!("note: {output}: {format} can't hold {loss}: left out"));
     }
-    entry.losses = encoded.losses.iter().map(ToString::to_string).collect();
+    if let Some(unsigned) = unsigned {
+        let output = job.output.display();
+        batch.terminal.note(&format!(
+            "note: {output}: {unsigned} would make the XMP metadata too long for {format}: left out"
+        ));
+    }
+    let losses = encoded.losses.iter().map(ToString::to_string);
+    entry.losses = losses.chain(unsigned.map(str::to_owned)).collect();
     left_behind(batch, job, &input.unread, entry);
     Ok(())
 }
@@ -105,10 +115,12 @@ pub(super) fn make_folder(file: &Path) -> Result<(), Failure> {
     })
 }
 
-/// A file's name without its extension.
-pub(super) fn stem(path: &Path) -> String {
+/// A file's name with another end than its extension.
+pub(super) fn named_after(path: &Path, end: &str) -> OsString {
     let stem = path.file_stem().filter(|_| path != Path::new(STREAM));
-    stem.map_or_else(|| "picture".to_owned(), |stem| stem.to_string_lossy().into_owned())
+    let mut name = stem.unwrap_or(OsStr::new("picture")).to_owned();
+    name.push(end);
+    name
 }
 
 /// How a picture was restored.
@@ -120,8 +132,15 @@ pub(super) struct Made<'a> {
 }
 
 /// The restored pixels with what the input had beside its own, and with how they were made; without
-/// `made`, neither says anything of itself.
-pub(super) fn finished(input: &Picture, pixels: Array3<f32>, made: Option<Made<'_>>) -> Picture {
+/// `made`, neither says anything of itself. Where a file of the format has no room for how they were made beside what the input
+/// says, that is left out, and its name is given.
+pub(super) fn finished(
+    input: &Picture,
+    pixels: Array3<f32>,
+    made: Option<Made<'_>>,
+    format: Format,
+) -> (Picture, Option<&'static str>) {
+    let mut unsigned = None;
     let mut output = Picture::new(pixels);
     output.alpha.clone_from(&input.alpha);
     output.depth = input.depth;
@@ -129,8 +148,12 @@ pub(super) fn finished(input: &Picture, pixels: Array3<f32>, made: Option<Made<'
     if let Some(made) = made {
         output.metadata = input.metadata.clone();
         made.sign(&mut output.metadata);
+        if input.metadata.xmp_fits(format) && !output.metadata.xmp_fits(format) {
+            output.metadata.xmp.clone_from(&input.metadata.xmp);
+            unsigned = Some("the restoration's parameters");
+        }
     }
-    output
+    (output, unsigned)
 }
 
 impl Made<'_> {
@@ -163,7 +186,8 @@ pub(super) fn comparison(job: &Job, word: &str, kind: Compare) -> PathBuf {
         Compare::Html => "html",
     };
     if job.output == Path::new(STREAM) {
-        return PathBuf::from(format!("{}.{word}.compare.{extension}", stem(&job.input)));
+        let end = format!(".{word}.compare.{extension}");
+        return named_after(&job.input, &end).into();
     }
-    job.output.with_file_name(format!("{}.compare.{extension}", stem(&job.output)))
+    job.output.with_file_name(named_after(&job.output, &format!(".compare.{extension}")))
 }

@@ -8,7 +8,7 @@ use super::batch::{self, Batch, Done};
 use super::{budget, deliver};
 use crate::args::Restore;
 use crate::failure::{Failure, code};
-use crate::inputs::{Job, Places, Plan, STREAM, identity};
+use crate::inputs::{Job, Places, Plan, STREAM, identity, list};
 use crate::report::{self, Status};
 use crate::terminal::Terminal;
 use crate::{interrupt, model, process};
@@ -95,8 +95,8 @@ pub(crate) fn run(args: Restore, terminal: &mut Terminal) -> Result<u8, Failure>
 /// What is read and is no picture to restore.
 fn beside(args: &Restore) -> Vec<(&'static str, &Path)> {
     let mask = args.sampling.mask.iter().map(|mask| ("mask", mask.as_path()));
-    let lists = args.inputs.iter().filter_map(|input| input.to_str()?.strip_prefix('@'));
-    mask.chain(lists.map(|list| ("list of pictures", Path::new(list)))).collect()
+    let lists = args.inputs.iter().filter_map(|input| list(input));
+    mask.chain(lists.map(|list| ("list of pictures", list))).collect()
 }
 
 fn check(args: &Restore, jobs: &[Job], terminal: &Terminal) -> Result<(), Failure> {

@@ -117,7 +117,7 @@ fn the_openapi_text_is_true() {
                     "model" => "tiny".to_owned(),
                     "format" => "png".to_owned(),
                     "id" => "another-id".to_owned(),
-                    "mirror" => "true".to_owned(),
+                    "mirror" => "on".to_owned(),
                     _ => {
                         let schema = &parameter["schema"];
                         let usual = Some(&schema["default"]).filter(|v| !v.is_null());
@@ -155,6 +155,7 @@ fn what_is_wrong_is_said() {
         ("/api/restore?model=tiny&strength=5", &good, 400, "strength"),
         ("/api/restore?model=tiny&strength=nan", &good, 400, "strength"),
         ("/api/restore?model=tiny&eta=2", &good, 400, "eta"),
+        ("/api/restore?model=tiny&format=webp", &png(16_385, 1), 400, "longest side"),
         ("/api/restore?model=tiny&colour=red", &good, 400, "colour"),
         ("/api/restore?model=%FF%00", &good, 400, "model"),
         ("/api/restore?model=other", &good, 404, "other"),

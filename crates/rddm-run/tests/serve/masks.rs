@@ -86,6 +86,6 @@ fn other_models_take_a_form_without_a_mask() {
     let mask = encoded(&rectangle(40, 30));
     let (kind, body) = form(&[("picture", &picture), ("mask", &mask)]);
     let answer = server.request("POST", "/api/restore?model=tiny", &[kind], &body);
-    assert_eq!(answer.status, 422);
+    assert_eq!(answer.status, 400);
     assert!(answer.json()["error"]["what"].as_str().unwrap().contains("takes no mask"));
 }

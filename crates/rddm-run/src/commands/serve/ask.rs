@@ -44,7 +44,7 @@ impl Ask {
                 "seed" => seed = read(&name, &value)?,
                 "eta" => eta = Some(read(&name, &value)?),
                 "strength" => strength = read(&name, &value)?,
-                "mirror" => mirror = Some(read(&name, &value)?),
+                "mirror" => mirror = Some(switch(&name, &value)?),
                 "format" => format = Some(read(&name, &value)?),
                 "quality" => quality = read(&name, &value)?,
                 _ => {
@@ -92,6 +92,15 @@ impl Ask {
     }
 }
 
+/// A switch as `--mirror` takes it.
+fn switch(name: &str, value: &str) -> Result<bool, Failure> {
+    match value {
+        "on" | "true" => Ok(true),
+        "off" | "false" => Ok(false),
+        _ => Err(Failure::usage(format!("{name}={value:?}: take on or off"))),
+    }
+}
+
 fn read<T: FromStr<Err: Display>>(name: &str, value: &str) -> Result<T, Failure> {
     value.parse().map_err(|error| Failure::usage(format!("{name}={value:?}: {error}")))
 }
@@ -99,6 +108,13 @@ fn read<T: FromStr<Err: Display>>(name: &str, value: &str) -> Result<T, Failure>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_switch_is_that_of_the_command() {
+        let mirror = |word: &str| Ask::parse(&format!("model=a&mirror={word}"), 50).unwrap().mirror;
+        assert_eq!(["on", "true"].map(mirror), [Some(true); 2]);
+        assert_eq!(["off", "false"].map(mirror), [Some(false); 2]);
+    }
 
     #[test]
     fn a_query_is_read_whole_or_refused() {

@@ -124,6 +124,10 @@ impl Site {
             if loaded.takes_mask() && files.mask.is_none() {
                 return Err(without_mask(loaded));
             }
+            if !loaded.takes_mask() && files.mask.is_some() {
+                let what = format!("{} takes no mask", loaded.id());
+                return Err(Failure::usage(what).with_next("send the picture alone"));
+            }
             let restored = work::restore(loaded, &ask, files, job)?;
             Ok::<_, Failure>(picture(loaded, restored))
         });

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use rddm_image::{Encoded, Limits, Picture};
+use rddm_image::{Encoded, Format, Limits, Picture};
 
 use super::ask::Ask;
 use super::form::Files;
@@ -10,7 +10,7 @@ use super::jobs::Job;
 use super::shelf::Loaded;
 use crate::commands::batch;
 use crate::commands::deliver::{self, Made};
-use crate::failure::{Failure, code};
+use crate::failure::Failure;
 
 /// Most bytes that decoding one picture may take: 50 megapixels in colour.
 const DECODING: u64 = 1 << 30;
@@ -35,6 +35,8 @@ pub(super) fn restore(
     let mask = files.mask.map(|file| batch::mask(&decode(file)?)).transpose();
     let mask =
         mask.map_err(|failure| Failure { what: format!("the mask: {}", failure.what), ..failure })?;
+    let format = ask.encoding().format.or(input.format).unwrap_or(Format::Png);
+    format.check_size(input.width(), input.height()).map_err(not_written)?;
     let decoded = begun.elapsed();
     job.restores()?;
     let mask = mask.as_ref().map(|mask| mask.view());
@@ -45,11 +47,8 @@ pub(super) fn restore(
     job.writes()?;
     let (model, strength) = (&loaded.model, ask.strength);
     let made = Made { model, restorer: &restorer, strength, ensemble: false };
-    let output = deliver::finished(&input, pixels, Some(made));
-    let picture = rddm_image::encode(&output, &ask.encoding()).map_err(|error| {
-        let next = "take another format";
-        Failure::new(code::USAGE, error.to_string()).with_next(next)
-    })?;
+    let (output, unsigned) = deliver::finished(&input, pixels, Some(made), format);
+    let picture = rddm_image::encode(&output, &ask.encoding()).map_err(not_written)?;
     let of = |from: std::time::Duration, to: std::time::Duration| (to - from).as_secs_f64() * 1e3;
     let milliseconds = [
         ("decode", of(Default::default(), decoded)),
@@ -57,8 +56,13 @@ pub(super) fn restore(
         ("encode", of(restored, begun.elapsed())),
     ];
     let losses = picture.losses.iter().map(ToString::to_string);
-    let losses = losses.chain(input.unread.iter().map(ToString::to_string)).collect();
+    let unread = input.unread.iter().map(ToString::to_string);
+    let losses = losses.chain(unsigned.map(str::to_owned)).chain(unread).collect();
     Ok(Restored { picture, losses, milliseconds })
+}
+
+fn not_written(error: rddm_image::Error) -> Failure {
+    Failure::usage(error.to_string()).with_next("take another format")
 }
 
 fn decode(file: &[u8]) -> Result<Picture, Failure> {
