@@ -1,4 +1,5 @@
-/* rddm: restores pictures with a model of the zoo. Made of crates/rddm-ffi/src by its tests; see there for the terms. */
+/* rddm: restores pictures with a model of the zoo. Made of crates/rddm-ffi/src by its tests; see there for the terms.
+   A program that links librddm.a is linked with -Wl,-z,noexecstack too: it would get an executable stack. */
 
 #ifndef RDDM_H
 #define RDDM_H
@@ -32,7 +33,7 @@ typedef enum rddm_status {
   RDDM_STATUS_NETWORK = 7,
   // A picture or mask that the model does not take.
   RDDM_STATUS_INPUT = 8,
-  // `max_memory` is not enough even for the smallest tiles.
+  // `max_memory` is not enough even for the smallest tiles, or for the tile that was set.
   RDDM_STATUS_MEMORY = 9,
   // The progress function gave false.
   RDDM_STATUS_CANCELLED = 10,
@@ -62,7 +63,8 @@ typedef struct rddm_options {
   const char *library;
   // Seed of the noise: one seed gives one picture.
   uint64_t seed;
-  // The most bytes that a restoration may take beside the caller's pictures; tiles get smaller to keep it. 0: as many as it takes.
+  // The most bytes that a restoration may take beside the caller's pictures; tiles get smaller to keep it, but not a `tile` that
+  // is set. 0: as many as it takes.
   uint64_t max_memory;
   // Sampling steps. 0: the model's own number.
   uint32_t steps;
@@ -101,9 +103,9 @@ extern "C" {
 // The version of this header's functions and structures that the library has.
 uint32_t rddm_abi(void);
 
-// Makes a model ready: reads its manifest (TOML, UTF-8), hashes its networks (ONNX files, in any order) against it and loads
-// them. Writes a restorer to `restorer`, null where it fails; `rddm_close` ends it. `options` may be null. All that is pointed
-// to may go once this returns.
+// Makes a model that restores pictures ready; one that draws them is refused. Reads its manifest (TOML, UTF-8), hashes its
+// networks (ONNX files, in any order) against it and loads them. Writes a restorer to `restorer`, null where it fails;
+// `rddm_close` ends it. `options` may be null. All that is pointed to may go once this returns.
 //
 // # Safety
 // `networks` points to `count` structures, they and `manifest` to as many bytes as they say, the strings of `options` end

@@ -28,7 +28,7 @@ pub enum Status {
     Network = 7,
     /// A picture or mask that the model does not take.
     Input = 8,
-    /// `max_memory` is not enough even for the smallest tiles.
+    /// `max_memory` is not enough even for the smallest tiles, or for the tile that was set.
     Memory = 9,
     /// The progress function gave false.
     Cancelled = 10,
@@ -81,7 +81,8 @@ thread_local! {
 /// text goes with the thread's next call.
 #[unsafe(no_mangle)]
 pub extern "C" fn rddm_error() -> *const c_char {
-    LAST.with_borrow(|text| text.as_ptr())
+    // A thread that ends may have lost its text already.
+    LAST.try_with(|text| text.borrow().as_ptr()).unwrap_or(c"".as_ptr())
 }
 
 /// Keeps what failed for [`rddm_error`], and whatever panics within this library.
@@ -100,6 +101,6 @@ pub(crate) fn guarded(call: impl FnOnce() -> Result<(), Failure>) -> Status {
     };
     // A zero would end the text.
     let text = CString::new(text.replace('\0', "\u{fffd}")).unwrap_or_default();
-    LAST.set(text);
+    let _ = LAST.try_with(|last| last.replace(text));
     status
 }

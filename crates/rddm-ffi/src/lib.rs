@@ -5,7 +5,9 @@
 //! [`rddm_restore`] restores pictures of 8 bits whose channels lie beside each other, as cameras and codecs give them.
 //!
 //! Every function that can fail gives a [`Status`], and [`rddm_error`] says in words what failed and what to do next. Nothing
-//! is printed but of a mistake in the library itself, no file but ONNX Runtime's library is read, and nothing unwinds into C.
+//! unwinds into C. The library's own code reads no environment and no file but ONNX Runtime's library, and prints only of a mistake
+//! in itself; tract looks at `TRACT_…` variables and the system's files about the processor, and where a broken network makes
+//! it panic, that is printed to standard error.
 
 #![allow(unsafe_code, reason = "pointers come from C; each function says what it asks of them")]
 
@@ -47,7 +49,8 @@ pub struct Options {
     pub library: *const c_char,
     /// Seed of the noise: one seed gives one picture.
     pub seed: u64,
-    /// The most bytes that a restoration may take beside the caller's pictures; tiles get smaller to keep it. 0: as many as it takes.
+    /// The most bytes that a restoration may take beside the caller's pictures; tiles get smaller to keep it, but not a `tile` that
+    /// is set. 0: as many as it takes.
     pub max_memory: u64,
     /// Sampling steps. 0: the model's own number.
     pub steps: u32,
@@ -90,9 +93,9 @@ pub extern "C" fn rddm_abi() -> u32 {
     RDDM_ABI
 }
 
-/// Makes a model ready: reads its manifest (TOML, UTF-8), hashes its networks (ONNX files, in any order) against it and loads
-/// them. Writes a restorer to `restorer`, null where it fails; `rddm_close` ends it. `options` may be null. All that is pointed
-/// to may go once this returns.
+/// Makes a model that restores pictures ready; one that draws them is refused. Reads its manifest (TOML, UTF-8), hashes its
+/// networks (ONNX files, in any order) against it and loads them. Writes a restorer to `restorer`, null where it fails;
+/// `rddm_close` ends it. `options` may be null. All that is pointed to may go once this returns.
 ///
 /// # Safety
 /// `networks` points to `count` structures, they and `manifest` to as many bytes as they say, the strings of `options` end
@@ -122,6 +125,13 @@ pub unsafe extern "C" fn rddm_open(
             .map_err(|_| Failure::new(Status::Manifest, "the manifest is not UTF-8"))?;
         let manifest = Manifest::parse(text)
             .map_err(|error| Failure::new(Status::Manifest, format!("the manifest: {error}")))?;
+        if !manifest.sampler.conditional {
+            let text = format!(
+                "{} draws pictures, for which this library has no function; rddm-run and Rust's rddm-runtime draw",
+                manifest.id
+            );
+            return Err(Failure::new(Status::Options, text));
+        }
         let mut builder = Restorer::builder(&manifest).threads(0);
         if let Some(options) = options {
             // SAFETY: the caller says that its strings end with a zero.

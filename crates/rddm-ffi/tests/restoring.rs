@@ -185,6 +185,7 @@ fn what_is_wrong_is_said() {
     refused(Status::Options, asked(Options { steps: 5000, ..NO_OPTIONS }), "steps");
     refused(Status::Options, asked(Options { mirror: 7, ..NO_OPTIONS }), "mirror");
     refused(Status::Options, asked(Options { strength: -1.0, ..NO_OPTIONS }), "strength");
+    refused(Status::Options, model("faces64", &NO_OPTIONS), "faces64 draws");
     let nothing = Bytes { data: null(), length: 4 };
     let mut handle = null_mut();
     let status = unsafe { rddm_open(nothing, &nothing, 1, null(), &raw mut handle) };
@@ -227,6 +228,28 @@ fn what_is_wrong_is_said() {
     assert_eq!(status, Status::Argument);
     drop(derain);
     assert!(said().contains("is null"), "closing keeps the text: {}", said());
+}
+
+/// Where a thread ends, its text may be gone before who asks for it.
+#[test]
+fn a_call_in_the_destructor_of_a_thread_does_no_harm() {
+    struct Ending;
+    impl Drop for Ending {
+        fn drop(&mut self) {
+            assert_eq!(unsafe { rddm_memory(null(), 1, 1, null_mut()) }, Status::Argument);
+            said();
+        }
+    }
+    thread_local! {
+        static FIRST: Ending = const { Ending };
+        static LAST: Ending = const { Ending };
+    }
+    let thread = std::thread::spawn(|| {
+        FIRST.with(|_| ());
+        said();
+        LAST.with(|_| ());
+    });
+    thread.join().unwrap();
 }
 
 /// Compiles `examples/camera/camera.c` with the header against the shared library, and runs it.

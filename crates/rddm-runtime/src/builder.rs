@@ -171,7 +171,8 @@ impl<'a> RestorerBuilder<'a> {
     }
 
     /// The most bytes that the restorer may work with at its peak, as
-    /// [`Restorer::memory_estimate`] counts them, pictures and whole results not among them. Tiles are made smaller until it is kept.
+    /// [`Restorer::memory_estimate`] counts them, pictures and whole results not among them. Tiles are made smaller until it is kept;
+    /// one that was set by [`tile`](Self::tile) stays.
     #[must_use]
     pub fn max_memory(mut self, bytes: u64) -> Self {
         self.max_memory = Some(bytes);

@@ -26,7 +26,8 @@ pub enum ErrorKind {
     Options,
     /// The picture or the mask has a shape or a value that the model does not take.
     Input,
-    /// The memory that was allowed is not enough even for the smallest tiles, or there is none for the result.
+    /// The memory that was allowed is not enough even for the smallest tiles, or for the tile that was set, or there is none for
+    /// the result.
     Memory,
     /// A network gave a value that is no number.
     NotFinite,

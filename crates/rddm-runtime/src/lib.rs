@@ -20,8 +20,11 @@
 //! noise depends on the seed and the position alone, so tiles, threads and memory change nothing
 //! but the rounding.
 //!
-//! The crate has no network access, reads no environment and prints nothing. It reads no file but
-//! the shared library that [`EngineOptions::library`] names.
+//! The crate has no network access, and its own code reads no environment, prints nothing, and reads no
+//! file but the shared library that [`EngineOptions::library`] names. tract looks for instructions and caches of the processor
+//! in the system's files (`/sys/devices/system/cpu`, `/proc/cpuinfo`) and for `TRACT_…` variables, which choose among its
+//! kernels; `TRACT_AMX_BF16`, which would round, is switched off. Where a broken network makes it panic, Rust's panic hook
+//! prints that to standard error, and the error has the text too.
 
 #![deny(unsafe_code)]
 

@@ -5,6 +5,7 @@ use ndarray::Array3;
 use crate::{
     Error, ErrorKind,
     layout::Layout,
+    parallel,
     tiling::{Action, Wavefront},
 };
 
@@ -32,10 +33,16 @@ pub struct MemoryEstimate {
 /// What one network run costs, for windows of any size.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Cost {
+    /// Bytes for weights that all threads share.
     pub(crate) weights: u64,
+    /// Bytes for weights that each thread has of its own.
+    pub(crate) own_weights: u64,
     /// Bytes for each pixel of a window, in each thread.
     pub(crate) per_pixel: f64,
 }
+
+/// What a thread of a pool takes beside its tile: its stack, and what its allocator keeps.
+const OF_A_THREAD: u64 = 2 << 20;
 
 impl Layout {
     /// The peak of this layout, by walking through its order of work without doing it.
@@ -47,28 +54,34 @@ impl Layout {
         // Rows from and to of the input, and of the picture that enters each step.
         let mut input = 0..0;
         let mut pictures = vec![0..0; steps + 1];
+        let mut held = 0;
         // Rows that were let go are kept for others, of the input and of pictures apart.
         let (mut most_read, mut most_held) = (0, 0);
         let (mut widest, mut delay) = (0, 0);
         while let Some(action) = wave.advance() {
-            match action {
+            let (grown, end) = match action {
                 Action::Read(rows) => {
                     input.end = rows.end;
-                    pictures[0].end = rows.end;
+                    (0, rows.end)
                 }
                 Action::Run { step, ref tiles } => {
-                    pictures[step + 1].end = self.rows[step].spans()[tiles.end - 1].core.end;
                     widest = widest.max(tiles.len());
+                    (step + 1, self.rows[step].spans()[tiles.end - 1].core.end)
                 }
-            }
-            let held: u64 = pictures.iter().map(|rows| (rows.end - rows.start) as u64).sum();
+            };
+            held += (end - pictures[grown].end) as u64;
+            pictures[grown].end = end;
             most_held = most_held.max(held);
             most_read = most_read.max((input.end - input.start) as u64);
-            for (step, rows) in pictures.iter_mut().take(steps).enumerate() {
-                rows.start = wave.unneeded(step);
-            }
             delay = delay.max(input.end.max(pictures[0].end) - pictures[steps].start);
-            pictures[steps].start = pictures[steps].end;
+            // Only the step that was run lets rows go, and who writes the last one's.
+            if let Some(step) = grown.checked_sub(1) {
+                let freed = [(step, wave.unneeded(step)), (steps, pictures[steps].end)];
+                for (picture, start) in freed {
+                    held -= (start - pictures[picture].start) as u64;
+                    pictures[picture].start = start;
+                }
+            }
             input.start = wave.input_unneeded();
         }
         if self.shown {
@@ -78,13 +91,19 @@ impl Layout {
         let values = most_held * planes + most_read * self.input_planes as u64;
         let rows = values * self.width() as u64 * float;
         let window = self.window().iter().map(|&side| side as u64).product::<u64>();
-        // The window that goes in, its copy inside the engine, the outputs, those of its mirror image, the finished core.
+        // The window that goes in, its copy inside the engine, the outputs, those of its mirror image.
         let outputs = 2 * planes * (1 + u64::from(self.mirror.is_some()));
-        let ports = window * float * (2 * self.window_planes as u64 + outputs + planes);
+        let ports = window * float * (2 * self.window_planes as u64 + outputs);
         let running = (window as f64 * cost.per_pixel) as u64;
         let tiles = widest.max(1).saturating_mul(self.columns.spans().len());
         let busy = threads.min(tiles).max(1) as u64;
-        let networks = cost.weights + busy * (ports + running);
+        // Cores of tiles, which wait to be taken.
+        let finished = parallel::ahead(threads, tiles) as u64;
+        let core = window * float * planes * if self.shown { 3 } else { 1 };
+        let networks = cost.weights
+            + busy * (cost.own_weights + ports + running)
+            + finished * core
+            + if busy > 1 { busy * OF_A_THREAD } else { 0 };
         MemoryEstimate {
             bytes: rows + networks,
             rows,
@@ -96,13 +115,14 @@ impl Layout {
     }
 }
 
-/// The largest tiles of those that `layouts` gives, best first, that stay below `most` bytes.
+/// The largest tiles of those that `layouts` gives, best first, that stay below `most` bytes; or the least that one of them
+/// takes.
 pub(crate) fn choose(
     layouts: impl Iterator<Item = Layout>,
     cost: Cost,
     threads: usize,
     most: u64,
-) -> Result<Layout, Error> {
+) -> Result<Layout, u64> {
     let mut least = u64::MAX;
     for layout in layouts {
         let bytes = layout.estimate(cost, threads).bytes;
@@ -111,12 +131,7 @@ pub(crate) fn choose(
         }
         least = least.min(bytes);
     }
-    let what = format!(
-        "the picture needs at least {} with {threads} threads, and {} are allowed; allow more memory, or use fewer threads or steps",
-        megabytes(least),
-        megabytes(most),
-    );
-    Err(Error::new(ErrorKind::Memory, what))
+    Err(least)
 }
 
 /// The layout of those that `layouts` gives that takes the least memory.
@@ -143,6 +158,6 @@ pub(crate) fn blank(size: [usize; 3]) -> Result<Array3<f32>, Error> {
         .map_err(|error| Error::new(ErrorKind::Memory, error.to_string()))
 }
 
-fn megabytes(bytes: u64) -> String {
+pub(crate) fn megabytes(bytes: u64) -> String {
     format!("{} MB", bytes.div_ceil(1_000_000))
 }

@@ -10,6 +10,7 @@ use crate::{
 };
 
 /// Networks that work on one tile at a time; each thread has its own.
+#[derive(Default)]
 pub(crate) struct Crew(Vec<Box<dyn Network>>);
 
 /// Which network gives what.

@@ -8,6 +8,12 @@ use rayon::ThreadPool;
 
 use crate::Error;
 
+/// How many of `count` are begun or wait to be taken at a time, so that finished tiles do not pile up when who takes them is
+/// slow.
+pub(crate) fn ahead(threads: usize, count: usize) -> usize {
+    if threads == 1 { 1 } else { (2 * threads).min(count) }
+}
+
 /// Does `work` for every number below `count`, in the pool if there is one, and gives each result
 /// to `take` in this thread as it comes. Ends at the first error.
 ///
@@ -22,8 +28,7 @@ pub(crate) fn each<T: Send>(
     let Some(pool) = pool.filter(|_| count > 1) else {
         return (0..count).try_for_each(|number| take(work(number)?));
     };
-    // As many are begun or wait to be taken, so that finished tiles do not pile up when this thread is slow.
-    let ahead = (2 * pool.current_num_threads()).min(count);
+    let ahead = ahead(pool.current_num_threads(), count);
     let stopped = AtomicBool::new(false);
     let (stopped, work) = (&stopped, &work);
     let (sender, receiver) = mpsc::channel();

@@ -1,5 +1,6 @@
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use ndarray::{Array3, ArrayView2, ArrayView3};
@@ -13,7 +14,7 @@ use crate::{
     layout::{Layout, Rules},
     memory::{self, Cost},
     networks::{Crew, Wiring},
-    run::{Job, Run},
+    run::{Job, Run, cancelled},
     tiling::Axis,
 };
 
@@ -82,12 +83,10 @@ impl Restorer {
             1 => None,
             threads => {
                 let pool = ThreadPoolBuilder::new().num_threads(threads).build();
+                // Its source says the same once more.
                 Some(Arc::new(pool.map_err(|error| {
-                    Error::caused(
-                        ErrorKind::Options,
-                        format!("cannot start {threads} threads"),
-                        error,
-                    )
+                    let what = format!("cannot start {threads} threads, ask for fewer: {error}");
+                    Error::new(ErrorKind::Options, what)
                 })?))
             }
         };
@@ -386,8 +385,26 @@ impl Restorer {
             None => Ok(self.own_cut(size, shown)),
             Some(most) => {
                 memory::choose(self.cuts(size, shown), self.cost()?, self.parts.threads, most)
+                    .map_err(|least| self.too_little(least, most))
             }
         }
+    }
+
+    fn too_little(&self, least: u64, most: u64) -> Error {
+        let Parts { rules, tile, tile_given, threads, .. } = &self.parts;
+        let cut = if *tile_given { format!(" in tiles of {tile} pixels") } else { String::new() };
+        let (with, fewer) = match (*threads, rules.steps) {
+            (1, 1) => (String::new(), ""),
+            (1, _) => (String::new(), ", or use fewer steps"),
+            (threads, 1) => (format!(" with {threads} threads"), ", or use fewer threads"),
+            (threads, _) => (format!(" with {threads} threads"), ", or use fewer threads or steps"),
+        };
+        let smaller = if *tile_given { ", or a smaller tile" } else { "" };
+        let [least, most] = [least, most].map(memory::megabytes);
+        let what = format!(
+            "the picture needs at least {least}{cut}{with}, and {most} are allowed; allow more memory{fewer}{smaller}"
+        );
+        Error::new(ErrorKind::Memory, what)
     }
 
     /// The cut that is taken where no limit of memory is to be kept.
@@ -412,18 +429,18 @@ impl Restorer {
         let Rules { multiple, window_planes, .. } = self.parts.rules;
         let side = 64_usize.next_multiple_of(multiple);
         let shape = [1, window_planes, side, side];
-        let cost = self.crews.with(|crew| {
-            let mut cost = Cost::default();
-            let mut widest: u64 = 0;
-            for network in crew.networks() {
-                let footprint = network.footprint(shape)?;
-                cost.weights += footprint.weights;
-                // They run one after the other.
-                widest = widest.max(footprint.running);
+        let mut cost = Cost::default();
+        let mut widest: u64 = 0;
+        for network in self.crews.pictures().unlent.networks() {
+            let footprint = network.footprint(shape)?;
+            match footprint.own_weights {
+                true => cost.own_weights += footprint.weights,
+                false => cost.weights += footprint.weights,
             }
-            cost.per_pixel = widest as f64 / (side * side) as f64;
-            Ok::<_, Error>(cost)
-        })?;
+            // They run one after the other.
+            widest = widest.max(footprint.running);
+        }
+        cost.per_pixel = widest as f64 / (side * side) as f64;
         Ok(*self.cost.get_or_init(|| cost))
     }
 
@@ -489,77 +506,159 @@ fn into_array(
     }
 }
 
-/// One crew for each thread, lent for a tile at a time.
+/// One crew for each thread, lent for a tile at a time, to who has waited longest.
 pub(crate) struct Crews {
-    free: Mutex<Vec<Crew>>,
-    returned: Condvar,
+    crews: Mutex<Lending>,
+    changed: Condvar,
     /// Nanoseconds that crews were lent.
     worked: AtomicU64,
-    /// Pictures that are under way.
-    pictures: Mutex<usize>,
+    pictures: Mutex<Pictures>,
+}
+
+#[derive(Default)]
+struct Lending {
+    /// The one that came home last is lent first: what crews make when they first run stays little.
+    free: Vec<Crew>,
+    /// Who waits for one, by numbers, the first in front.
+    waiting: VecDeque<u64>,
+    next: u64,
+}
+
+/// Pictures that are under way, and networks that never run, so that whoever asks them something waits for no tile.
+pub(crate) struct Pictures {
+    count: usize,
+    unlent: Crew,
 }
 
 impl Crews {
     fn new(first: Crew, count: usize) -> Result<Self, Error> {
-        let mut crews = (1..count).map(|_| first.fork()).collect::<Result<Vec<_>, _>>()?;
-        crews.push(first);
+        let unlent = first.fork()?;
+        let mut free = (1..count).map(|_| first.fork()).collect::<Result<Vec<_>, _>>()?;
+        free.push(first);
         Ok(Self {
-            free: Mutex::new(crews),
-            returned: Condvar::new(),
+            crews: Mutex::new(Lending { free, ..Lending::default() }),
+            changed: Condvar::new(),
             worked: AtomicU64::new(0),
-            pictures: Mutex::new(0),
+            pictures: Mutex::new(Pictures { count: 0, unlent }),
         })
+    }
+
+    fn crews(&self) -> MutexGuard<'_, Lending> {
+        self.crews.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn pictures(&self) -> MutexGuard<'_, Pictures> {
+        self.pictures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Counts a picture for as long as the result is kept. Networks stay ready for a shape for each
     /// picture that is under way, and for no more: each picture's estimate counts the weights once.
     pub(crate) fn begin_picture(&self) -> UnderWay<'_> {
-        let mut pictures = self.pictures.lock().unwrap_or_else(PoisonError::into_inner);
-        *pictures += 1;
-        self.with(|crew| crew.keep(*pictures));
-        UnderWay(&self.pictures)
+        let mut pictures = self.pictures();
+        pictures.count += 1;
+        pictures.unlent.keep(pictures.count);
+        UnderWay(self)
     }
 
-    /// Waits for a crew, and lets it work.
-    pub(crate) fn with<T>(&self, work: impl FnOnce(&mut Crew) -> T) -> T {
-        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        let crew = loop {
-            match free.pop() {
-                Some(crew) => break crew,
-                None => free = self.returned.wait(free).unwrap_or_else(PoisonError::into_inner),
-            }
-        };
-        drop(free);
-        let mut lent = Lent { crew: Some(crew), home: self };
+    /// Waits for a crew, for as long as nobody cancels, and lets it work.
+    pub(crate) fn with<T>(
+        &self,
+        cancel: &CancelToken,
+        work: impl FnOnce(&mut Crew) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let mut lent = Lent { crew: self.wait(cancel)?, home: self };
         let begun = Instant::now();
-        let done = match &mut lent.crew {
-            Some(crew) => work(crew),
-            None => unreachable!("a crew is lent until it is dropped"),
-        };
+        let done = work(&mut lent.crew);
         self.worked.fetch_add(begun.elapsed().as_nanos() as u64, Ordering::Relaxed);
         done
+    }
+
+    fn wait(&self, cancel: &CancelToken) -> Result<Crew, Error> {
+        /// How long it takes at most until a token is looked at.
+        const LOOK: Duration = Duration::from_millis(50);
+        let mut crews = self.crews();
+        let own = crews.next;
+        crews.next += 1;
+        crews.waiting.push_back(own);
+        let crew = loop {
+            if cancel.is_cancelled() {
+                break Err(cancelled());
+            }
+            if crews.waiting.front() == Some(&own)
+                && let Some(crew) = crews.free.pop()
+            {
+                break Ok(crew);
+            }
+            crews = match self.changed.wait_timeout(crews, LOOK) {
+                Ok((crews, _)) => crews,
+                Err(poisoned) => poisoned.into_inner().0,
+            };
+        };
+        crews.waiting.retain(|&waiting| waiting != own);
+        self.changed.notify_all();
+        crew
     }
 }
 
 /// A picture that is counted until this is dropped.
-pub(crate) struct UnderWay<'a>(&'a Mutex<usize>);
+pub(crate) struct UnderWay<'a>(&'a Crews);
 
 impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+        self.0.pictures().count -= 1;
     }
 }
 
 /// Brings its crew home even if the work panics.
 struct Lent<'a> {
-    crew: Option<Crew>,
+    crew: Crew,
     home: &'a Crews,
 }
 
 impl Drop for Lent<'_> {
     fn drop(&mut self) {
-        let mut free = self.home.free.lock().unwrap_or_else(PoisonError::into_inner);
-        free.extend(self.crew.take());
-        self.home.returned.notify_one();
+        let crew = std::mem::take(&mut self.crew);
+        self.home.crews().free.push(crew);
+        self.home.changed.notify_all();
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waits_first_has_the_next_crew_and_may_stop_waiting() {
+        let crews = Crews::new(Crew::default(), 1).unwrap();
+        let (crews, order) = (&crews, &Mutex::new(Vec::new()));
+        let tokens: [CancelToken; 5] = Default::default();
+        let work = |number: usize| {
+            crews.with(&tokens[number], |_| {
+                order.lock().unwrap().push(number);
+                Ok(())
+            })
+        };
+        std::thread::scope(|scope| {
+            let waiting = crews.with(&tokens[0], |_| {
+                let waiting = [1, 2, 3].map(|number| {
+                    let waiting = scope.spawn(move || work(number));
+                    while crews.crews().waiting.len() < number {
+                        std::thread::yield_now();
+                    }
+                    waiting
+                });
+                drop(crews.begin_picture());
+                tokens[2].cancel();
+                while crews.crews().waiting.len() > 2 {
+                    std::thread::yield_now();
+                }
+                Ok(waiting)
+            });
+            work(4).unwrap();
+            let ends = waiting.unwrap().map(|waiting| waiting.join().unwrap());
+            assert_eq!(ends[1].as_ref().unwrap_err().kind(), ErrorKind::Cancelled);
+        });
+        assert_eq!(*order.lock().unwrap(), [1, 3, 4]);
     }
 }

@@ -116,8 +116,9 @@ impl<'a> Run<'a> {
         if !all_finite(line)
             && let Some(at) = line.iter().position(|value| !value.is_finite())
         {
-            let width = self.job.size[2];
-            let what = format!("the picture has no number at column {}, row {y}", at % width);
+            let [channels, _, width] = self.job.size;
+            let name = if at < channels * width { "picture" } else { "mask" };
+            let what = format!("the {name} has no number at column {}, row {y}", at % width);
             return Err(Error::new(ErrorKind::Input, what));
         }
         let [channels, _, width] = self.job.size;
@@ -290,6 +291,6 @@ impl<'a> Run<'a> {
     }
 }
 
-fn cancelled() -> Error {
+pub(crate) fn cancelled() -> Error {
     Error::new(ErrorKind::Cancelled, "stopped before the picture was finished")
 }

@@ -10,6 +10,7 @@ use crate::{
     Error, ErrorKind, Restorer,
     engine::{Batch, Outputs},
     layout::Layout,
+    networks::Crew,
     rows::{Band, all_finite},
     tiling::Span,
     vectors,
@@ -72,7 +73,8 @@ impl StepOf<'_> {
     fn predict(&self, x: Batch<'_>) -> Result<Outputs, Error> {
         let parts = self.restorer.parts();
         let times = parts.sampler.steps()[self.step].times;
-        let outputs = self.restorer.crews().with(|crew| crew.run(&parts.wiring, x, times))?;
+        let run = |crew: &mut Crew| crew.run(&parts.wiring, x, times);
+        let outputs = self.restorer.crews().with(&parts.cancel, run)?;
         let channels = self.layout.channels;
         let shape = [1, channels, x.dim().2, x.dim().3];
         match outputs.iter().find(|output| output.shape() != shape) {

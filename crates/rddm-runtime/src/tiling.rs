@@ -107,6 +107,8 @@ pub(crate) struct Wavefront<'a> {
     band: usize,
     /// The next tile row of each step.
     next: Vec<usize>,
+    /// No step after this one has a tile row that could be run.
+    furthest: usize,
     read: usize,
 }
 
@@ -121,24 +123,28 @@ pub(crate) enum Action {
 
 impl<'a> Wavefront<'a> {
     pub(crate) fn new(rows: &'a [Axis], band: usize) -> Self {
-        Self { rows, band: band.max(1), next: vec![0; rows.len()], read: 0 }
+        Self { rows, band: band.max(1), next: vec![0; rows.len()], furthest: 0, read: 0 }
     }
 
     /// The next action, taken as done; none at the end.
     pub(crate) fn advance(&mut self) -> Option<Action> {
         // The furthest step first: it frees rows, the others only add to them.
-        for (step, axis) in self.rows.iter().enumerate().rev() {
+        let last = self.rows.len().checked_sub(1)?;
+        for step in (0..=self.furthest.min(last)).rev() {
             let there = self.finished(step);
             let first = self.next[step];
-            let rest = axis.spans()[first..].iter();
+            let rest = self.rows[step].spans()[first..].iter();
             let ready = rest.take(self.band).take_while(|span| span.window.end <= there).count();
             if ready > 0 {
                 let tiles = first..first + ready;
                 self.next[step] = tiles.end;
+                // It made rows for the step after it, and for no other.
+                self.furthest = step + 1;
                 return Some(Action::Run { step, tiles });
             }
         }
-        let first_step = self.rows.first()?.spans();
+        self.furthest = 0;
+        let first_step = self.rows[0].spans();
         let last = self.next[0].saturating_add(self.band).min(first_step.len()).checked_sub(1)?;
         let end = first_step[last].window.end;
         let rows = self.read..end;
@@ -152,9 +158,9 @@ impl<'a> Wavefront<'a> {
         axis.spans().get(self.next[step]).map_or(axis.length(), |span| span.window.start)
     }
 
-    /// Up to which row no step needs the input any more.
+    /// Up to which row no step needs the input any more; the last step needs it longest.
     pub(crate) fn input_unneeded(&self) -> usize {
-        (0..self.rows.len()).map(|step| self.unneeded(step)).min().unwrap_or(0)
+        self.rows.len().checked_sub(1).map_or(0, |last| self.unneeded(last))
     }
 
     /// Rows of the picture that enters `step` that are finished.

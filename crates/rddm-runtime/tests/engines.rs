@@ -154,6 +154,48 @@ mod onnx_runtime {
     }
 
     #[test]
+    fn a_number_is_for_devices_that_have_one() {
+        let Some(mut options) = options() else { return };
+        options.device = "coreml:7".parse().unwrap();
+        let asked = engine("ort").unwrap().load(&TinyNet::joint(3, 6).onnx(), &options);
+        let Err(error) = asked else { panic!("it was accepted") };
+        assert_eq!(error.kind(), ErrorKind::Device, "{error}");
+        assert!(error.to_string().contains("without a number"), "{error}");
+    }
+
+    /// Each fork has weights of its own, from its first run on.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn weights_of_every_session_are_counted_and_none_is_made_for_nothing() {
+        fn resident() -> u64 {
+            let status = std::fs::read_to_string("/proc/self/statm").unwrap();
+            status.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4096
+        }
+        let Some(EngineOptions { library: Some(library), .. }) = options() else { return };
+        let model = Model::joint();
+        let manifest = model.manifest();
+        let of = |engine: &str, threads| {
+            let options = Restorer::builder(&manifest).engine(engine).threads(threads);
+            options.library(&library).build(model.files()).unwrap()
+        };
+        let more = |engine: &str| {
+            let [one, two] = [1, 2].map(|n| of(engine, n).memory_estimate([99, 99]).unwrap());
+            two.networks - one.networks
+        };
+        let ours = tract(&TinyNet::joint(3, 6));
+        let weights = ours.footprint([1, 6, 64, 64]).unwrap().weights;
+        assert_eq!(more("ort") - more("tract"), weights);
+
+        let go = &mut |_| Control::Continue;
+        of("ort", 1).restore(picture(3, 20, 20).view(), None, go).unwrap();
+        let before = resident();
+        let many = of("ort", 300);
+        many.restore(picture(3, 20, 20).view(), None, go).unwrap();
+        let took = resident().saturating_sub(before);
+        assert!(took < 40_000_000, "{took}");
+    }
+
+    #[test]
     fn a_library_that_is_not_there_says_what_to_do() {
         // In a process of its own each: a library that was loaded stays.
         let mut missing = EngineOptions::default();

@@ -50,6 +50,24 @@ fn the_tile_follows_what_is_allowed() {
     assert!(kept.tile < free.tile, "{kept:?} {free:?}");
 }
 
+#[test]
+fn many_steps_are_looked_through_at_once() {
+    let model = Model { tile: 256, ..Model::joint() };
+    let manifest = model.manifest();
+    let restorer = Restorer::builder(&manifest).steps(1000).build(model.files()).unwrap();
+    let begun = std::time::Instant::now();
+    restorer.least_memory([8000, 100]).unwrap();
+    assert!(begun.elapsed().as_secs() < 5, "{:?}", begun.elapsed());
+}
+
+#[test]
+fn finished_tiles_that_wait_and_threads_themselves_are_counted() {
+    let of = |threads| estimate([4000, 4000], |options| options.threads(threads)).networks;
+    let core = 240 * 240 * 3 * size_of::<f32>() as u64;
+    // One thread works on a tile or holds a finished one; a further thread holds two of them.
+    assert!(of(3) - of(2) >= of(1) + core + 2_000_000);
+}
+
 /// The process grows by no more than the estimate and the allocator's slack.
 #[cfg(target_os = "linux")]
 #[test]

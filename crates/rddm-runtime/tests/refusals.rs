@@ -281,6 +281,10 @@ fn a_mask_must_be_there_and_fit() {
     let mask = Array2::zeros((12, 9));
     let result = restorer.restore(plain.view(), Some(mask.view()), &mut go);
     refused(result, ErrorKind::Input, &["9×12", "12×9"]);
+    let mut mask = Array2::zeros((9, 12));
+    mask[(4, 7)] = f32::NAN;
+    let result = restorer.restore(plain.view(), Some(mask.view()), &mut go);
+    refused(result, ErrorKind::Input, &["the mask has no number", "column 7, row 4"]);
 }
 
 #[test]
@@ -381,6 +385,23 @@ fn memory_that_is_not_enough_is_said_before_work() {
         ErrorKind::Memory,
         &["MB", "allowed"],
     );
+}
+
+#[test]
+fn what_is_asked_for_in_place_of_memory_was_asked_for_before() {
+    let model = Model::joint();
+    let manifest = model.manifest();
+    for (threads, steps, tile, end) in [
+        (1, 1, None, "allow more memory"),
+        (1, 2, None, "allow more memory, or use fewer steps"),
+        (2, 1, None, "allow more memory, or use fewer threads"),
+        (2, 2, Some(64), "allow more memory, or use fewer threads or steps, or a smaller tile"),
+    ] {
+        let options = Restorer::builder(&manifest).max_memory(10_000).threads(threads);
+        let options = tile.into_iter().fold(options.steps(steps), RestorerBuilder::tile);
+        let error = options.build(model.files()).unwrap().memory_estimate([500, 500]).unwrap_err();
+        assert!(error.to_string().ends_with(end), "{error}");
+    }
 }
 
 #[test]

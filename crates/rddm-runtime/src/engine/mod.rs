@@ -106,7 +106,7 @@ pub trait Network: Send {
     }
 
     /// The same network once more, to run in another thread. Weights are shared where the engine
-    /// can share them.
+    /// can share them; what a fork has of its own is made when it first runs.
     ///
     /// # Errors
     /// As [`Engine::load`].
@@ -117,8 +117,10 @@ pub trait Network: Send {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Footprint {
-    /// For the weights, shared by all forks or held by each, as the engine does it.
+    /// For the weights.
     pub weights: u64,
+    /// Whether every fork that has run holds the weights anew; else all share them.
+    pub own_weights: bool,
     /// For the tensors that are alive at once while it runs, in each thread.
     pub running: u64,
 }

@@ -22,6 +22,8 @@ struct Provider {
     name: &'static str,
     summary: &'static str,
     compiled_in: fn() -> ort::Result<bool>,
+    /// Whether there may be several of its devices, which have numbers.
+    numbered: bool,
     on: fn(u32) -> ExecutionProviderDispatch,
 }
 
@@ -31,6 +33,7 @@ const PROVIDERS: [Provider; 3] = [
         name: "cuda",
         summary: "NVIDIA GPU",
         compiled_in: || ep::CUDA::default().is_there(),
+        numbered: true,
         // TF32 would round to 10 bits, which is more than a level of a picture.
         on: |number| {
             ep::CUDA::default()
@@ -44,12 +47,14 @@ const PROVIDERS: [Provider; 3] = [
         name: "coreml",
         summary: "Apple GPU and neural engine",
         compiled_in: || ep::CoreML::default().is_there(),
+        numbered: false,
         on: |_| ep::CoreML::default().build(),
     },
     Provider {
         name: "directml",
         summary: "GPU on Windows",
         compiled_in: || ep::DirectML::default().is_there(),
+        numbered: true,
         on: |number| ep::DirectML::default().with_device_id(number.cast_signed()).build(),
     },
 ];
@@ -98,17 +103,6 @@ impl Engine for OnnxRuntime {
         let plan =
             Plan { environment, onnx: onnx.into(), threads: options.threads.max(1), signature };
         let (session, device) = match &options.device {
-            Device::Cpu => (plan.on_cpu()?, "cpu".to_owned()),
-            Device::Named(name, number) => {
-                let provider =
-                    PROVIDERS.iter().find(|provider| provider.name == name).ok_or_else(|| {
-                        let names = PROVIDERS.map(|provider| provider.name).join(", ");
-                        let what =
-                            format!("the engine ort knows no device {name}, only cpu, {names}");
-                        Error::new(ErrorKind::Device, what)
-                    })?;
-                (plan.on(provider, *number)?, options.device.to_string())
-            }
             Device::Auto => {
                 let found = PROVIDERS
                     .iter()
@@ -118,8 +112,9 @@ impl Engine for OnnxRuntime {
                     None => (plan.on_cpu()?, "cpu".to_owned()),
                 }
             }
+            device => (plan.session(device)?, device.to_string()),
         };
-        Ok(Box::new(OrtNetwork { plan: Arc::new(plan), session, device }))
+        Ok(Box::new(OrtNetwork { plan: Arc::new(plan), session: Some(session), device }))
     }
 }
 
@@ -132,6 +127,17 @@ struct Plan {
 }
 
 impl Plan {
+    fn session(&self, device: &Device) -> Result<Session, Error> {
+        let Device::Named(name, number) = device else { return self.on_cpu() };
+        let provider =
+            PROVIDERS.iter().find(|provider| provider.name == name).ok_or_else(|| {
+                let names = PROVIDERS.map(|provider| provider.name).join(", ");
+                let what = format!("the engine ort knows no device {name}, only cpu, {names}");
+                Error::new(ErrorKind::Device, what)
+            })?;
+        self.on(provider, *number)
+    }
+
     fn on_cpu(&self) -> Result<Session, Error> {
         let builder =
             Session::builder(&self.environment).map_err(failed("cannot make a session"))?;
@@ -162,6 +168,10 @@ fn registered(
     number: u32,
 ) -> Result<ort::session::builder::SessionBuilder, Error> {
     let Provider { name, .. } = provider;
+    if number > 0 && !provider.numbered {
+        let what = format!("there is one device {name}, without a number; ask for {name}, or cpu");
+        return Err(Error::new(ErrorKind::Device, what));
+    }
     if !(provider.compiled_in)().is_ok_and(|there| there) {
         let what = format!(
             "this build of ONNX Runtime has no {name}; name the library of a build that has it, or ask for the device cpu"
@@ -230,7 +240,8 @@ fn environment(library: Option<&Path>) -> Result<Environment, Error> {
 
 struct OrtNetwork {
     plan: Arc<Plan>,
-    session: Session,
+    /// Runs of one session must not overlap, so each fork makes its own when it first runs.
+    session: Option<Session>,
     device: String,
 }
 
@@ -248,6 +259,10 @@ impl Network for OrtNetwork {
     }
 
     fn run(&mut self, x: ArrayView4<'_, f32>, times: &[f32]) -> Result<Vec<Array4<f32>>, Error> {
+        let session = match &mut self.session {
+            Some(session) => session,
+            none => none.insert(self.plan.session(&self.device.parse()?)?),
+        };
         let (n, c, h, w) = x.dim();
         let x = x.as_standard_layout();
         let values = x.as_slice().unwrap_or_default();
@@ -261,10 +276,8 @@ impl Network for OrtNetwork {
                 TensorRef::from_array_view(([n], time.as_slice())).map_err(failed(refused))?;
             inputs.push(tensor.into());
         }
-        let results = self
-            .session
-            .run(inputs.as_slice())
-            .map_err(failed("the network fails in ONNX Runtime"))?;
+        let results =
+            session.run(inputs.as_slice()).map_err(failed("the network fails in ONNX Runtime"))?;
         let arrays = results.values().map(|value| {
             let (shape, values) = value
                 .try_extract_tensor::<f32>()
@@ -285,23 +298,12 @@ impl Network for OrtNetwork {
     fn footprint(&self, shape: [usize; 4]) -> Result<Footprint, Error> {
         // ONNX Runtime does not tell; the tensors are about those of tract.
         let network = Tract.load(&self.plan.onnx, &EngineOptions::default())?;
-        network.footprint(shape)
+        Ok(Footprint { own_weights: true, ..network.footprint(shape)? })
     }
 
     fn fork(&self) -> Result<Box<dyn Network>, Error> {
-        // Runs of one session must not overlap, so each thread has its own.
-        let device = self.device.parse()?;
-        let session = match &device {
-            Device::Named(name, number) => {
-                let same = |provider: &&Provider| provider.name == name;
-                match PROVIDERS.iter().find(same) {
-                    Some(provider) => self.plan.on(provider, *number)?,
-                    None => self.plan.on_cpu()?,
-                }
-            }
-            _ => self.plan.on_cpu()?,
-        };
-        Ok(Box::new(Self { plan: Arc::clone(&self.plan), session, device: self.device.clone() }))
+        let (plan, device) = (Arc::clone(&self.plan), self.device.clone());
+        Ok(Box::new(Self { plan, session: None, device }))
     }
 }
 

@@ -6,7 +6,8 @@ use std::{
 use ndarray::{Array4, ArrayView4, Ix4};
 use tract_onnx::prelude::{
     DatumExt as _, Framework as _, InferenceModel, InferenceModelExt as _, IntoRunnable as _,
-    IntoTensor as _, TValue, Tensor, TypedNode, TypedRunnableModel, TypedSimpleState, tvec,
+    IntoTensor as _, TValue, Tensor, TypedNode, TypedRunnableModel, TypedSimpleState, tract_linalg,
+    tvec,
 };
 use tract_onnx::tract_core::ops::konst::Const;
 
@@ -40,6 +41,8 @@ impl Engine for Tract {
                 return Err(Error::new(ErrorKind::Device, what));
             }
         }
+        // Whatever the environment says: it would round products to 8 bits.
+        tract_linalg::knobs::TRACT_AMX_BF16.set(false);
         let signature = Signature::read(onnx)?;
         let model =
             guarded("cannot read the network", || tract_onnx::onnx().model_for_read(&mut &*onnx))?;
@@ -169,7 +172,8 @@ impl Network for TractNetwork {
                 .flat_map(|node| &node.outputs)
                 .filter_map(|output| output.fact.mem_size().to_i64().ok())
                 .sum::<i64>();
-            Ok(Footprint { weights: weights as u64, running: running.unwrap_or(0) as u64 })
+            let running = running.unwrap_or(0) as u64;
+            Ok(Footprint { weights: weights as u64, running, own_weights: false })
         })
     }
 
@@ -202,7 +206,11 @@ fn guarded<T>(
         Ok(Ok(value)) => Ok(value),
         // tract's chain of contexts names the node.
         Ok(Err(error)) => Err(Error::new(ErrorKind::Network, format!("{what} (tract): {error:#}"))),
-        Err(_) => Err(Error::new(ErrorKind::Network, format!("{what}: tract gave up on it"))),
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no text");
+            Err(Error::new(ErrorKind::Network, format!("{what}: tract gave up on it: {text}")))
+        }
     }
 }
 
@@ -260,6 +268,22 @@ mod tests {
 
     fn shapes(network: &TractNetwork) -> Vec<BatchShape> {
         network.plans().ready.iter().map(|ready| ready.shape).collect()
+    }
+
+    #[test]
+    fn an_error_says_what_tract_panicked_with() {
+        let error = guarded("cannot", || -> tract_onnx::prelude::TractResult<()> {
+            panic!("no {}", "rank")
+        });
+        let text = error.unwrap_err().to_string();
+        assert_eq!(text, "cannot: tract gave up on it: no rank");
+    }
+
+    #[test]
+    fn products_are_not_rounded_whatever_the_environment_says() {
+        tract_linalg::knobs::TRACT_AMX_BF16.set(true);
+        assert!(Tract.load(b"no network", &EngineOptions::default()).is_err());
+        assert!(!tract_linalg::knobs::TRACT_AMX_BF16.get());
     }
 
     #[test]
