@@ -74,12 +74,14 @@ impl Network {
         }
     }
 
-    /// The weights as a safetensors file, named by their place in the network.
+    /// The weights as a safetensors file, named by their place in the network; equal weights make equal files.
     ///
     /// # Errors
     /// When a weight cannot be read from its device.
     pub fn to_safetensors(&self) -> Result<Vec<u8>, WeightsError> {
-        let mut store = SafetensorsStore::from_bytes(None).skip_enum_variants(true);
+        // Metadata would be written in a random order.
+        let store = SafetensorsStore::from_bytes(None).clear_metadata();
+        let mut store = store.skip_enum_variants(true);
         self.save_into(&mut store)?;
         Ok(store.get_bytes()?)
     }

@@ -25,7 +25,7 @@ pub enum Kind {
     Engine,
     /// The automatic choice of the objective chose nothing.
     Undecided,
-    /// The training left the numbers: a loss that is not finite.
+    /// The training left the numbers: a loss, a weight or a restored picture that is not finite.
     Diverged,
 }
 
@@ -40,6 +40,11 @@ impl Error {
 
     pub(crate) fn data(path: &Path, error: impl std::fmt::Display) -> Self {
         Self::new(Kind::Data, format!("{}: {error}", path.display()))
+    }
+
+    /// A training that left the numbers after `step` optimiser steps.
+    pub(crate) fn diverged(what: &str, step: usize) -> Self {
+        Self::new(Kind::Diverged, format!("{what} at step {step}; try a lower training.rate"))
     }
 
     /// An engine that did not run a network; `text` says which and why.

@@ -81,7 +81,7 @@ impl Measures {
     }
 
     fn mean(all: impl ExactSizeIterator<Item = Self>) -> Self {
-        let count = all.len().max(1) as f64;
+        let count = all.len() as f64;
         let sum = all.fold(Self::default(), |sum, one| Self {
             psnr_rgb: sum.psnr_rgb + one.psnr_rgb,
             psnr_y: sum.psnr_y + one.psnr_y,
@@ -179,7 +179,7 @@ pub fn degraded_pairs(
 /// be. `on_picture` is called after each picture.
 ///
 /// # Errors
-/// When a pair is none, or `restore` fails.
+/// When a pair is none, there is none at all, or `restore` fails.
 pub fn evaluate(
     pairs: &mut dyn Iterator<Item = NamedPair>,
     restore: Restore<'_>,
@@ -201,6 +201,9 @@ pub fn evaluate(
         };
         on_picture(&score);
         pictures.push(score);
+    }
+    if pictures.is_empty() {
+        return Err(Error::new(Kind::Data, "no picture to measure"));
     }
     let gain = |score: &PictureScore| score.restored.psnr_rgb - score.input.psnr_rgb;
     Ok(DataSetScore {

@@ -19,6 +19,7 @@ use burn::module::Module;
 use burn::optim::ModuleOptimizer;
 use burn::store::ModuleRecord;
 use rddm_networks::Network;
+use rddm_networks::checkpoint::StateDict;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -61,6 +62,8 @@ pub struct Checkpoint {
 
 /// Where a checkpoint lies; a kill between two renames leaves only the one before.
 const PLACES: [&str; 2] = ["checkpoint", "checkpoint.old"];
+
+const WEIGHTS: &str = "weights.safetensors";
 
 const PARTS: [&str; 3] = ["network.bpk", "average.bpk", "optimizer.bpk"];
 
@@ -124,8 +127,9 @@ impl Run {
     /// Writes a checkpoint and the averaged weights.
     ///
     /// # Errors
-    /// When the folder cannot be written; the checkpoint before is kept.
+    /// When the folder cannot be written, or the averaged weights are not finite; the checkpoint before is kept.
     pub fn save(&self, checkpoint: &Checkpoint) -> Result<(), Error> {
+        let weights = self.weights(checkpoint)?;
         let part = self.path("checkpoint.part");
         let [place, old] = PLACES.map(|place| self.path(place));
         let failed = |error: &dyn std::fmt::Display| Error::run(&part, error);
@@ -147,17 +151,32 @@ impl Run {
         }
         fs::rename(&part, &place)?;
         remove(&old)?;
-        self.save_weights(&checkpoint.average)
+        write(&self.path(WEIGHTS), &weights)
     }
 
-    /// Writes the averaged weights, `weights.safetensors`.
+    /// Writes the averaged weights, `weights.safetensors`, unless they are there.
     ///
     /// # Errors
-    /// When they cannot be written.
-    pub fn save_weights(&self, average: &Network) -> Result<(), Error> {
-        let path = self.path("weights.safetensors");
-        let weights = average.to_safetensors().map_err(|error| Error::run(&path, error))?;
-        write(&path, &weights)
+    /// When they cannot be written, or are not finite.
+    pub fn save_weights(&self, checkpoint: &Checkpoint) -> Result<(), Error> {
+        let (path, weights) = (self.path(WEIGHTS), self.weights(checkpoint)?);
+        // The file of an earlier version holds the same in other bytes.
+        let read = |bytes: &[u8]| StateDict::from_safetensors(WEIGHTS, bytes).ok();
+        let there = fs::read(&path).ok().and_then(|bytes| read(&bytes));
+        let same = |there: StateDict| read(&weights).is_some_and(|new| new.iter().eq(there.iter()));
+        if there.is_some_and(same) { Ok(()) } else { write(&path, &weights) }
+    }
+
+    /// The averaged weights as a file.
+    fn weights(&self, checkpoint: &Checkpoint) -> Result<Vec<u8>, Error> {
+        let failed = |error: &dyn std::fmt::Display| Error::run(&self.path(WEIGHTS), error);
+        let weights = checkpoint.average.to_safetensors().map_err(|error| failed(&error))?;
+        let read =
+            StateDict::from_safetensors(WEIGHTS, &weights).map_err(|error| failed(&error))?;
+        match read.not_finite() {
+            Some(_) => Err(Error::diverged("the weights are not finite", checkpoint.state.step)),
+            None => Ok(weights),
+        }
     }
 
     /// The checkpoint in the networks and the optimiser that are given, or, where there is none, these.

@@ -147,7 +147,6 @@ pub fn select(
     };
     let mut decided = recipe.clone();
     decided.diffusion.objective = choice.objective().unwrap_or(recipe.diffusion.objective);
-    let run = run.of(&decided)?;
     let Checkpoint { state, network, .. } = stage.checkpoint;
     run.save(&Checkpoint {
         state: State { step: state.step, seconds: state.seconds, ..State::new(&decided)? },
@@ -159,6 +158,8 @@ pub fn select(
         .map_err(|error| Error::new(Kind::Run, error.to_string()))?;
     run::write(&run.path("aosa.json"), &text)?;
     plot(&points, &run.path("aosa.svg"))?;
+    // Last: where one of the others could not be written, no run of the decided objective is there.
+    run.of(&decided)?;
     Ok(Selection { recipe: decided, points })
 }
 

@@ -55,7 +55,7 @@ pub enum Event<'a> {
 ///
 /// # Errors
 /// When the recipe, the pictures or the folder are not as they should be, another process writes to the folder, its run is
-/// beyond the recipe's last step, or the loss is not finite any more.
+/// beyond the recipe's last step, or the loss, a weight or a restored picture is not finite any more.
 pub fn train(
     recipe: &Recipe,
     data: &Path,
@@ -86,7 +86,7 @@ pub fn train(
     let training = &recipe.training;
     if session.checkpoint.state.step >= training.steps {
         // The last sitting may have ended before they were written.
-        run.save_weights(&session.checkpoint.average)?;
+        run.save_weights(&session.checkpoint)?;
     }
     let (workers, schedule) = (training.workers, session.schedule.clone());
     let make = |step: usize| -> Vec<Examples> {
@@ -102,9 +102,7 @@ pub fn train(
             session.checkpoint.state.seconds += started.elapsed().as_secs_f64();
             let step = session.checkpoint.state.step;
             if !loss.is_finite() {
-                let problem =
-                    format!("the loss is {loss} at step {step}; try a lower training.rate");
-                return Err(Error::new(Kind::Diverged, problem));
+                return Err(Error::diverged(&format!("the loss is {loss}"), step));
             }
             let losses = &mut session.checkpoint.state.losses;
             *losses = (losses.0 + loss, losses.1 + 1);
@@ -112,7 +110,7 @@ pub fn train(
             let last = step == training.steps;
             if step.is_multiple_of(recipe.validation.every) || last {
                 let average = &session.checkpoint.average;
-                let scores = validate(average, recipe, &data, &device.clone().inner())?;
+                let scores = validate(average, recipe, &data, step, &device.clone().inner())?;
                 on_event(Event::Validated { step, scores: &scores });
                 let (sum, count) = std::mem::take(&mut session.checkpoint.state.losses);
                 let entry = Entry {

@@ -2,18 +2,18 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 use ndarray::{Array3, ArrayView3, s};
-use rddm_core::{NoiseField, Sampler, SamplerSpec};
+use rddm_core::{NoiseField, Objective, Sampler, SamplerSpec};
 use rddm_networks::Network;
 use serde::Serialize;
 
-use crate::data::{DataSet, Held};
+use crate::data::{DataSet, Held, Pair};
 use crate::error::{Error, Kind};
 use crate::recipe::Recipe;
 
 /// What a validation found in one source.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Score {
-    /// The folder of the degraded pictures.
+    /// The folder of the degraded pictures, as [`DataSet::held_out`] has it.
     pub source: String,
     /// Sampling steps.
     pub steps: usize,
@@ -23,14 +23,15 @@ pub struct Score {
     pub input: f64,
 }
 
-/// Restores the held out pictures, with each number of steps of the recipe.
+/// Restores the held out pictures, with each number of steps of the recipe, after `step` optimiser steps.
 ///
 /// # Errors
-/// When the recipe's diffusion cannot be sampled.
+/// When the recipe's diffusion cannot be sampled, or a restored picture is not finite.
 pub fn validate(
     network: &Network,
     recipe: &Recipe,
     data: &DataSet,
+    step: usize,
     device: &Device,
 ) -> Result<Vec<Score>, Error> {
     let mut scores = Vec::new();
@@ -38,8 +39,13 @@ pub fn validate(
         for &steps in &recipe.validation.steps {
             let sampler = sampler(recipe, steps)?;
             let (mut psnr, mut input) = (0.0, 0.0);
-            for Held { pair, .. } in held {
-                let restored = restore(network, &sampler, &pair.input, pair.mask.as_ref(), device)?;
+            for Held { name, pair } in held {
+                let Pair { input: degraded, mask, .. } = pair;
+                let restored = restore(network, &sampler, 0, degraded, mask.as_ref(), device)?;
+                if restored.iter().any(|value| !value.is_finite()) {
+                    let problem = format!("what is restored of {source}, {name}, is not finite");
+                    return Err(Error::diverged(&problem, step));
+                }
                 psnr += psnr_of(&restored, &pair.target)?;
                 input += psnr_of(&pair.input, &pair.target)?;
             }
@@ -68,14 +74,27 @@ pub fn sampler(recipe: &Recipe, steps: usize) -> Result<Sampler, Error> {
     Sampler::new(spec).map_err(|error| Error::new(Kind::Recipe, format!("[diffusion] {error}")))
 }
 
+/// Which output of a network that was trained for one objective the sampler of another takes first; none where it predicts
+/// something else.
+pub fn first_output(trained: Objective, sampled: Objective) -> Option<usize> {
+    match (trained, sampled) {
+        // Two outputs of which one is enough.
+        (Objective::PredResNoise, Objective::PredRes) => Some(0),
+        (Objective::PredResNoise, Objective::PredNoise) => Some(1),
+        _ => (trained == sampled).then_some(0),
+    }
+}
+
 /// The restored picture, `[channel, height, width]` in [0, 1], of a degraded one of any size, which is mirrored at its
-/// lower right to the multiple that the network takes. `mask` is `[1, height, width]`, for a network that takes one.
+/// lower right to the multiple that the network takes. `mask` is `[1, height, width]`, for a network that takes one;
+/// `first` is the [`first_output`] of its that the sampler takes.
 ///
 /// # Errors
 /// When the network gives what the sampler does not take.
 pub fn restore_any_size(
     network: &Network,
     sampler: &Sampler,
+    first: usize,
     input: &Array3<f32>,
     mask: Option<&Array3<f32>>,
     multiple: usize,
@@ -94,7 +113,7 @@ pub fn restore_any_size(
             picture[(channel, mirror(y, height), mirror(x, width))]
         })
     };
-    let restored = restore(network, sampler, &pad(input), mask.map(pad).as_ref(), device)?;
+    let restored = restore(network, sampler, first, &pad(input), mask.map(pad).as_ref(), device)?;
     Ok(restored.slice(s![.., ..height, ..width]).to_owned())
 }
 
@@ -102,6 +121,7 @@ pub fn restore_any_size(
 fn restore(
     network: &Network,
     sampler: &Sampler,
+    first: usize,
     input: &Array3<f32>,
     mask: Option<&Array3<f32>>,
     device: &Device,
@@ -126,6 +146,8 @@ fn restore(
         let outputs: Vec<Vec<f32>> = network
             .forward(x, times)
             .into_iter()
+            .skip(first)
+            .take(sampler.objective().outputs())
             .map(|output| output.into_data().try_to_vec())
             .collect::<Result<_, _>>()
             .map_err(|error| Error::new(Kind::Run, format!("{error:?}")))?;

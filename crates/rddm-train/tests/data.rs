@@ -123,8 +123,10 @@ fn a_source_gets_its_share_step_by_step_when_the_recipe_says() {
     assert!((33..=39).contains(&share(0)), "{}", share(0));
     assert!((15..=29).contains(&share(10)), "{}", share(10));
     for (weight, says) in [
-        ("[9.0, 0.0]", "[[data]] weight: 0 is no positive number"),
-        ("[9.0, nan, 1.0]", "[[data]] weight: NaN is no positive number"),
+        ("[9.0, -1.0]", "[[data]] weight: -1 is no finite number from 0 on"),
+        ("[9.0, nan, 1.0]", "[[data]] weight: NaN is no finite number from 0 on"),
+        ("0.0", "[[data]] weight: 0; leave the source out"),
+        ("[0.0, 0.0]", "[[data]] weight: 0; leave the source out"),
         ("[9.0]", "two numbers or more"),
         ("[]", "two numbers or more"),
         ("\"9.0\"", "a number, or several"),
@@ -151,6 +153,48 @@ fn a_weight_may_stay_and_then_move() {
     assert_eq!(written.data[0].weight(), recipe.data[0].weight());
 }
 
+/// A source begins late or ends early, while there is another.
+#[test]
+fn a_weight_may_be_0_where_others_are_not() {
+    let folder = folder();
+    let sources = |weights: [&str; 2]| {
+        let [gt, other] = weights;
+        format!(
+            "kind = \"clean\"\nclean = \"gt\"\nweight = {gt}\n\
+             [[data]]\nkind = \"clean\"\nclean = \"other\"\nweight = {other}"
+        )
+    };
+    let whole = recipe(&sources(["[1.0, 0.0]", "[0.0, 1.0]"]), "augment = \"none\"");
+    for (step, downwards) in [(0, 40), (10, 0)] {
+        let pairs = examples(&whole, folder.path(), step);
+        let falls = |pair: &&Pair| pair.target[(0, 0, 0)] != pair.target[(0, 15, 0)];
+        assert_eq!(pairs.iter().filter(falls).count(), downwards);
+    }
+    let least = recipe(&sources(["[1e20, 0.1]", "[0.0, 0.0, 1.0]"]), "");
+    assert_eq!(least.data[0].weight().at(1.0), 0.1);
+    assert!(least.data[0].weight().at(1.0 - 1e-16) > 0.0);
+    // No place of the one list is rounded away from that of the other.
+    let many = |at: usize, value: f64| {
+        let list = (0..50).map(|place| if place == at { value } else { 1.0 - value });
+        format!("{:?}", list.collect::<Vec<_>>())
+    };
+    for (gt, other, place) in [
+        ("[0.0, 1.0]", "[0.0, 1.0]", "0/1"),
+        ("[1.0, 0.0]", "[1.0, 0.0]", "1/1"),
+        ("[1.0, 0.0, 1.0]", "[1.0, 0.0, 0.0, 0.0, 1.0]", "1/2"),
+        (&many(1, 0.0), &many(1, 0.0), "1/49"),
+    ] {
+        let text = whole.to_toml().unwrap();
+        let text = text.replacen("[1.0, 0.0]", "GT", 1).replacen("[0.0, 1.0]", "OTHER", 1);
+        let text = text.replace("GT", gt).replace("OTHER", other);
+        let error = Recipe::parse(&text).unwrap_err().to_string();
+        assert!(error.contains(&format!("after {place} of the training")), "{error}");
+    }
+    for (gt, other) in [("[1.0, 0.0, 1.0]", "[1.0, 0.0, 0.1, 0.0, 1.0]"), ("[1.0, 0.0]", "1.0")] {
+        recipe(&sources([gt, other]), "");
+    }
+}
+
 #[test]
 fn weights_have_a_finite_sum() {
     for weight in ["1.7e308", "[1.7e308, 1.0]", "[1.0, 1.7e308, 1.0]"] {
@@ -163,6 +207,35 @@ fn weights_have_a_finite_sum() {
     }
     let moving = recipe("kind = \"clean\"\nclean = \"other\"\nweight = [9.0, 1.0]", "");
     assert_eq!(moving.data[0].weight().at(moving.training.done(1000)), 1.0);
+}
+
+/// The content tells the format of a file, and not its name.
+#[test]
+fn a_picture_is_read_whatever_its_name_says() {
+    let folder = folder();
+    let other = folder.path().join("other");
+    fs::rename(other.join("d.png"), other.join("d.jpg")).unwrap();
+    let recipe = recipe("kind = \"clean\"\nclean = \"other\"", "");
+    assert_eq!(DataSet::load(&recipe, folder.path()).unwrap().len(), 2);
+}
+
+/// What is enlarged for training is not enlarged to be measured.
+#[test]
+fn pictures_that_are_held_out_are_as_large_as_the_network_takes() {
+    let folder = folder();
+    let small = RgbImage::from_fn(6, 40, |x, y| Rgb([x as u8, y as u8, 0]));
+    for part in ["gt", "input"] {
+        small.save(folder.path().join(part).join("b.png")).unwrap();
+    }
+    let recipe = recipe(PAIRS, "zoom = [4.0, 4.0]");
+    let network = "widths = [8, 8, 8]\nblocks = [1, 1, 1]";
+    let text = recipe.to_toml().unwrap();
+    let text = text.replace("widths = [8, 8]\nblocks = [1, 1]", network);
+    let recipe = Recipe::parse(&text).unwrap();
+    assert_eq!(recipe.network.multiple(), 8);
+    let error = DataSet::load(&recipe, folder.path()).err().unwrap();
+    assert_eq!(error.kind(), rddm_train::Kind::Data);
+    assert!(error.to_string().contains("b.png: 6×40 is less than the 8×8"), "{error}");
 }
 
 /// What is held out may lie in the folder under another name, or in another source.

@@ -127,6 +127,18 @@ fn celeba_is_parted_by_its_list() {
     fs::write(folder.path().join("list_eval_partition.txt"), "1.jpg 0\n2.jpg 2\n").unwrap();
     let files = ["1.jpg", "img_align_celeba/1.jpg", "-", "-"];
     assert_eq!(found(Layout::CelebA, folder.path(), Split::Train), [files]);
+    let list = |text: &str| fs::write(folder.path().join("list_eval_partition.txt"), text).unwrap();
+    list("2\npartition\n1.jpg 0\n2.jpg 2\n");
+    assert_eq!(found(Layout::CelebA, folder.path(), Split::Train), [files]);
+    for (text, says) in [
+        ("1.jpg 0\n2.jpg 1\n", "no picture of the test part of celeb_a"),
+        ("1.jpg 0\n2.jpg 2\n3.jpg\n", "line 3: '3.jpg' is no name and part"),
+    ] {
+        list(text);
+        let error = Layout::CelebA.examples(folder.path(), Split::Test).unwrap_err().to_string();
+        assert!(error.contains(says), "{error}");
+    }
+    list("1.jpg 0\n2.jpg 2\n");
 
     // As its authors' folder has it.
     for (above, name) in [("Img", "img_align_celeba"), ("Eval", "list_eval_partition.txt")] {

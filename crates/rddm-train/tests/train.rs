@@ -19,6 +19,7 @@ use rddm_train::degrade::{DegradationSpec, Shadow};
 use rddm_train::evaluate;
 use rddm_train::log::read;
 use rddm_train::run::Run;
+use rddm_train::validate::first_output;
 
 const RECIPE: &str = r#"
 schema = 1
@@ -156,14 +157,58 @@ fn a_training_that_was_killed_goes_on_with_the_same_curve() {
     let output = bench.train("killed");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(curve(&bench.path("killed")), whole);
-    // The tensors alone: the keys of the file's header have no order.
-    let weights = |run: &str| {
-        let file = fs::read(bench.path(run).join("weights.safetensors")).unwrap();
-        let header = u64::from_le_bytes(file[..8].try_into().unwrap());
-        file[8 + header as usize..].to_vec()
-    };
-    assert_eq!(weights("killed"), weights("whole"));
+    let weights = |run: &str| fs::read(bench.path(run).join("weights.safetensors")).unwrap();
+    assert!(weights("killed") == weights("whole"));
     assert!(bench.path("killed/curve.svg").exists());
+    // Two sources of one folder are two lines of the curve.
+    let entries = read(&bench.path("whole/log.jsonl"), usize::MAX).unwrap();
+    let names: Vec<_> = entries[0].scores.iter().map(|score| score.source.as_str()).collect();
+    assert_eq!(names, ["input", "input", "gt", "gt", "gt (2)", "gt (2)"]);
+}
+
+#[test]
+fn the_weights_of_a_finished_run_are_left_alone() {
+    let bench = Bench::new(3);
+    assert!(bench.train("run").status.success());
+    let path = bench.path("run/weights.safetensors");
+    let new = fs::read(&path).unwrap();
+    // As an earlier version wrote them: the same weights with metadata.
+    let (size, rest) = new.split_at(8);
+    let (header, tensors) = rest.split_at(u64::from_le_bytes(size.try_into().unwrap()) as usize);
+    let header = String::from_utf8(header.to_vec()).unwrap();
+    assert!(header.contains("\"__metadata__\":{}"), "{header}");
+    let mut header = header.replace("__\":{}", "__\":{\"producer\":\"burn\"}");
+    header.extend(vec![' '; header.len().next_multiple_of(8) - header.len()]);
+    let old = [&(header.len() as u64).to_le_bytes(), header.as_bytes(), tensors].concat();
+    fs::write(&path, &old).unwrap();
+    assert!(bench.train("run").status.success());
+    assert!(fs::read(&path).unwrap() == old);
+    for lost in [&old[..old.len() - 1], &[]] {
+        fs::write(&path, lost).unwrap();
+        assert!(bench.train("run").status.success());
+        assert!(fs::read(&path).unwrap() == new);
+    }
+}
+
+#[test]
+fn a_training_that_diverges_says_so_and_leaves_no_checkpoint_of_it() {
+    for (rate, every, says) in [
+        ("1e30", "1", "what is restored of input, c.png, is not finite at step 1"),
+        ("1e39", "99", "the weights are not finite at step 1"),
+    ] {
+        let bench = Bench::new(3);
+        let recipe = fs::read_to_string(bench.path("recipe.toml")).unwrap();
+        let recipe = recipe.replace("warmup = 2", &format!("warmup = 0\nrate = {rate}"));
+        let recipe = recipe.replace("checkpoint_every = 4", "checkpoint_every = 1");
+        let recipe = recipe.replace("every = 3", &format!("every = {every}"));
+        fs::write(bench.path("recipe.toml"), recipe).unwrap();
+        let output = bench.train("run");
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        assert!(text.contains(says) && text.contains("lower training.rate"), "{text}");
+        assert!(!bench.path("run/checkpoint").exists());
+        assert!(!bench.path("run/weights.safetensors").exists());
+    }
 }
 
 #[test]
@@ -459,6 +504,47 @@ fn a_run_is_evaluated_on_a_folder_of_pairs() {
     assert_eq!(table(), table());
 }
 
+/// A network that was trained for residual and noise serves those that need one of them, and reads the right one.
+#[test]
+fn a_run_is_sampled_by_what_its_network_predicts() {
+    let bench = Bench::new(3);
+    assert!(bench.train("run").status.success());
+    let measured = |objective: &str| {
+        let output = bench.evaluate("run", "data", &["--objective", objective]);
+        (output.status.code(), String::from_utf8(output.stderr).unwrap(), output.stdout)
+    };
+    let [both, residual, noise] = ["pred_res_noise", "pred_res", "pred_noise"].map(&measured);
+    for (code, text, _) in [&both, &residual, &noise] {
+        assert_eq!(*code, Some(0), "{text}");
+    }
+    assert!(residual.2 != noise.2);
+    for objective in ["pred_x0_noise", "pred_res_add_noise"] {
+        let (code, text, _) = measured(objective);
+        assert!(code == Some(2) && text.contains("--objective"), "{text}");
+    }
+    use rddm_core::Objective::{PredNoise, PredRes, PredResNoise, PredX0Noise};
+    assert_eq!(first_output(PredResNoise, PredNoise), Some(1));
+    assert_eq!(first_output(PredNoise, PredNoise), Some(0));
+    assert_eq!(first_output(PredX0Noise, PredNoise), None);
+    assert_eq!(first_output(PredRes, PredNoise), None);
+}
+
+#[test]
+fn a_data_set_without_pictures_is_no_figure() {
+    let bench = Bench::new(3);
+    assert!(bench.train("run").status.success());
+    fs::create_dir(bench.path("faces")).unwrap();
+    fs::rename(bench.path("data/gt"), bench.path("faces/img_align_celeba")).unwrap();
+    fs::write(bench.path("faces/list_eval_partition.txt"), "2\na.png 0\nb.png 0\n").unwrap();
+    let report = bench.path("eval.json");
+    let options = ["--layout", "celeb_a", "--output", report.to_str().unwrap()];
+    let output = bench.evaluate("run", "faces", &options);
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{text}");
+    assert!(text.contains("faces: no picture of the test part"), "{text}");
+    assert!(!report.exists());
+}
+
 #[test]
 fn options_of_a_model_are_refused_for_a_run_and_steps_are_measured_once() {
     let bench = Bench::new(3);
@@ -620,6 +706,91 @@ fn a_folder_is_degraded_into_a_data_set_of_its_own() {
     let (code, text) = degrade(blur);
     assert!(code == Some(3) && text.contains("b.png"), "{code:?}: {text}");
     assert!(!bench.path("set").exists());
+}
+
+#[test]
+fn clean_pictures_are_not_degraded_in_their_own_place() {
+    let bench = Bench::new(1);
+    let degrade = |input: &str, options: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_rddm-train"))
+            .args(["degrade", input, "--degradation", "{ kind = \"holes\" }"])
+            .args(options)
+            .current_dir(bench.folder.path())
+            .output()
+            .unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let clean = fs::read(bench.path("data/gt/a.png")).unwrap();
+    let one = "data/gt/a.png";
+    for (options, says) in [
+        (&["--output", "data/input/../gt/a.png"][..], "would be replaced"),
+        (&["--output", "b.png", "--mask", one], "would be replaced"),
+        (&["--output", "b.png", "--mask", "./b.png"], "file of --output"),
+        (&["--output", "new/b.png", "--mask", "./new/b.png"], "file of --output"),
+        (&["--output", "b.jpg"], "--output: b.jpg is written as PNG"),
+        (&["--output", "b.png", "--mask", "mask"], "--mask: mask is written as PNG"),
+    ] {
+        let (code, text) = degrade(one, options);
+        assert!(code == Some(2) && text.contains(says), "{options:?}: {text}");
+    }
+    let entries = fs::read_dir(bench.folder.path()).unwrap().count();
+    assert_eq!(entries, 2, "the data and the recipe alone");
+
+    // A set that lacks its degraded side gets it.
+    fs::remove_dir_all(bench.path("data/input")).unwrap();
+    let deep = image::ImageBuffer::from_fn(40, 36, |x, y| Rgb([x as u16, y as u16, 9]));
+    image::DynamicImage::ImageRgb16(deep).save(bench.path("data/gt/b.png")).unwrap();
+    let before = fs::read(bench.path("data/gt/b.png")).unwrap();
+    let (code, text) = degrade("data/gt", &["--output", "data"]);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(bench.path("data/input/b.png").exists() && bench.path("data/mask/b.png").exists());
+    assert!(fs::read(bench.path("data/gt/b.png")).unwrap() == before);
+    let (code, text) = degrade("data/input", &["--output", "data"]);
+    assert!(code == Some(2) && text.contains("would be replaced"), "{text}");
+    assert!(fs::read(bench.path("data/gt/a.png")).unwrap() == clean);
+}
+
+/// What cannot be written whole leaves nothing in the way of the next try.
+#[cfg(unix)]
+#[test]
+fn a_disk_that_is_full_is_no_dead_end() {
+    let bench = Bench::new(40);
+    let program = env!("CARGO_BIN_EXE_rddm-train");
+    let limited = |blocks: &str, arguments: &[&str]| {
+        let script = "trap '' XFSZ; ulimit -f $0; exec \"$@\"";
+        let mut command = Command::new("sh");
+        command.args(["-c", script, blocks, program]).args(arguments);
+        command.current_dir(bench.folder.path()).output().unwrap()
+    };
+    let recipe = fs::read_to_string(bench.path("recipe.toml")).unwrap();
+    let recipe = recipe.replace("time_width = 8", "time_width = 8\noutputs = 1");
+    let recipe =
+        recipe.replace("[training]", "[diffusion]\nobjective = \"pred_noise\"\n\n[training]");
+    fs::write(bench.path("recipe.toml"), recipe).unwrap();
+    let choose = &["aosa", "recipe.toml", "--data", "data", "--out", "run", "--rate", "1e-2"];
+    assert_eq!(limited("8", choose).status.code(), Some(7));
+    assert!(!bench.path("run/recipe.toml").exists());
+    let output = limited("unlimited", choose);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+
+    let large = RgbImage::from_fn(130, 130, |x, y| Rgb([x as u8, y as u8, 0]));
+    fs::create_dir(bench.path("my data")).unwrap();
+    for name in ["a.png", "b.png"] {
+        let mut picture = large.clone();
+        picture.put_pixel(0, 0, Rgb([name.as_bytes()[0]; 3]));
+        picture.save(bench.path("my data").join(name)).unwrap();
+    }
+    let begin = ["new-task", "dim", "--data", "my data", "--clean", "."];
+    let begin =
+        [&begin[..], &["--degradation", "{ kind = \"exposure\" }", "--zoo", "it's"]].concat();
+    assert_eq!(limited("1", &begin).status.code(), Some(7));
+    assert!(!bench.path("it's/dim").exists());
+    let output = limited("unlimited", &begin);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let command = r"train 'it'\''s/dim/recipe.toml' --data 'my data' --out runs/dim";
+    assert!(text.contains(command), "{text}");
+    assert!(text.contains("publish --zoo 'it'\\''s' --out manifests"), "{text}");
 }
 
 #[test]

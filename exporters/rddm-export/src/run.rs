@@ -31,7 +31,7 @@ pub struct Exported {
 /// It makes sense only of runs that began with the same weights.
 ///
 /// # Errors
-/// When no run is given, a file is missing, does not parse or does not fit the others.
+/// When no run is given, a file is missing, does not parse or does not fit the others, or a weight is not finite.
 pub fn export(folders: &[impl AsRef<Path>], license: &License) -> Result<Exported, Error> {
     let Some((first, others)) = folders.split_first() else {
         return Err(Error::usage("no run was given"));
@@ -51,11 +51,11 @@ pub fn export(folders: &[impl AsRef<Path>], license: &License) -> Result<Exporte
     let network = (recipe.network)
         .init(&Device::flex())
         .map_err(|error| Error::input(&recipe_path, error))?;
-    let read = |folder: &Path| weights(folder, &recipe.id, &network);
+    let read = |folder: &Path| finite(weights(folder, &recipe.id, &network)?);
     let first_weights = read(first.as_ref())?;
     let others =
         others.iter().map(|folder| read(folder.as_ref())).collect::<Result<Vec<_>, _>>()?;
-    let weights = mean(&first_weights, &others)?.to_safetensors()?;
+    let weights = finite(mean(&first_weights, &others)?)?.to_safetensors()?;
     let network =
         (network.with_safetensors(weights)).map_err(|error| Error::input(first.as_ref(), error))?;
     let outputs = recipe.network.outputs();
@@ -104,6 +104,15 @@ fn mean(first: &StateDict, others: &[StateDict]) -> Result<StateDict, Error> {
         sums.into_iter().map(|sum| sum * share).collect()
     };
     Ok(first.with_values("the mean of the runs", first.iter().map(mean).collect()))
+}
+
+/// The same weights, all of which are numbers that a network can compute with.
+fn finite(weights: StateDict) -> Result<StateDict, Error> {
+    let Some(name) = weights.not_finite() else { return Ok(weights) };
+    let problem = format!(
+        "its weight `{name}` is not finite, as after a training that diverged; train again with a lower training.rate"
+    );
+    Err(Error::input(weights.place().as_ref(), problem))
 }
 
 /// The weights of a run, or of a published model; errors call them by their file.

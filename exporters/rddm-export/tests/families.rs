@@ -118,6 +118,38 @@ fn several_runs_are_written_as_the_mean_of_their_weights() {
 }
 
 #[test]
+fn weights_that_are_not_finite_are_no_network() {
+    let folder = tempfile::tempdir().unwrap();
+    let recipe = "id = \"small\"\n[network]\nfamily = \"edge\"\nwidths = [8, 16, 16]\n";
+    let whole = disturbed(recipe).1.state_dict().unwrap();
+    let write = |name: &str, last: f32| {
+        let mut values: Vec<Vec<f32>> = whole.iter().map(|(_, data)| plain(data).values).collect();
+        values.last_mut().unwrap()[0] = last;
+        let run = folder.path().join(name);
+        write_folder(
+            &run,
+            recipe,
+            WEIGHTS,
+            &whole.with_values(name, values).to_safetensors().unwrap(),
+        );
+        run
+    };
+    let (nan, finite, most) =
+        (write("nan", f32::NAN), write("finite", 1.0), write("most", f32::MAX));
+    let (last, _) = whole.iter().last().unwrap();
+    for (runs, place) in [
+        (vec![&nan], "nan/weights.safetensors"),
+        (vec![&finite, &nan], "nan/weights.safetensors"),
+        (vec![&most, &most], "the mean of the runs"),
+    ] {
+        let refused = run::export(&runs, &"MIT".parse().unwrap()).unwrap_err();
+        assert_eq!(refused.exit_code(), 3);
+        let says = format!("{place}: its weight `{last}` is not finite");
+        assert!(refused.to_string().contains(&says), "{refused}");
+    }
+}
+
+#[test]
 fn a_published_model_is_written_anew_and_counts_in_a_mean() {
     let folder = tempfile::tempdir().unwrap();
     let [run, published] = ["run", "published"].map(|name| folder.path().join(name));

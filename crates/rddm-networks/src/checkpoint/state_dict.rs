@@ -102,6 +102,12 @@ impl StateDict {
         self.tensors.get(name)
     }
 
+    /// The first tensor, by name, with a value that is infinite or no number.
+    pub fn not_finite(&self) -> Option<&str> {
+        let finite = |data: &TensorData| data.iter::<f32>().all(f32::is_finite);
+        self.iter().find(|(_, data)| !finite(data)).map(|(name, _)| name)
+    }
+
     /// Whether there is a tensor of this name.
     pub fn contains(&self, name: &str) -> bool {
         self.tensors.contains_key(name)

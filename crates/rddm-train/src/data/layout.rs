@@ -63,9 +63,19 @@ impl Layout {
     /// The examples of the data set in `folder`, in the order of their names.
     ///
     /// # Errors
-    /// When a folder is missing or a picture has no partner; the text says what was looked for.
+    /// When a folder is missing, a picture has no partner or there is none; the text says what was looked for.
     pub fn examples(self, folder: &Path, split: Split) -> Result<Vec<Files>, Error> {
         let train = split == Split::Train;
+        let examples = self.all(folder, train)?;
+        if examples.is_empty() {
+            let part = if train { "train" } else { "test" };
+            let problem = format!("no picture of the {part} part of {self}");
+            return Err(Error::data(folder, problem));
+        }
+        Ok(examples)
+    }
+
+    fn all(self, folder: &Path, train: bool) -> Result<Vec<Files>, Error> {
         match self {
             Self::Istd => {
                 let part = if train { "train" } else { "test" };
@@ -168,7 +178,7 @@ fn celeba(folder: &Path, train: bool) -> Result<Vec<Files>, Error> {
     let text = fs::read_to_string(&list).map_err(|error| Error::data(&list, error))?;
     let wanted = if train { "0" } else { "2" };
     let mut all = Vec::new();
-    for line in text.lines() {
+    for (number, line) in (1..).zip(text.lines()) {
         match line.split_whitespace().collect::<Vec<_>>()[..] {
             [] => {}
             [name, part] => {
@@ -178,7 +188,12 @@ fn celeba(folder: &Path, train: bool) -> Result<Vec<Files>, Error> {
                     all.push(Files { name, clean, degraded: None, mask: None });
                 }
             }
-            _ => return Err(Error::data(&list, format!("'{line}' is no name and part"))),
+            // How many they are, and a header, in older lists.
+            [_] if number <= 2 => {}
+            _ => {
+                let problem = format!("line {number}: '{line}' is no name and part (0, 1 or 2)");
+                return Err(Error::data(&list, problem));
+            }
         }
     }
     Ok(all)

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use ndarray::{Array3, Axis};
 
 use super::layout::{Files, by_name};
+use super::picture::size;
 use super::{Example, Held, Loaded, Pair, Picture8, Transfer, file_name, files};
 use crate::degrade::{self, Degraded};
 use crate::error::{Error, Kind};
@@ -107,8 +108,7 @@ fn bytes(recipe: &Recipe, files: &[&Files]) -> u64 {
     let channels = recipe.network.channels() as u64;
     let pixels = |path: &Path| match recipe.training.fit {
         Some(side) => u64::from(side) * u64::from(side),
-        None => image::image_dimensions(path)
-            .map_or(0, |(width, height)| u64::from(width) * u64::from(height)),
+        None => size(path).map_or(0, |(width, height)| u64::from(width) * u64::from(height)),
     };
     let mut bytes = 0;
     for files in files {
@@ -206,6 +206,14 @@ impl<'a> Reader<'a> {
             let (masked, fit) = (self.recipe.masked(), self.recipe.training.fit);
             let example = Example::read(clean, files, side, masked, fit)?;
             if held {
+                let ((height, width), least) =
+                    (example.clean.size(), self.recipe.network.multiple());
+                if height.min(width) < least {
+                    let problem = format!(
+                        "{width}×{height} is less than the {least}×{least} that the network takes; hold out a larger one"
+                    );
+                    return Err(Error::data(&files.clean, problem));
+                }
                 kept.push((files.name.clone(), example));
             } else {
                 examples.push(example);

@@ -199,9 +199,9 @@ impl DataSet {
     /// under another name, is left out of training too.
     ///
     /// # Errors
-    /// When a folder or picture is missing, cannot be read, is smaller than a crop, or is larger than its pair by more
-    /// than a row and a column; when a prefix of the pictures to hold out fits none; when the pictures are more than the
-    /// memory that is free (told on Linux).
+    /// When a folder or picture is missing, cannot be read, is smaller than a crop, or where it is held out than what the
+    /// network takes, or is larger than its pair by more than a row and a column; when a prefix of the pictures to hold out
+    /// fits none; when the pictures are more than the memory that is free (told on Linux).
     pub fn load(recipe: &Recipe, data: &Path) -> Result<Self, Error> {
         let files = recipe.data.iter().map(|source| source.files(data));
         let files = files.collect::<Result<Vec<_>, _>>()?;
@@ -215,12 +215,15 @@ impl DataSet {
         for (source, files) in recipe.data.iter().zip(&files) {
             let (loaded, held) = load::source(source, files, &reader, data)?;
             sources.push(loaded);
-            held_out.extend(held);
+            if let Some((name, held)) = held {
+                held_out.push((unlike(name, &held_out), held));
+            }
         }
         Ok(Self { sources, held_out })
     }
 
-    /// The pairs kept out of training, by the folder of their degraded pictures.
+    /// The pairs kept out of training, by the folder of their degraded pictures; a second source of the same folder is
+    /// called `folder (2)`.
     pub fn held_out(&self) -> &[(String, Vec<Held>)] {
         &self.held_out
     }
@@ -255,6 +258,17 @@ impl DataSet {
         }
         pair
     }
+}
+
+/// The name, or where it is taken the first that is not of the name and 2, 3, ….
+fn unlike(name: String, taken: &[(String, Vec<Held>)]) -> String {
+    let mut unlike = name.clone();
+    let mut number = 1;
+    while taken.iter().any(|(taken, _)| *taken == unlike) {
+        number += 1;
+        unlike = format!("{name} ({number})");
+    }
+    unlike
 }
 
 /// The generator of what step `step` draws for its example `index`.

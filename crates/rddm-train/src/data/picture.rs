@@ -1,8 +1,8 @@
 //! Pictures in memory while a network is trained: 8 bits a channel.
 
-use std::fs;
+use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::Cursor;
+use std::io::{self, BufReader, Cursor};
 use std::path::{Path, PathBuf};
 
 use image::imageops::FilterType;
@@ -44,6 +44,16 @@ pub(super) fn is_picture(path: &Path) -> bool {
     ENDINGS.contains(&extension.as_str())
 }
 
+/// A reader of a picture's file, whose format its content tells, as it does the runtime, and not its name.
+fn reader(path: &Path) -> io::Result<ImageReader<BufReader<File>>> {
+    ImageReader::open(path)?.with_guessed_format()
+}
+
+/// Width and height by a file's head; none where it cannot be read.
+pub(super) fn size(path: &Path) -> Option<(u32, u32)> {
+    reader(path).ok()?.into_dimensions().ok()
+}
+
 /// The picture of a file, turned as its metadata ask, which is how the runtime restores it; what of them cannot be read
 /// turns nothing.
 ///
@@ -51,7 +61,7 @@ pub(super) fn is_picture(path: &Path) -> bool {
 /// When it cannot be read.
 pub(crate) fn upright(path: &Path) -> Result<DynamicImage, Error> {
     let read = || {
-        let mut decoder = ImageReader::open(path)?.into_decoder()?;
+        let mut decoder = reader(path)?.into_decoder()?;
         let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
         let mut picture = DynamicImage::from_decoder(decoder)?;
         picture.apply_orientation(orientation);

@@ -53,12 +53,13 @@ impl Degradation for Holes {
         let (_, height, width) = clean.dim();
         let wanted = uniform(self.area, random) * (height * width) as f32;
         let mut mask = Array2::<f32>::zeros((height, width));
-        while mask.sum() < wanted {
-            if random.random::<f32>() < self.strokes {
-                self.stroke(&mut mask, random);
+        let mut lost = 0;
+        while (lost as f32) < wanted {
+            lost += if random.random::<f32>() < self.strokes {
+                self.stroke(&mut mask, random)
             } else {
-                self.rectangle(&mut mask, random);
-            }
+                self.rectangle(&mut mask, random)
+            };
         }
         let covered = random.random::<f32>() < self.covered;
         let colour: [f32; 3] = random.random();
@@ -76,32 +77,40 @@ impl Degradation for Holes {
 }
 
 impl Holes {
-    /// A round pen along a curve that turns at random.
-    fn stroke(&self, mask: &mut Array2<f32>, random: &mut ChaCha8Rng) {
+    /// A round pen along a curve that turns at random; how many pixels it marks that were not marked.
+    fn stroke(&self, mask: &mut Array2<f32>, random: &mut ChaCha8Rng) -> usize {
         let (height, width) = mask.dim();
         let radius = 0.5 * uniform(self.width, random);
         let steps = random.random_range(4..40);
         let mut angle = random.random_range(0.0..TAU);
         let mut at =
             [random.random::<f32>() * height as f32, random.random::<f32>() * width as f32];
+        let mut marked = 0;
         for _ in 0..steps {
-            fill(mask, at, [radius; 2], |down, right| down.hypot(right) <= radius);
+            marked += fill(mask, at, [radius; 2], |down, right| down.hypot(right) <= radius);
             angle += random.random_range(-0.5..0.5);
             let step = radius.max(1.0);
             at = [at[0] + step * angle.sin(), at[1] + step * angle.cos()];
         }
+        marked
     }
 
-    fn rectangle(&self, mask: &mut Array2<f32>, random: &mut ChaCha8Rng) {
+    fn rectangle(&self, mask: &mut Array2<f32>, random: &mut ChaCha8Rng) -> usize {
         let (height, width) = mask.dim();
         let at = [random.random::<f32>() * height as f32, random.random::<f32>() * width as f32];
         let half = [0.5 * log_uniform(self.side, random), 0.5 * log_uniform(self.side, random)];
-        fill(mask, at, half, |_, _| true);
+        fill(mask, at, half, |_, _| true)
     }
 }
 
-/// Marks the pixels around a place, as far as `reach`, whose distances down and right are inside; at least the nearest.
-fn fill(mask: &mut Array2<f32>, at: [f32; 2], reach: [f32; 2], inside: impl Fn(f32, f32) -> bool) {
+/// Marks the pixels around a place, as far as `reach`, whose distances down and right are inside; at least the nearest. How
+/// many of them were not marked.
+fn fill(
+    mask: &mut Array2<f32>,
+    at: [f32; 2],
+    reach: [f32; 2],
+    inside: impl Fn(f32, f32) -> bool,
+) -> usize {
     let (height, width) = mask.dim();
     let range = |axis: usize, length: usize| {
         let from = (at[axis] - reach[axis]).round().max(0.0) as usize;
@@ -109,14 +118,16 @@ fn fill(mask: &mut Array2<f32>, at: [f32; 2], reach: [f32; 2], inside: impl Fn(f
         from.min(length)..to.min(length)
     };
     let columns = range(1, width);
+    let mut marked = 0;
     for y in range(0, height) {
         for x in columns.clone() {
             let (down, right) = (y as f32 - at[0], x as f32 - at[1]);
             if inside(down, right) || down.abs().max(right.abs()) <= 0.5 {
-                mask[(y, x)] = 1.0;
+                marked += usize::from(std::mem::replace(&mut mask[(y, x)], 1.0) == 0.0);
             }
         }
     }
+    marked
 }
 
 #[cfg(test)]
@@ -137,6 +148,10 @@ mod tests {
                 holes.degrade(&clean, &mut ChaCha8Rng::seed_from_u64(seed));
             let mask = mask.unwrap();
             let share = mask.mean().unwrap();
+            let mut again = mask.clone();
+            let [stroke, before] =
+                [holes.stroke(&mut again, &mut ChaCha8Rng::seed_from_u64(seed)) as f32, mask.sum()];
+            assert_eq!(before + stroke, again.sum());
             assert!((area..area + 0.2).contains(&share), "{share} of {area}");
             let mut colour = [None; 3];
             for ((channel, y, x), &value) in picture.indexed_iter() {

@@ -269,13 +269,7 @@ impl Recipe {
         for source in &self.data {
             source.check()?;
         }
-        let most = self.data.iter().map(|source| source.weight().greatest()).sum::<f64>();
-        if !most.is_finite() {
-            return wrong(
-                "[[data]] weight",
-                "all together no finite number; give lower ones".into(),
-            );
-        }
+        Weight::check_all(&self.data.iter().map(Source::weight).collect::<Vec<_>>())?;
         let training = &self.training;
         training.check()?;
         if self.validation.every == 0 {

@@ -94,7 +94,8 @@ pub enum Source {
 }
 
 /// Weight of a source: a number, or several at even times from the training's beginning to its end, evenly from one to the
-/// next. What is hard to find can be most of the examples first, and have its due share in the end.
+/// next. What is hard to find can be most of the examples first, and have its due share in the end. One of several may be 0,
+/// before a source begins or after it ends, as long as the weights of all sources are never 0 together.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged, expecting = "a weight is a number, or several: from the beginning to the end")]
 pub enum Weight {
@@ -107,15 +108,25 @@ pub enum Weight {
 impl Weight {
     /// The weight after a share of the training, 0 ..= 1.
     pub fn at(&self, done: f64) -> f64 {
-        match self {
-            Self::Same(weight) => *weight,
-            Self::Moving(weights) => {
-                let place = done * (weights.len() - 1) as f64;
-                let index = (place as usize).min(weights.len() - 2);
-                let [from, to] = [weights[index], weights[index + 1]];
-                from + (to - from) * (place - index as f64)
-            }
-        }
+        let place = done * self.stretches() as f64;
+        self.between(place as usize, place.fract())
+    }
+
+    /// The same after `part` of `parts`, without rounding a place away from a number of the list.
+    fn after(&self, part: usize, parts: usize) -> f64 {
+        let place = part * self.stretches();
+        self.between(place / parts, (place % parts) as f64 / parts as f64)
+    }
+
+    /// The weight a share of the way from a number of the list to the next; both count, so that nothing is rounded to 0.
+    fn between(&self, index: usize, share: f64) -> f64 {
+        let [from, to] = [index, index + 1].map(|at| self.numbers()[at.min(self.stretches())]);
+        from * (1.0 - share) + to * share
+    }
+
+    /// How many stretches lie between its numbers.
+    fn stretches(&self) -> usize {
+        self.numbers().len() - 1
     }
 
     /// The numbers that the recipe gives.
@@ -127,7 +138,7 @@ impl Weight {
     }
 
     /// The greatest that it gets.
-    pub(super) fn greatest(&self) -> f64 {
+    fn greatest(&self) -> f64 {
         self.numbers().iter().copied().fold(f64::NEG_INFINITY, f64::max)
     }
 
@@ -136,10 +147,36 @@ impl Weight {
             let problem = "one that moves has two numbers or more, from the beginning to the end";
             return wrong("[[data]] weight", problem.into());
         }
-        match self.numbers().iter().find(|weight| !(**weight > 0.0 && weight.is_finite())) {
-            Some(weight) => wrong("[[data]] weight", format!("{weight} is no positive number")),
-            None => Ok(()),
+        if let Some(weight) = self.numbers().iter().find(|w| !(**w >= 0.0 && w.is_finite())) {
+            return wrong("[[data]] weight", format!("{weight} is no finite number from 0 on"));
         }
+        if self.greatest() == 0.0 {
+            return wrong("[[data]] weight", "0; leave the source out, or give more".into());
+        }
+        Ok(())
+    }
+
+    /// Checks that weights have a finite sum above 0 in all steps. It is least where one of them bends.
+    pub(super) fn check_all(weights: &[&Self]) -> Result<(), Error> {
+        let most = weights.iter().map(|weight| weight.greatest()).sum::<f64>();
+        if !most.is_finite() {
+            return wrong(
+                "[[data]] weight",
+                "all together no finite number; give lower ones".into(),
+            );
+        }
+        for parts in weights.iter().map(|weight| weight.stretches().max(1)) {
+            for part in 0..=parts {
+                let sum: f64 = weights.iter().map(|weight| weight.after(part, parts)).sum();
+                if sum < f64::MIN_POSITIVE {
+                    let problem = format!(
+                        "{sum} of all sources together after {part}/{parts} of the training; give one of them more there"
+                    );
+                    return wrong("[[data]] weight", problem);
+                }
+            }
+        }
+        Ok(())
     }
 }
 

@@ -17,7 +17,8 @@ use crate::Failure;
 pub(crate) struct Arguments {
     /// The clean picture, or a folder of them.
     input: PathBuf,
-    /// The degraded picture, a PNG file; of a folder, the data set's folder: `gt`, `input`, and `mask` where there is one.
+    /// The degraded picture, a PNG file; of a folder, the data set's folder: `gt`, `input`, and `mask` where there is one. Clean
+    /// pictures that lie in its `gt` already stay as they are.
     #[arg(short, long)]
     output: PathBuf,
     /// The degradation as a recipe writes it, such as `{ kind = "rain", angle = [10, 10] }`; folders that it names lie below the
@@ -57,6 +58,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
         }
         return folder(&input, &output, &spec, seed);
     }
+    check_files(&input, &output, mask.as_deref())?;
     let degradation = build(&spec, Path::new("."))?;
     let clean = Picture8::read_at_least(&input, 1)?;
     let Degraded { picture, mask: drawn } = once(degradation.as_ref(), &clean.whole(), seed);
@@ -69,13 +71,55 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
     Ok(Picture8::quantise(&picture).write(&output)?)
 }
 
+/// Checks that what is written is a PNG file, two where there is a mask, and in no other's place.
+fn check_files(input: &Path, output: &Path, mask: Option<&Path>) -> Result<(), Failure> {
+    for (option, path) in [("--output", Some(output)), ("--mask", mask)] {
+        let Some(path) = path else { continue };
+        if !path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png")) {
+            let problem = "is written as PNG; give a name that ends in .png";
+            return Err(wrong(&format!("{option}: {} {problem}", path.display())));
+        }
+        if place(path) == place(input) {
+            return Err(replaced(path));
+        }
+    }
+    if mask.is_some_and(|mask| place(mask) == place(output)) {
+        return Err(wrong("--mask: it is the file of --output; give another one"));
+    }
+    Ok(())
+}
+
+/// Where a file lies, whatever it is called by; one that is not there yet, where it will.
+fn place(path: &Path) -> PathBuf {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let new = || Some(absolute.parent()?.canonicalize().ok()?.join(absolute.file_name()?));
+    absolute.canonicalize().ok().or_else(new).unwrap_or(absolute)
+}
+
+fn replaced(clean: &Path) -> Failure {
+    let problem = "is a clean picture and would be replaced; give another place";
+    wrong(&format!("{} {problem}", clean.display()))
+}
+
 /// Makes the data set that `rddm-train eval --degraded` measures on the folder; a second time it replaces the same pictures.
 fn folder(input: &Path, output: &Path, spec: &DegradationSpec, seed: u64) -> Result<(), Failure> {
     check_folders(&names(input)?, output, spec)?;
+    // The clean side is there already, in all its bits.
+    let kept = place(input) == place(&output.join("gt"));
+    let written = if kept { &["input", "mask"][..] } else { &["gt", "input", "mask"] };
+    for clean in files(input)? {
+        let name = stored(Path::new(clean.file_name().unwrap_or_default()));
+        let clean_place = place(&clean);
+        if written.iter().any(|part| place(&output.join(part).join(&name)) == clean_place) {
+            return Err(replaced(&clean));
+        }
+    }
     for pair in degraded_pairs(input, spec, seed)? {
         let (name, pair) = pair?;
         let name = stored(Path::new(&name));
-        Picture8::quantise(&pair.target).write(&output.join("gt").join(&name))?;
+        if !kept {
+            Picture8::quantise(&pair.target).write(&output.join("gt").join(&name))?;
+        }
         Picture8::quantise(&pair.input).write(&output.join("input").join(&name))?;
         if let Some(mask) = &pair.mask {
             write_mask(mask, &output.join("mask").join(&name))?;

@@ -14,7 +14,7 @@ use rddm_train::data::{Layout, Split};
 use rddm_train::evaluate::{
     DataSetScore, NamedPair, PictureScore, degraded_pairs, evaluate, inputs, pairs_of, stored_pairs,
 };
-use rddm_train::validate::{restore_any_size, sampler};
+use rddm_train::validate::{first_output, restore_any_size, sampler};
 use rddm_train::{Error, Recipe};
 use serde_json::{Map, Value};
 
@@ -171,9 +171,16 @@ fn restorer(arguments: &Arguments, steps: Option<usize>) -> Result<Ready, Failur
 
 fn of_run(folder: &Path, arguments: &Arguments, steps: usize) -> Result<Ready, Failure> {
     let mut recipe = Recipe::read(&folder.join("recipe.toml"))?;
-    if let Some(objective) = arguments.objective {
-        recipe.diffusion.objective = objective;
-    }
+    let trained = recipe.diffusion.objective;
+    let asked = arguments.objective.unwrap_or(trained);
+    let Some(first) = first_output(trained, asked) else {
+        let text = format!(
+            "--objective: the network of {} predicts what {trained} needs, which does not serve {asked}; leave it out",
+            folder.display()
+        );
+        return Err(Failure { code: 2, text });
+    };
+    recipe.diffusion.objective = asked;
     if !recipe.diffusion.conditional {
         let text = format!(
             "{}: a run that generates has nothing to restore; publish it, then rddm-train distance",
@@ -204,7 +211,7 @@ fn of_run(folder: &Path, arguments: &Arguments, steps: usize) -> Result<Ready, F
             let problem = "the network takes a mask, and this data set has none";
             return Err(Error::engine(problem));
         }
-        restore_any_size(&network, &sampler, picture, mask, multiple, &device)
+        restore_any_size(&network, &sampler, first, picture, mask, multiple, &device)
     });
     Ok((restore, steps, "burn".into(), vec![digest]))
 }

@@ -72,14 +72,22 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
     Draft::parse(&model)
         .map_err(|error| Failure { code: 2, text: format!("the model.toml to be: {error}") })?;
     rddm_train::data::DataSet::load(&recipe, &arguments.data)?;
-    fs::create_dir_all(&folder).map_err(|error| files(&folder, &error))?;
-    for (name, text) in
-        [("recipe.toml", text), ("model.toml", model), ("card.md", card(&arguments))]
-    {
+    let texts = [("recipe.toml", text), ("model.toml", model), ("card.md", card(&arguments))];
+    if let Err(failure) = write(&folder, texts) {
+        // Half a model would be in the way of the next try.
+        let _ = fs::remove_dir_all(&folder);
+        return Err(failure);
+    }
+    next(&arguments, &folder);
+    Ok(())
+}
+
+fn write(folder: &Path, texts: [(&str, String); 3]) -> Result<(), Failure> {
+    fs::create_dir_all(folder).map_err(|error| files(folder, &error))?;
+    for (name, text) in texts {
         let path = folder.join(name);
         fs::write(&path, text).map_err(|error| files(&path, &error))?;
     }
-    next(&arguments, &folder);
     Ok(())
 }
 
@@ -208,20 +216,28 @@ fn card(Arguments { name, summary, terms, .. }: &Arguments) -> String {
     )
 }
 
+/// A path as a shell takes it.
+fn word(path: &Path) -> String {
+    let path = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "/._-+,:@%=".contains(c);
+    if path.chars().all(plain) { path } else { format!("'{}'", path.replace('\'', r"'\''")) }
+}
+
 fn next(arguments: &Arguments, folder: &Path) {
-    let (name, zoo, data) = (&arguments.name, arguments.zoo.display(), arguments.data.display());
-    let registry = arguments.zoo.with_file_name("manifests");
-    let (folder, registry) = (folder.display(), registry.display());
+    let (name, zoo, data) = (&arguments.name, word(&arguments.zoo), word(&arguments.data));
+    let registry = word(&arguments.zoo.with_file_name("manifests"));
+    let [recipe, eval] = ["recipe.toml", "eval.json"].map(|file| word(&folder.join(file)));
+    let folder = word(folder);
     let (degraded, test) = match &arguments.clean {
-        Some(_) => (format!(" --degraded {folder}/recipe.toml"), "a folder of clean pictures"),
+        Some(_) => (format!(" --degraded {recipe}"), "a folder of clean pictures"),
         None => (String::new(), "a folder with gt/ and input/"),
     };
     print::line(&format!(
         "{folder}: recipe.toml, model.toml, card.md. Then:\n\n\
-         \x20   rddm-train train {folder}/recipe.toml --data {data} --out runs/{name}\n\
+         \x20   rddm-train train {recipe} --data {data} --out runs/{name}\n\
          \x20   rddm-export run runs/{name} --out {folder}\n\
          \x20   rddm-zoo publish --zoo {zoo} --out {registry} --signing-key KEY\n\
-         \x20   rddm-train eval --model {name} --registry {registry} --key KEY.pub{degraded} --data TEST --output {folder}/eval.json\n\n\
+         \x20   rddm-train eval --model {name} --registry {registry} --key KEY.pub{degraded} --data TEST --output {eval}\n\n\
          TEST is {test} that it was not trained on. Look at pictures, finish the card, and publish once more: the manifest takes the figures from eval.json."
     ));
 }

@@ -26,10 +26,10 @@ pub(crate) struct Row {
     pub(crate) more: Map<String, Value>,
 }
 
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub(crate) struct Report {
     /// SHA-256 of the files that were measured.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     networks: Vec<Digest>,
     pub(crate) rows: Vec<Row>,
     #[serde(default)]
@@ -58,9 +58,24 @@ impl Report {
     /// Writes the file, where one was asked for.
     pub(crate) fn write(&self, path: Option<&Path>) -> Result<(), Failure> {
         let Some(path) = path else { return Ok(()) };
-        let text = serde_json::to_string_pretty(self).map_err(|error| files(path, &error))?;
-        Ok(write(path, (text + "\n").as_bytes())?)
+        let text = self.to_json().map_err(|error| files(path, &error))?;
+        Ok(write(path, text.as_bytes())?)
     }
+
+    /// One figure, and one picture, a line.
+    fn to_json(&self) -> serde_json::Result<String> {
+        let Self { networks, rows, pictures } = self;
+        let networks = serde_json::to_string(networks)?;
+        let (rows, pictures) = (lines(rows)?, lines(pictures)?);
+        Ok(format!(
+            "{{\n\"networks\": {networks},\n\"rows\": [{rows}],\n\"pictures\": [{pictures}]\n}}\n"
+        ))
+    }
+}
+
+fn lines(items: &[impl Serialize]) -> serde_json::Result<String> {
+    let lines = items.iter().map(serde_json::to_string).collect::<serde_json::Result<Vec<_>>>()?;
+    Ok(if lines.is_empty() { String::new() } else { format!("\n{}\n", lines.join(",\n")) })
 }
 
 /// A folder as a command on another machine would have it.
