@@ -584,7 +584,7 @@ fn pictures_that_are_as_clean_as_they_can_be_leave_a_report_that_is_read_again()
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         fs::read_to_string(&report).unwrap()
     };
-    assert!(figures().contains("\"input\": 100.0"), "{}", figures());
+    assert!(figures().contains("\"input\":100.0"), "{}", figures());
     assert!(!figures().contains("null"));
 }
 
