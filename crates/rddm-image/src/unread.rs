@@ -11,8 +11,10 @@ pub enum Unread {
     Frames,
     /// Further pages (TIFF); a smaller copy of the picture is none, nor is a mask.
     Pages,
-    /// Further pictures (JPEG), such as another view or what makes the first one brighter; a smaller copy of it is none.
+    /// Further pictures (JPEG), such as another view; a smaller copy of the first one is none, nor is its gain map.
     Pictures,
+    /// A gain map (JPEG): how much brighter than white a screen may show the picture.
+    GainMap,
     /// A film behind the picture (JPEG).
     Film,
     /// Other bytes behind the picture (JPEG).
@@ -56,6 +58,7 @@ impl fmt::Display for Unread {
             Self::Frames => "the further frames of the animation",
             Self::Pages => "the further pages",
             Self::Pictures => "the further pictures",
+            Self::GainMap => "the gain map (light beyond white on HDR screens)",
             Self::Film => "the frames of the film behind the picture",
             Self::Trailer => "the bytes behind the picture",
             Self::Tags => "the EXIF and descriptive tags",

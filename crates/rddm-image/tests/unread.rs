@@ -163,6 +163,14 @@ fn what_stands_behind_a_jpeg_is_told() {
         let first = with_segment(&jpeg, 0xe2, &list.concat());
         assert_eq!(unread(&[&first[..], &jpeg].concat()), told);
     }
+    // A gain map is no further picture.
+    let adobe = with_segment(&jpeg, 0xe1, b"xmlns:hdrgm=\"http://ns.adobe.com/hdr-gain-map/1.0/\"");
+    let iso = with_segment(&jpeg, 0xe2, b"urn:iso:std:iso:ts:21496:-1\0");
+    for map in [adobe, iso] {
+        let told = unread(&[&jpeg[..], &map].concat());
+        assert_eq!(told, [Unread::GainMap]);
+        assert!(!told[0].is_picture());
+    }
     let progressive = include_bytes!("samples/progressive.jpg");
     assert_eq!(unread(&[&progressive[..], b"more"].concat()), [Unread::Trailer]);
 }

@@ -82,6 +82,10 @@ fn behind(file: &[u8]) -> &[u8] {
     &[]
 }
 
+/// What tells a gain map, which a photograph for bright screens has behind it: its XMP (Adobe's, Apple's) or its segment (ISO 21496-1).
+const GAIN_MAPS: [&[u8]; 3] =
+    [b"ns.adobe.com/hdr-gain-map/", b"ns.apple.com/HDRGainMap/", b"iso:ts:21496:-1"];
+
 /// What a file holds that is not read.
 pub(crate) fn unread(file: &[u8]) -> Vec<Unread> {
     let holds = |begin: &[u8]| {
@@ -92,13 +96,17 @@ pub(crate) fn unread(file: &[u8]) -> Vec<Unread> {
     let list = holds(b"MPF\0");
     let behind = behind(file);
     let pictures = match list {
-        Some(list) => super::tiff::further_pictures(list) > 0,
-        None => behind.starts_with(&[0xff, 0xd8, 0xff]),
+        Some(list) => super::tiff::further_pictures(list),
+        None => usize::from(behind.starts_with(&[0xff, 0xd8, 0xff])),
     };
+    let holds_word = |word: &&[u8]| behind.windows(word.len()).any(|bytes| bytes == *word);
+    let gain_map = pictures > 0 && GAIN_MAPS.iter().any(holds_word);
+    let pictures = pictures > usize::from(gain_map);
     let film = behind.windows(4).any(|word| word == b"ftyp");
-    let other = !behind.is_empty() && !pictures && !film && list.is_none();
+    let other = !behind.is_empty() && !pictures && !gain_map && !film && list.is_none();
     [
         pictures.then_some(Unread::Pictures),
+        gain_map.then_some(Unread::GainMap),
         film.then_some(Unread::Film),
         other.then_some(Unread::Trailer),
         holds(b"http://ns.adobe.com/xmp/extension/\0").map(|_| Unread::ExtendedXmp),
