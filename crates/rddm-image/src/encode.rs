@@ -35,6 +35,11 @@ impl EncodeOptions {
         self
     }
 
+    /// The format that a picture gets whose name says nothing: the one asked for, else its own, else PNG.
+    pub fn format_of(&self, picture: &Picture) -> Format {
+        self.format.or(picture.format).unwrap_or(Format::Png)
+    }
+
     /// The same options with another quality of JPEG, cut to 1…100.
     #[must_use]
     pub fn with_quality(mut self, quality: u8) -> Self {
@@ -126,7 +131,7 @@ pub fn write_bytes(path: impl AsRef<Path>, bytes: &[u8], overwrite: bool) -> Res
 /// # Errors
 /// [`ErrorKind::Invalid`] where the picture can't be a file of this format.
 pub fn encode(picture: &Picture, options: &EncodeOptions) -> Result<Encoded, Error> {
-    let format = options.format.or(picture.format).unwrap_or(Format::Png);
+    let format = options.format_of(picture);
     let abilities = codecs::abilities(format);
     format.check_size(picture.width(), picture.height())?;
     let (raster, mut losses) = raster::from_picture(picture, abilities)?;

@@ -31,7 +31,9 @@ pub(super) fn picture(
         ensemble: batch.args.sampling.ensemble,
     };
     let made = Some(made).filter(|_| !batch.args.files.strip);
-    let format = batch.written_format(job).or(input.format).unwrap_or(Format::Png);
+    let mut options = EncodeOptions::default().with_quality(batch.args.files.quality);
+    options.format = batch.written_format(job);
+    let format = options.format_of(input);
     let (output, unsigned) = finished(input, pixels, made, format);
     // First, so that there is no output without the comparison that was asked for.
     if let Some(kind) = batch.args.looks.compare {
@@ -43,8 +45,6 @@ pub(super) fn picture(
         }
         entry.also.push(path);
     }
-    let mut options = EncodeOptions::default().with_quality(batch.args.files.quality);
-    options.format = batch.args.files.format;
     let encoded = if job.output == Path::new(STREAM) {
         let encoded = rddm_image::encode(&output, &options)
             .map_err(|error| Failure::writing(&error).at(&job.output))?;

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use rddm_image::{Encoded, Format, Limits, Picture};
+use rddm_image::{Encoded, Limits, Picture};
 
 use super::ask::Ask;
 use super::form::Files;
@@ -35,7 +35,8 @@ pub(super) fn restore(
     let mask = files.mask.map(|file| batch::mask(&decode(file)?)).transpose();
     let mask =
         mask.map_err(|failure| Failure { what: format!("the mask: {}", failure.what), ..failure })?;
-    let format = ask.encoding().format.or(input.format).unwrap_or(Format::Png);
+    let options = ask.encoding();
+    let format = options.format_of(&input);
     format.check_size(input.width(), input.height()).map_err(not_written)?;
     let decoded = begun.elapsed();
     job.restores()?;
@@ -48,7 +49,7 @@ pub(super) fn restore(
     let (model, strength) = (&loaded.model, ask.strength);
     let made = Made { model, restorer: &restorer, strength, ensemble: false };
     let (output, unsigned) = deliver::finished(&input, pixels, Some(made), format);
-    let picture = rddm_image::encode(&output, &ask.encoding()).map_err(not_written)?;
+    let picture = rddm_image::encode(&output, &options).map_err(not_written)?;
     let of = |from: std::time::Duration, to: std::time::Duration| (to - from).as_secs_f64() * 1e3;
     let milliseconds = [
         ("decode", of(Default::default(), decoded)),
