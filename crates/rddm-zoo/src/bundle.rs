@@ -12,7 +12,7 @@ use rddm_manifest::ModelId;
 use crate::{
     Error, ErrorKind, Place, Record, Store, Trust,
     event::{Event, Observer},
-    place::INDEX,
+    place::{INDEX, SIGNATURE},
     pull::file_name,
     registry::read_small,
     store::{Condition, Seen, Slot, hash_file, temporary, write_durably},
@@ -73,7 +73,7 @@ fn export_one(
         Some(_) => {}
         None => {
             if let Some(signature) = &seen.signature {
-                write_durably(&folder.join("index.toml.minisig"), signature.as_bytes())?;
+                write_durably(&folder.join(SIGNATURE), signature.as_bytes())?;
             }
             write_durably(&index, &seen.bytes)?;
         }

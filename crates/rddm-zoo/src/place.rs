@@ -27,6 +27,8 @@ pub(crate) enum Source {
 
 /// The index's file in a registry.
 pub(crate) const INDEX: &str = "index.toml";
+/// Its signature, beside it.
+pub(crate) const SIGNATURE: &str = "index.toml.minisig";
 
 impl Place {
     /// The `manifests` folder of the checkout that one of `starts` lies in, nearest first.

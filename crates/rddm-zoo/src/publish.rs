@@ -13,12 +13,10 @@ use rddm_manifest::{
 
 use crate::{
     Error, SigningKey, Trust,
-    place::INDEX,
+    place::{INDEX, SIGNATURE},
     registry::read_small,
     store::{hash_file, prepare},
 };
-
-const SIGNATURE: &str = "index.toml.minisig";
 
 /// What is published, and how.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use rddm_manifest::{Entry, Index, Manifest, ModelId, Timestamp};
 use crate::{
     Error, Http, Place, Store, Trust,
     event::{Event, Observer},
-    place::{INDEX, Source},
+    place::{INDEX, SIGNATURE, Source},
     store::Slot,
 };
 
@@ -164,14 +164,14 @@ impl Registry {
                     ))
                     .with_next("name a registry, a folder or URL, with --registry or RDDM_REGISTRY")
                 })?;
-                (bytes, read_small(&folder.join("index.toml.minisig"), limit)?)
+                (bytes, read_small(&folder.join(SIGNATURE), limit)?)
             }
             Place::Url(url) => {
                 let join = |name: &str| {
                     url.join(name).map_err(|error| Error::network(format!("{url}{name}: {error}")))
                 };
                 let bytes = access.http.small(&join(INDEX)?, Index::MAX_BYTES, observer)?;
-                let signature = join("index.toml.minisig")?;
+                let signature = join(SIGNATURE)?;
                 (bytes, access.http.small_or_absent(&signature, limit, observer)?)
             }
         };

@@ -16,7 +16,7 @@ use std::{
 
 use crate::{
     Error, ErrorKind, Http, Registry, Trust,
-    place::{INDEX, Source},
+    place::{INDEX, SIGNATURE, Source},
     resolve::locate_in_folder,
 };
 
@@ -126,7 +126,7 @@ impl Site {
             }
         };
         add(&self.folder.join(INDEX), None);
-        add(&self.folder.join("index.toml.minisig"), None);
+        add(&self.folder.join(SIGNATURE), None);
         for entry in &registry.index().models {
             let source = registry.manifest_source(entry)?;
             // A bundle lists models that it does not have.

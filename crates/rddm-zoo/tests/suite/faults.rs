@@ -359,12 +359,7 @@ fn an_index_that_drips_is_broken_off() {
             return false;
         }
         head(stream, "200 OK", &[], Some(index.len()));
-        for byte in index.chunks(1) {
-            if stream.write_all(byte).is_err() {
-                break;
-            }
-            thread::sleep(Duration::from_millis(100));
-        }
+        drip(stream, &index);
         true
     });
     let begun = Instant::now();
@@ -398,12 +393,7 @@ fn a_drip_is_broken_off_and_the_part_kept() {
     let body = network.clone();
     let server = Server::of_network(&zoo, move |_, stream| {
         head(stream, "200 OK", &[], Some(SIZE));
-        for byte in body.chunks(1) {
-            if stream.write_all(byte).is_err() {
-                break;
-            }
-            thread::sleep(Duration::from_millis(100));
-        }
+        drip(stream, &body);
         true
     });
     let begun = Instant::now();
@@ -554,6 +544,16 @@ fn a_damaged_blob_in_the_store_is_replaced() {
     fs::write(home.blob(&network), &wrong).unwrap();
     pull(&zoo, &server.registry(), &home, &[]).expect(0);
     home.assert_whole(&network);
+}
+
+/// Sends a byte each 0.1 s, as long as somebody listens.
+fn drip(stream: &mut impl Write, bytes: &[u8]) {
+    for byte in bytes.chunks(1) {
+        if stream.write_all(byte).is_err() {
+            break;
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
 }
 
 fn scene() -> (Zoo, crate::zoo::Home) {
