@@ -129,7 +129,7 @@ impl Run {
     /// # Errors
     /// When the folder cannot be written, or the averaged weights are not finite; the checkpoint before is kept.
     pub fn save(&self, checkpoint: &Checkpoint) -> Result<(), Error> {
-        let weights = self.weights(checkpoint)?;
+        let (weights, _) = self.weights(checkpoint)?;
         let part = self.path("checkpoint.part");
         let [place, old] = PLACES.map(|place| self.path(place));
         let failed = |error: &dyn std::fmt::Display| Error::run(&part, error);
@@ -159,23 +159,23 @@ impl Run {
     /// # Errors
     /// When they cannot be written, or are not finite.
     pub fn save_weights(&self, checkpoint: &Checkpoint) -> Result<(), Error> {
-        let (path, weights) = (self.path(WEIGHTS), self.weights(checkpoint)?);
+        let (path, (weights, values)) = (self.path(WEIGHTS), self.weights(checkpoint)?);
         // The file of an earlier version holds the same in other bytes.
-        let read = |bytes: &[u8]| StateDict::from_safetensors(WEIGHTS, bytes).ok();
-        let there = fs::read(&path).ok().and_then(|bytes| read(&bytes));
-        let same = |there: StateDict| read(&weights).is_some_and(|new| new.iter().eq(there.iter()));
-        if there.is_some_and(same) { Ok(()) } else { write(&path, &weights) }
+        let there = fs::read(&path).ok();
+        let there = there.and_then(|bytes| StateDict::from_safetensors(WEIGHTS, &bytes).ok());
+        let same = there.is_some_and(|there| values.iter().eq(there.iter()));
+        if same { Ok(()) } else { write(&path, &weights) }
     }
 
-    /// The averaged weights as a file.
-    fn weights(&self, checkpoint: &Checkpoint) -> Result<Vec<u8>, Error> {
+    /// The averaged weights, as a file and by name.
+    fn weights(&self, checkpoint: &Checkpoint) -> Result<(Vec<u8>, StateDict), Error> {
         let failed = |error: &dyn std::fmt::Display| Error::run(&self.path(WEIGHTS), error);
         let weights = checkpoint.average.to_safetensors().map_err(|error| failed(&error))?;
-        let read =
+        let values =
             StateDict::from_safetensors(WEIGHTS, &weights).map_err(|error| failed(&error))?;
-        match read.not_finite() {
+        match values.not_finite() {
             Some(_) => Err(Error::diverged("the weights are not finite", checkpoint.state.step)),
-            None => Ok(weights),
+            None => Ok((weights, values)),
         }
     }
 

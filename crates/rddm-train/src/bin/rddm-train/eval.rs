@@ -91,7 +91,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
         "data set", "steps", "engine", "PSNR RGB", "PSNR Y", "SSIM RGB", "SSIM Y", "least"
     ));
     for steps in given_or_own(&arguments.steps) {
-        let (mut restore, steps, engine, networks) = restorer(&arguments, steps)?;
+        let Ready { mut restore, steps, engine, networks } = restorer(&arguments, steps)?;
         report.begin(networks);
         for folder in &arguments.data {
             for (mut dataset, mut pairs) in datasets(&arguments, folder)? {
@@ -141,8 +141,15 @@ fn datasets(arguments: &Arguments, folder: &Path) -> Result<Vec<(String, Pairs)>
     Ok(vec![(dataset_name(folder, &recipe.id), pairs)])
 }
 
-/// What restores a picture, its number of steps, the name of what runs the network, and the digests of the networks' files.
-type Ready = (Restore, usize, String, Vec<Digest>);
+/// What is measured.
+struct Ready {
+    restore: Restore,
+    steps: usize,
+    /// What runs the networks.
+    engine: String,
+    /// The digests of their files.
+    networks: Vec<Digest>,
+}
 
 fn restorer(arguments: &Arguments, steps: Option<usize>) -> Result<Ready, Failure> {
     if let Some(folder) = &arguments.run {
@@ -166,7 +173,7 @@ fn restorer(arguments: &Arguments, steps: Option<usize>) -> Result<Ready, Failur
         };
         restored.map_err(|error| Error::engine(error.to_string()))
     });
-    Ok((restore, steps, engine, digests(&model)))
+    Ok(Ready { restore, steps, engine, networks: digests(&model) })
 }
 
 fn of_run(folder: &Path, arguments: &Arguments, steps: usize) -> Result<Ready, Failure> {
@@ -213,7 +220,7 @@ fn of_run(folder: &Path, arguments: &Arguments, steps: usize) -> Result<Ready, F
         }
         restore_any_size(&network, &sampler, first, picture, mask, multiple, &device)
     });
-    Ok((restore, steps, "burn".into(), vec![digest]))
+    Ok(Ready { restore, steps, engine: "burn".into(), networks: vec![digest] })
 }
 
 /// The last two parts of the folder's name that tell it apart: `rain100/input_L`; of the folder `gt`, the one above it.
