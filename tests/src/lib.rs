@@ -27,6 +27,11 @@ pub fn command(name: &str) -> Option<PathBuf> {
     None
 }
 
+/// The command's name and its words, of a line `cargo run --release -p NAME -- WORDS`.
+pub fn by_cargo(line: &str) -> Option<(&str, &str)> {
+    line.strip_prefix("cargo run --release -p ")?.split_once(" -- ")
+}
+
 /// A model as the checkout publishes it.
 ///
 /// # Panics

@@ -16,9 +16,7 @@ fn own_degradation_leads_to_a_model_that_restores() {
     for line in text.split("```sh\n").skip(1).flat_map(|block| block.split("```").next()) {
         for line in line.lines() {
             let line = line.replace("examples/", &format!("{examples}/"));
-            let (name, rest) = line
-                .strip_prefix("cargo run --release -p ")
-                .and_then(|rest| rest.split_once(" -- "))
+            let (name, rest) = rddm_tests::by_cargo(&line)
                 .unwrap_or_else(|| panic!("not a command of this project: {line}"));
             let Some(command) = rddm_tests::command(name) else { return };
             let output = Command::new("sh")
