@@ -52,8 +52,8 @@ pub fn grid(pictures: &[&Picture], columns: usize) -> Result<Picture, Error> {
     out.depth = pictures.iter().map(|p| p.depth).max().unwrap_or(first.depth);
     out.format = first.format;
     if first.pixels.dim().0 == channels {
-        let (icc, png) = (first.metadata.icc.clone(), first.metadata.png.clone());
-        out.metadata = Metadata { icc, png, ..Metadata::default() };
+        let Metadata { icc, png, resolution, .. } = first.metadata.clone();
+        out.metadata = Metadata { icc, png, resolution, ..Metadata::default() };
     }
     Ok(out)
 }

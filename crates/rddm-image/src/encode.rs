@@ -169,6 +169,7 @@ fn fitting(
         icc: keep(&metadata.icc, if fits { abilities.icc } else { 0 }, Loss::Icc),
         xmp: keep(&packet, abilities.xmp, Loss::Xmp),
         png: metadata.png.clone(),
+        resolution: metadata.resolution,
     }
 }
 

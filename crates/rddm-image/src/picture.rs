@@ -1,7 +1,7 @@
 use image::metadata::Orientation;
 use ndarray::{Array2, Array3, ArrayView3, Axis};
 
-use crate::{Error, ErrorKind, Format, Unread, codecs, xmp};
+use crate::{Error, ErrorKind, Format, Resolution, Unread, codecs, xmp};
 
 /// A picture in memory, upright.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,8 +40,10 @@ pub struct Metadata {
     pub icc: Option<Vec<u8>>,
     /// An XMP packet (XML, UTF-8).
     pub xmp: Option<Vec<u8>>,
-    /// What a PNG file says of its colours and its resolution, for other PNG files: `cICP`, `sRGB`, `gAMA`, `cHRM` and `pHYs`.
+    /// What a PNG file says of its colours, for other PNG files: `cICP`, `sRGB`, `gAMA` and `cHRM`.
     pub png: Vec<PngChunk>,
+    /// How large the picture is meant to be. WebP and BMP files are written without it.
+    pub resolution: Option<Resolution>,
 }
 
 /// A chunk of a PNG file: its kind and its body.
@@ -123,11 +125,7 @@ impl Metadata {
         if let Some(exif) = &mut self.exif {
             codecs::transpose_exif(exif);
         }
-        for (kind, body) in &mut self.png {
-            if let (b"pHYs", Some((sides, _))) = (&*kind, body.split_at_mut_checked(8)) {
-                sides.rotate_left(4);
-            }
-        }
+        self.resolution = self.resolution.map(Resolution::transposed);
     }
 
     /// Lets a profile of another colour space go, as CMYK's, which is wrong for what was decoded.

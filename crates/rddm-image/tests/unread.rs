@@ -8,8 +8,8 @@ use std::io::Cursor;
 
 use ndarray::Array3;
 use rddm_image::{
-    EncodeOptions, ErrorKind, Format, Header, Limits, Loss, Picture, RowReader, RowWriter, Unread,
-    decode, encode,
+    EncodeOptions, ErrorKind, Format, Header, Limits, Loss, Picture, Resolution, RowReader,
+    RowWriter, Unread, decode, encode,
 };
 use tiff::encoder::TiffEncoder;
 use tiff::encoder::colortype::{ColorType, RGB32, RGB32Float};
@@ -204,9 +204,8 @@ fn texts_that_are_not_carried_are_told() {
 }
 
 #[test]
-fn colours_and_resolution_go_from_png_to_png() {
+fn colours_go_from_png_to_png() {
     let gamma = |gamma: u32| (b"gAMA", gamma.to_be_bytes().to_vec());
-    let resolution = (b"pHYs", vec![0, 0, 0, 1, 0, 0, 0, 2, 1]);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.png");
     for (chunk, other) in [
@@ -215,7 +214,7 @@ fn colours_and_resolution_go_from_png_to_png() {
         ((b"cICP", vec![9, 16, 0, 1]), true),
         ((b"cICP", vec![1, 13, 0, 1]), false),
     ] {
-        let chunks = [chunk.clone(), resolution.clone()];
+        let chunks = [chunk];
         let original = support::png(4, 4, &chunks);
         let picture = decode(&original, &Limits::default()).unwrap();
         let carried = chunks.map(|(kind, body)| (*kind, body)).to_vec();
@@ -237,6 +236,44 @@ fn colours_and_resolution_go_from_png_to_png() {
     }
 }
 
+/// What a PNG file with so many pixels across and down says; a unit of 1 is a metre.
+fn resolution([across, down]: [u32; 2], unit: u8) -> Option<Resolution> {
+    let body = [&across.to_be_bytes()[..], &down.to_be_bytes(), &[unit]].concat();
+    let file = support::png(4, 4, &[(b"pHYs", body)]);
+    decode(&file, &Limits::default()).unwrap().metadata.resolution
+}
+
+#[test]
+fn the_resolution_goes_from_format_to_format() {
+    assert_eq!(resolution([0, 1], 1), None);
+    assert_eq!(resolution([5, 5], 0), None);
+    let folder = tempfile::tempdir().unwrap();
+    // 300 and 72 in an inch, no whole number in an inch, and pixels that are wider than high.
+    for (sides, unit, jpeg) in
+        [([11_811, 2835], 1, [11_811, 2835]), ([11_800; 2], 1, [11_811; 2]), ([4, 3], 0, [4, 3])]
+    {
+        let mut picture = grey();
+        picture.metadata.resolution = resolution(sides, unit);
+        assert!(picture.metadata.resolution.is_some());
+        for (format, kept) in [(Format::Png, sides), (Format::Tiff, sides), (Format::Jpeg, jpeg)] {
+            let back = decode(&file(&picture, format), &Limits::default()).unwrap();
+            assert_eq!(back.metadata.resolution, resolution(kept, unit), "{format}");
+        }
+        let path = folder.path().join("a.png");
+        let mut writer =
+            RowWriter::create(&path, &Header::new(2, 1, 1), &picture.metadata).unwrap();
+        writer.write(&[0.5; 2]).unwrap();
+        writer.finish(true).unwrap();
+        let back = RowReader::open(&path, &Limits::default()).unwrap();
+        assert_eq!(back.metadata().resolution, picture.metadata.resolution);
+    }
+    // A scanner's, in centimetres.
+    let mut centimetres = file(&grey(), Format::Jpeg);
+    centimetres[13..18].copy_from_slice(&[2, 0, 118, 0, 118]);
+    let back = decode(&centimetres, &Limits::default()).unwrap();
+    assert_eq!(back.metadata.resolution, resolution([11_800, 11_800], 1));
+}
+
 #[test]
 fn sides_in_the_metadata_change_places_with_those_of_the_picture() {
     // The first directory has the orientation and leads to the second one, which has width and height.
@@ -244,7 +281,8 @@ fn sides_in_the_metadata_change_places_with_those_of_the_picture() {
     exif.extend(b"\x69\x87\x04\0\x01\0\0\0\x26\0\0\0\0\0\0\0\x02\0");
     exif.extend(b"\x02\xa0\x03\0\x01\0\0\0\x0c\0\0\0\x03\xa0\x04\0\x01\0\0\0\x10\0\0\0\0\0\0\0");
     let mut picture = grey();
-    picture.metadata.png = vec![(*b"pHYs", vec![0, 0, 0, 1, 0, 0, 0, 2, 1])];
+    let [wide, high] = [[1, 2], [2, 1]].map(|sides| resolution(sides, 1));
+    picture.metadata.resolution = wide;
     for length in 0..=exif.len() {
         picture.metadata.exif = Some(exif[..length].to_vec());
         let back = decode(&file(&picture, Format::Png), &Limits::default()).unwrap();
@@ -256,7 +294,7 @@ fn sides_in_the_metadata_change_places_with_those_of_the_picture() {
                     (b"\x02\xa0\x04\0\x01\0\0\0\x10\0\0\0", b"\x03\xa0\x03\0\x01\0\0\0\x0c\0\0\0");
                 (&width[..], &height[..])
             });
-            assert_eq!(back.metadata.png[0].1, [0, 0, 0, 2, 0, 0, 0, 1, 1]);
+            assert_eq!(back.metadata.resolution, high);
         }
     }
 }

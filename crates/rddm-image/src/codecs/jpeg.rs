@@ -1,11 +1,11 @@
 use std::io::Cursor;
 
-use image::codecs::jpeg::{JpegDecoder, JpegEncoder};
+use image::codecs::jpeg::{JpegDecoder, JpegEncoder, PixelDensity, PixelDensityUnit};
 use image::{ImageDecoder, ImageEncoder, ImageResult};
 
 use super::{Abilities, cut_off, set_metadata};
 use crate::raster::Raster;
-use crate::{Metadata, Unread};
+use crate::{Metadata, Resolution, Unread};
 
 /// A segment's length counts itself and has 16 bits.
 const LONGEST_SEGMENT: usize = 0xffff - 2;
@@ -82,17 +82,23 @@ fn behind(file: &[u8]) -> &[u8] {
     &[]
 }
 
+/// What follows the beginning of the first segment that begins so.
+fn segment<'a>(file: &'a [u8], begin: &[u8]) -> Option<&'a [u8]> {
+    markers(file).find_map(|(_, after)| after.get(2..length(after))?.strip_prefix(begin))
+}
+
+/// What the JFIF segment says, behind its version.
+pub(super) fn resolution(file: &[u8]) -> Option<Resolution> {
+    Resolution::from_jfif(segment(file, b"JFIF\0")?.get(2..)?)
+}
+
 /// What tells a gain map, which a photograph for bright screens has behind it: its XMP (Adobe's, Apple's) or its segment (ISO 21496-1).
 const GAIN_MAPS: [&[u8]; 3] =
     [b"ns.adobe.com/hdr-gain-map/", b"ns.apple.com/HDRGainMap/", b"iso:ts:21496:-1"];
 
 /// What a file holds that is not read.
 pub(crate) fn unread(file: &[u8]) -> Vec<Unread> {
-    let holds = |begin: &[u8]| {
-        markers(file).find_map(|(_, after)| {
-            after.get(2..length(after)).and_then(|segment| segment.strip_prefix(begin))
-        })
-    };
+    let holds = |begin: &[u8]| segment(file, begin);
     let list = holds(b"MPF\0");
     let behind = behind(file);
     let pictures = match list {
@@ -123,6 +129,15 @@ pub(super) fn encode(raster: &Raster, metadata: &Metadata, quality: u8) -> Image
     let mut out = Vec::new();
     let mut encoder = JpegEncoder::new_with_quality(&mut out, quality);
     set_metadata(&mut encoder, metadata)?;
+    if let Some(resolution) = metadata.resolution
+        && let Some(density) = resolution.to_jfif()
+    {
+        let unit = match resolution.metres {
+            true => PixelDensityUnit::Inches,
+            false => PixelDensityUnit::PixelAspectRatio,
+        };
+        encoder.set_pixel_density(PixelDensity { density, unit });
+    }
     encoder.write_image(&raster.samples, raster.width, raster.height, raster.color)?;
     if let Some(xmp) = &metadata.xmp {
         let place = after_first_segment(&out);

@@ -8,7 +8,8 @@ mod webp;
 
 pub(crate) use self::jpeg::unread as jpeg_unread;
 pub(crate) use self::png::{
-    carried as png_carried, has_metadata_behind_pixels as png_metadata_behind_pixels,
+    carried as png_carried, chunks_of as png_chunks,
+    has_metadata_behind_pixels as png_metadata_behind_pixels,
     has_other_colours as png_has_other_colours, unread as png_unread, xmp_body as png_xmp,
 };
 pub(crate) use self::tiff::{
@@ -95,9 +96,10 @@ pub(crate) fn metadata(
         Format::Png => {
             let (before, behind) = (decoders_own(decoder), png::metadata_behind_pixels(bytes));
             let (exif, xmp) = (before.exif.or(behind.exif), before.xmp.or(behind.xmp));
-            Metadata { exif, xmp, icc: before.icc, png: png::carried(Cursor::new(bytes)) }
+            let (png, resolution) = png::carried(Cursor::new(bytes));
+            Metadata { exif, xmp, icc: before.icc, png, resolution }
         }
-        Format::Jpeg => decoders_own(decoder),
+        Format::Jpeg => Metadata { resolution: jpeg::resolution(bytes), ..decoders_own(decoder) },
         Format::WebP => webp::metadata(bytes),
         Format::Tiff => {
             let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
@@ -114,7 +116,7 @@ fn decoders_own(decoder: &mut dyn ImageDecoder) -> Metadata {
         exif: decoder.exif_metadata().ok().flatten(),
         icc: decoder.icc_profile().ok().flatten(),
         xmp: decoder.xmp_metadata().ok().flatten(),
-        png: Vec::new(),
+        ..Metadata::default()
     }
 }
 

@@ -7,7 +7,7 @@ use image::{ImageDecoder, ImageEncoder, ImageResult, Limits};
 use super::{Abilities, set_metadata};
 use crate::picture::PngChunk;
 use crate::raster::Raster;
-use crate::{Metadata, Unread};
+use crate::{Metadata, Resolution, Unread};
 
 /// A chunk's length is a signed 32-bit number, and its header takes some of it.
 const LONGEST_CHUNK: usize = i32::MAX as usize - 64;
@@ -37,12 +37,18 @@ pub(super) fn encode(raster: &Raster, metadata: &Metadata) -> ImageResult<Vec<u8
     set_metadata(&mut encoder, metadata)?;
     encoder.write_image(&raster.samples, raster.width, raster.height, raster.color)?;
     let mut more: Vec<u8> =
-        metadata.png.iter().flat_map(|(kind, body)| chunk(*kind, body)).collect();
+        chunks_of(metadata).iter().flat_map(|(kind, body)| chunk(*kind, body)).collect();
     if let Some(xmp) = &metadata.xmp {
         more.extend(chunk(*b"iTXt", &xmp_body(xmp)));
     }
     out.splice(AFTER_HEADER..AFTER_HEADER, more);
     Ok(out)
+}
+
+/// The chunks that are written before the pixels, but for those of the codec and the packet.
+pub(crate) fn chunks_of(metadata: &Metadata) -> Vec<PngChunk> {
+    let resolution = metadata.resolution.map(|resolution| (*RESOLUTION, resolution.to_png()));
+    metadata.png.iter().cloned().chain(resolution).collect()
 }
 
 /// What a file holds that is not read, which only the heads of its chunks tell. An animation's `acTL` chunk, which stands before
@@ -68,11 +74,11 @@ pub(crate) fn unread(file: impl Read + Seek) -> Vec<Unread> {
     found.into_iter().flatten().collect()
 }
 
-/// The chunks before the pixels that are carried from file to file as they are, the first one of each kind.
-pub(crate) fn carried(mut file: impl Read + Seek) -> Vec<PngChunk> {
+/// The chunks before the pixels that are carried from file to file as they are, the first one of each kind, and the resolution.
+pub(crate) fn carried(mut file: impl Read + Seek) -> (Vec<PngChunk>, Option<Resolution>) {
     /// How colours and sides of pixels are meant, and the bytes of each.
     const KINDS: [(&[u8; 4], usize); 5] =
-        [(b"cICP", 4), (b"sRGB", 1), (b"gAMA", 4), (b"cHRM", 32), (b"pHYs", 9)];
+        [(b"cICP", 4), (b"sRGB", 1), (b"gAMA", 4), (b"cHRM", 32), (RESOLUTION, 9)];
     let mut found: Vec<Chunk> = Vec::new();
     for chunk in chunks(&mut file).take_while(|chunk| chunk.kind != *PIXELS) {
         if KINDS.contains(&(&chunk.kind, chunk.body.len()))
@@ -87,7 +93,9 @@ pub(crate) fn carried(mut file: impl Read + Seek) -> Vec<PngChunk> {
         file.read_exact(&mut body).ok()?;
         Some((chunk.kind, body))
     });
-    read.flatten().collect()
+    let (resolution, kept): (Vec<PngChunk>, _) =
+        read.flatten().partition(|(kind, _)| kind == RESOLUTION);
+    (kept, resolution.first().and_then(|(_, body)| Resolution::from_png(body)))
 }
 
 /// Whether carried chunks say that colours are other than sRGB's, whose curve is nearly that of the exponent 1 / 2.2. `cICP` counts
@@ -143,6 +151,7 @@ struct Chunk {
 
 const PIXELS: &[u8; 4] = b"IDAT";
 const EXIF: &[u8; 4] = b"eXIf";
+const RESOLUTION: &[u8; 4] = b"pHYs";
 
 /// The chunks between the header chunk and the end, which is also where a file breaks off.
 fn chunks(mut file: impl Read + Seek) -> impl Iterator<Item = Chunk> {

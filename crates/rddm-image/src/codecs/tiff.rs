@@ -6,12 +6,12 @@ use image::{ExtendedColorType, ImageDecoder, ImageError, ImageFormat, ImageResul
 use tiff::TiffResult;
 use tiff::decoder::{Decoder, IfdDecoder};
 use tiff::encoder::colortype::{ColorType, Gray8, Gray16, RGB8, RGB16, RGBA8, RGBA16};
-use tiff::encoder::{TiffEncoder, TiffValue};
-use tiff::tags::{ExtraSamples, Tag};
+use tiff::encoder::{Rational, TiffEncoder, TiffValue};
+use tiff::tags::{ExtraSamples, ResolutionUnit, Tag};
 
 use super::Abilities;
-use crate::Metadata;
 use crate::raster::Raster;
+use crate::{Metadata, Resolution};
 
 /// Offsets in the file have 32 bits.
 const LONGEST_BLOCK: usize = i32::MAX as usize;
@@ -97,6 +97,15 @@ where
     let mut out = Cursor::new(Vec::new());
     let mut encoder = TiffEncoder::new(&mut out)?;
     let mut picture = encoder.new_image::<C>(raster.width, raster.height)?;
+    if let Some(resolution) = metadata.resolution {
+        let [across, down] = resolution.to_tiff().map(|(n, d)| Rational { n, d });
+        picture.x_resolution(across);
+        picture.y_resolution(down);
+        picture.resolution_unit(match resolution.metres {
+            true => ResolutionUnit::Inch,
+            false => ResolutionUnit::None,
+        });
+    }
     let directory = picture.encoder();
     if C::BITS_PER_SAMPLE.len() == 4 {
         let kinds = [ExtraSamples::UnassociatedAlpha.to_u16()];
@@ -191,9 +200,28 @@ pub(super) fn metadata(file: &[u8]) -> Metadata {
         let start = if length <= 4 { entry + 8 } else { directory.long(entry + 8)? as usize };
         file.get(start..start.checked_add(length)?).map(<[u8]>::to_vec)
     };
-    Metadata { icc: block(ICC_TAG), xmp: block(XMP_TAG), ..Metadata::default() }
+    let resolution = resolution(file);
+    Metadata { icc: block(ICC_TAG), xmp: block(XMP_TAG), resolution, ..Metadata::default() }
 }
 
+/// What the first directory says of its pixels' size.
+fn resolution(file: &[u8]) -> Option<Resolution> {
+    /// The unit where none is named.
+    const INCH: u32 = 2;
+    let directory = Directory::first(file)?;
+    let fraction = |tag| {
+        let place = directory.long(directory.entry(tag)? + 8)? as usize;
+        Some(f64::from(directory.long(place)?) / f64::from(directory.long(place + 4)?))
+    };
+    let unit = directory
+        .entry(UNIT_TAG)
+        .map_or(Some(INCH), |entry| Some(directory.short(entry + 8)?.into()));
+    Resolution::from_tiff(unit?, [fraction(ACROSS_TAG)?, fraction(DOWN_TAG)?])
+}
+
+const ACROSS_TAG: u16 = 282;
+const DOWN_TAG: u16 = 283;
+const UNIT_TAG: u16 = 296;
 const XMP_TAG: u16 = 700;
 const ICC_TAG: u16 = 34_675;
 const BYTE: u16 = 1;

@@ -56,7 +56,7 @@ impl RowReader {
         file.rewind().map_err(decode::unreadable)?;
         let unread = codecs::png_unread(BufReader::with_capacity(AHEAD, &file));
         file.rewind().map_err(decode::unreadable)?;
-        let carried = codecs::png_carried(BufReader::with_capacity(AHEAD, &file));
+        let (png, resolution) = codecs::png_carried(BufReader::with_capacity(AHEAD, &file));
         file.rewind().map_err(decode::unreadable)?;
 
         let most = usize::try_from(limits.metadata).unwrap_or(usize::MAX);
@@ -77,7 +77,7 @@ impl RowReader {
             ));
         }
         metadata.forget_stored_pixels();
-        metadata.png = carried;
+        (metadata.png, metadata.resolution) = (png, resolution);
         let (color, bits) = reader.output_color_type();
         let (channels, alpha) = match color {
             ColorType::Grayscale => (1, false),
@@ -187,7 +187,7 @@ fn metadata(info: &png::Info<'_>) -> (Metadata, Orientation) {
         exif: block(&info.exif_metadata),
         icc: block(&info.icc_profile),
         xmp,
-        png: Vec::new(),
+        ..Metadata::default()
     })
 }
 

@@ -78,8 +78,8 @@ impl RowWriter {
         encoder.set_compression(Compression::Fast);
         encoder.set_filter(Filter::Adaptive);
         let mut writer = encoder.write_header().map_err(refused)?;
-        for (kind, body) in &metadata.png {
-            writer.write_chunk(ChunkType(*kind), body).map_err(refused)?;
+        for (kind, body) in codecs::png_chunks(metadata) {
+            writer.write_chunk(ChunkType(kind), &body).map_err(refused)?;
         }
         if let Some(xmp) = &metadata.xmp {
             let chunk = ChunkType(*b"iTXt");
