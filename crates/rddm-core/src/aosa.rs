@@ -4,7 +4,7 @@
 //! with weight `λ` and for the noise with `1 - λ`. When `λ` has moved further than a threshold from ½, training goes on
 //! as the objective that it moved to.
 
-use crate::{Objective, Sums};
+use crate::Objective;
 
 /// What `λ` says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,21 +39,6 @@ pub fn choose(lambda: f32, threshold: f32) -> Choice {
     }
 }
 
-/// Residual and noise of one output while the choice is open:
-/// `res = λ·out + (1-λ)·res(out as noise)`, `ε = λ·ε(out as residual) + (1-λ)·out`.
-///
-/// Nothing is cut to [-1, 1] here, since this is a loss's argument.
-pub fn blend(lambda: f32, sums: Sums, x_t: f32, input: f32, output: f32) -> [f32; 2] {
-    let residual = input - sums.x_start_from_noise(x_t, input, output);
-    let noise = sums.noise_from_residual(x_t, input, output);
-    [lambda * output + (1.0 - lambda) * residual, lambda * noise + (1.0 - lambda) * output]
-}
-
-/// The loss while the choice is open: `λ·L_res + (1-λ)·L_noise`.
-pub fn total(lambda: f32, residual_loss: f32, noise_loss: f32) -> f32 {
-    lambda * residual_loss + (1.0 - lambda) * noise_loss
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -64,18 +49,5 @@ mod tests {
         assert_eq!(choose(0.509, 0.01), Choice::Open);
         assert_eq!(choose(0.52, 0.01).objective(), Some(Objective::PredRes));
         assert_eq!(choose(0.47, 0.01).objective(), Some(Objective::PredNoise));
-    }
-
-    #[test]
-    fn the_ends_of_lambda_are_the_two_objectives() {
-        let sums = Sums { alpha_bar: 0.4, beta_bar: 0.2, one_minus_alpha_bar: 0.6 };
-        let (x_start, input, noise) = (0.1_f32, 0.5, -0.8);
-        let residual = input - x_start;
-        let x_t = sums.forward(x_start, residual, noise);
-        for (lambda, output) in [(1.0, residual), (0.0, noise)] {
-            let [got_residual, got_noise] = blend(lambda, sums, x_t, input, output);
-            assert!((got_residual - residual).abs() < 1e-6);
-            assert!((got_noise - noise).abs() < 1e-6);
-        }
     }
 }

@@ -11,7 +11,8 @@
 //!   that the caller decides on tiles, threads and engines.
 //! - [`NoiseField`]: standard normal noise that depends on seed and position only.
 //! - [`aosa`]: the automatic choice between predicting the residual and predicting the noise.
-//! - [`Ema`]: how fast the average of a network's weights follows them.
+//! - [`Ema`]: how fast the average of a network's weights follows them in the paper's code; the goldens have it, and `rddm-train`'s
+//!   recipes another rule (`training.ema`, `training.mean_after`).
 //!
 //! Tables are computed in f64 and kept as f32; pictures are f32 in [-1, 1]. No I/O, no clock, no threads, no
 //! allocation while sampling; `no_std` with `alloc`. All functions are pure Rust, so results are the same bits on every

@@ -1,23 +1,26 @@
 //! Pixels of 8 bits as C has them, a row at a time.
 
+use std::mem::MaybeUninit;
+
 use crate::failure::Failure;
 use crate::{Picture, slice};
 
 /// What is read.
 pub(crate) struct Pixels<'a> {
-    bytes: &'a [u8],
+    /// The rows' own bytes are there; what lies between two rows may never have been written.
+    bytes: &'a [MaybeUninit<u8>],
     size: [usize; 3],
     stride: usize,
 }
 
 impl Pixels<'_> {
     /// # Safety
-    /// The memory that `picture` describes stays as it is for as long as this lives.
+    /// The rows that `picture` describes were written, and stay as they are for as long as this lives.
     pub(crate) unsafe fn of(picture: &Picture, name: &str) -> Result<Self, Failure> {
         let Picture { data, width, height, channels, stride } = *picture;
         let length = length(picture, stride, name)?;
         // SAFETY: as the caller says.
-        let bytes = unsafe { slice(data, length, name)? };
+        let bytes = unsafe { slice(data.cast(), length, name)? };
         Ok(Self { bytes, size: [channels, height, width], stride })
     }
 
@@ -29,7 +32,11 @@ impl Pixels<'_> {
     /// Row `y` as values from 0 to 1, one channel after the other.
     pub(crate) fn read(&self, y: usize, row: &mut [f32]) {
         let [channels, _, width] = self.size;
-        let pixels = self.bytes[y * self.stride..][..channels * width].chunks_exact(channels);
+        let bytes = &self.bytes[y * self.stride..][..channels * width];
+        // SAFETY: whoever made this says that rows were written.
+        let bytes: &[u8] =
+            unsafe { std::slice::from_raw_parts(bytes.as_ptr().cast(), bytes.len()) };
+        let pixels = bytes.chunks_exact(channels);
         for (x, pixel) in pixels.enumerate() {
             for (channel, &value) in pixel.iter().enumerate() {
                 row[channel * width + x] = f32::from(value) / 255.0;
@@ -40,7 +47,7 @@ impl Pixels<'_> {
 
 /// What is written.
 pub(crate) struct PixelsMut<'a> {
-    bytes: &'a mut [u8],
+    bytes: &'a mut [MaybeUninit<u8>],
     channels: usize,
     stride: usize,
 }
@@ -68,7 +75,7 @@ impl PixelsMut<'_> {
             }
         }
         // SAFETY: it is not null, its length was checked, it is apart from what is read, and the caller says the rest.
-        let bytes = unsafe { std::slice::from_raw_parts_mut(data, length) };
+        let bytes = unsafe { std::slice::from_raw_parts_mut(data.cast(), length) };
         Ok(Self { bytes, channels: shape.channels, stride })
     }
 
@@ -78,7 +85,7 @@ impl PixelsMut<'_> {
         let pixels = self.bytes[y * self.stride..][..row.len()].chunks_exact_mut(self.channels);
         for (x, pixel) in pixels.enumerate() {
             for (channel, value) in pixel.iter_mut().enumerate() {
-                *value = (row[channel * width + x] * 255.0).round() as u8;
+                value.write((row[channel * width + x] * 255.0).round() as u8);
             }
         }
     }
