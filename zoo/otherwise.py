@@ -5,7 +5,7 @@
     python3 zoo/otherwise.py DATA OUT [PICTURES]
 
 makes the data sets OUT/{dark,shadow,rain,night,blur,shake,soft,holes} of the PNG and JPEG files below the folder PICTURES,
-DATA/test/set14 if none is given, each a folder for `rddm-train eval --data`. Nothing in it is shared with `rddm-train`: darkness is a
+DATA/test/set14 if none is given, each a folder for `rddm-train eval --data`. Nothing in it but Levin's kernels is shared with recipes: darkness is a
 gamma curve with Gaussian noise, shadows are ellipses and bars blurred at their border, rain is sparse noise drawn out along a line, a
 night is rain in darkness, blurs are the eight measured kernels of Levin et al. (CVPR 2009, kernels/Levin09.mat), what is soft has a
 Gaussian blur of the stored values, holes are letters and lines. Levin's kernels also move a picture as a whole, by up to 4 pixels, which
