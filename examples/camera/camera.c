@@ -63,7 +63,7 @@ int main(int count, char **arguments) {
     unsigned number = 0;
     size_t width, height;
     unsigned most;
-    int fields;
+    int next;
 
     if (count < 3 || count > 2 + NETWORKS) {
         fprintf(stderr, "usage: camera MANIFEST NETWORK... < frames.ppm > restored.ppm\n");
@@ -82,8 +82,9 @@ int main(int count, char **arguments) {
         return 1;
     }
 
-    while ((fields = scanf("P6 %zu %zu %u", &width, &height, &most)) != EOF) {
-        if (fields != 3 || most != 255 || getchar() == EOF) {
+    while ((next = getchar()) != EOF) {
+        ungetc(next, stdin);
+        if (scanf("P6 %zu %zu %u", &width, &height, &most) != 3 || most != 255 || getchar() == EOF) {
             fprintf(stderr, "error: frame %u: no header of a PPM file of 8 bits (P6, width, height, 255)\n", number);
             return 3;
         }

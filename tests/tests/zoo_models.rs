@@ -235,3 +235,11 @@ fn model_files_are_small() {
         }
     }
 }
+
+#[test]
+fn what_can_be_trained_can_be_said_in_a_manifest() {
+    for shape in rddm_core::Shape::ALL {
+        let named: rddm_manifest::Shape = serde_json::from_value(shape.to_string().into()).unwrap();
+        assert_eq!(named.as_str(), shape.to_string());
+    }
+}

@@ -136,7 +136,8 @@ bool rddm_needs_mask(const struct rddm_restorer *restorer);
 enum rddm_status rddm_memory(const struct rddm_restorer *restorer, size_t width, size_t height, uint64_t *bytes);
 
 // Restores a picture. The output has its width, height and channels; rows of it begin `output_stride` bytes after each other,
-// and it may not overlap the picture or the mask. `mask`, of the picture's size and one channel, is for models that need one:
+// and from its first row to its last it may not overlap the picture or the mask, not even in what lies between their rows: it is
+// no part of the frame that the picture is a part of. `mask`, of the picture's size and one channel, is for models that need one:
 // what is 0 in it is kept; null for the others. `progress` may be null; `user` is handed to it. Where this fails, the output
 // holds some rows or none.
 //

@@ -190,7 +190,8 @@ pub unsafe extern "C" fn rddm_memory(
 }
 
 /// Restores a picture. The output has its width, height and channels; rows of it begin `output_stride` bytes after each other,
-/// and it may not overlap the picture or the mask. `mask`, of the picture's size and one channel, is for models that need one:
+/// and from its first row to its last it may not overlap the picture or the mask, not even in what lies between their rows: it is
+/// no part of the frame that the picture is a part of. `mask`, of the picture's size and one channel, is for models that need one:
 /// what is 0 in it is kept; null for the others. `progress` may be null; `user` is handed to it. Where this fails, the output
 /// holds some rows or none.
 ///
@@ -215,16 +216,16 @@ pub unsafe extern "C" fn rddm_restore(
         };
         // SAFETY: as the caller says of the memory that they describe.
         let picture = unsafe { Pixels::of(shape, "picture")? };
+        let marks = mask.map(|mask| [mask.height, mask.width]);
+        handle.0.check_mask([shape.height, shape.width], marks)?;
+        if let Some(&Picture { channels, .. }) = mask
+            && channels != 1
+        {
+            let text = format!("a mask has one channel, and this one has {channels}");
+            return Err(Failure::input(text));
+        }
         // SAFETY: likewise.
         let mask = mask.map(|mask| unsafe { Pixels::of(mask, "mask") }).transpose()?;
-        let marks = mask.as_ref().map(Pixels::size);
-        handle.0.check_mask(
-            [shape.height, shape.width],
-            marks.map(|[_, height, width]| [height, width]),
-        )?;
-        if marks.is_some_and(|[channels, ..]| channels != 1) {
-            return Err(Failure::input("a mask has one channel"));
-        }
         let read = [Some(&picture), mask.as_ref()];
         // SAFETY: as the caller says.
         let mut output = unsafe { PixelsMut::of(output, output_stride, shape, read)? };

@@ -71,7 +71,8 @@ impl PixelsMut<'_> {
         for read in read.into_iter().flatten() {
             let other = read.bytes.as_ptr_range();
             if start < other.end.addr() && other.start.addr() < end {
-                return Err(Failure::argument("the output overlaps the picture or the mask"));
+                let text = "the output overlaps the picture or the mask, each from its first row to its last";
+                return Err(Failure::argument(text));
             }
         }
         // SAFETY: it is not null, its length was checked, it is apart from what is read, and the caller says the rest.
@@ -100,15 +101,16 @@ fn length(shape: &Picture, stride: usize, name: &str) -> Result<usize, Failure> 
             "{width}×{height} pixels with {channels} channels are none; there are 1 or 3 channels"
         ));
     }
-    let length = width
-        .checked_mul(channels)
-        .filter(|&row| row <= stride)
-        .and_then(|row| stride.checked_mul(height - 1)?.checked_add(row))
-        .filter(|&length| length <= isize::MAX as usize);
-    match length {
-        Some(length) => Ok(length),
-        None => refused(format!(
+    let Some(row) = width.checked_mul(channels).filter(|&row| row <= stride) else {
+        return refused(format!(
             "a stride of {stride} bytes does not fit {width} pixels with {channels} channels"
-        )),
+        ));
+    };
+    let length = stride.checked_mul(height - 1).and_then(|others| others.checked_add(row));
+    match length.filter(|&length| length <= isize::MAX as usize) {
+        Some(length) => Ok(length),
+        None => {
+            refused(format!("{height} rows with a stride of {stride} bytes are longer than memory"))
+        }
     }
 }

@@ -1,7 +1,11 @@
 //! What C gets is what Rust gets, and what it does wrong it is told.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
-#![allow(unsafe_code, reason = "the functions under test are C's")]
+#![allow(
+    unsafe_code,
+    clippy::undocumented_unsafe_blocks,
+    reason = "the functions under test are C's, and are given what their header asks for unless the test says otherwise"
+)]
 
 use std::ffi::{CStr, c_void};
 use std::path::{Path, PathBuf};
@@ -208,6 +212,7 @@ fn what_is_wrong_is_said() {
     refused(&|shape| shape.width = 0, Status::Argument, "0×");
     refused(&|shape| shape.stride = shape.width, Status::Argument, "stride");
     refused(&|shape| shape.stride = usize::MAX / 8, Status::Argument, "stride");
+    refused(&|shape| shape.height = usize::MAX, Status::Argument, "longer than memory");
     let frame = Frame::of(&rainy, 3);
     let (shape, own) = (&raw const frame.shape, frame.bytes.as_ptr().cast_mut());
     let stride = frame.shape.stride;
@@ -219,8 +224,11 @@ fn what_is_wrong_is_said() {
     let by_mask = model("shadow-mask", null()).unwrap();
     assert_eq!(restore(&by_mask, &frame, null()).0, Status::Input);
     assert!(said().contains("needs a mask"), "{}", said());
-    assert_eq!(restore(&by_mask, &frame, shape).0, Status::Input);
-    assert!(said().contains("one channel"), "{}", said());
+    for channels in [2, 3] {
+        let mask = Picture { channels, ..frame.shape };
+        assert_eq!(restore(&by_mask, &frame, &raw const mask).0, Status::Input);
+        assert_eq!(said(), format!("a mask has one channel, and this one has {channels}"));
+    }
     let lost =
         unsafe { rddm_restore(derain.0, shape, null(), null_mut(), stride, None, null_mut()) };
     assert_eq!((lost, said().as_str()), (Status::Argument, "output is null"));
@@ -311,7 +319,7 @@ fn a_camera_in_c_restores_its_frames() {
     let (code, _, text) = run("zoo/derain-tiny/derain-tiny.onnx", &one[..one.len() - 1]);
     assert!(code == 3 && text.contains("frame 0 is not whole"), "{code}: {text}");
     let deep = String::from_utf8_lossy(&one[..14]).replace("255", "65535").into_bytes();
-    for frames in [deep, [&one[..], b"P6\n# a remark\n"].concat()] {
+    for frames in [deep, [&one[..], b"P6\n# a remark\n"].concat(), [&one[..], b"P"].concat()] {
         let (code, _, text) = run("zoo/derain-tiny/derain-tiny.onnx", &frames);
         assert!(code == 3 && text.contains("no header"), "{code}: {text}");
     }

@@ -55,6 +55,8 @@ fn main() {
     let mut numbers =
         Numbers(arguments.next().unwrap_or_else(|| u64::from(std::process::id())) | 1);
     println!("seed {}", numbers.0);
+    // In the place of the one that `decode` makes, which is silent.
+    let _ = decode(&[], &Limits::default());
     std::panic::set_hook(Box::new(|panic| {
         if GAVE_UP.fetch_add(1, Ordering::Relaxed) < 20 {
             println!("{panic}");

@@ -16,6 +16,12 @@ pub fn side_by_side(pictures: &[&Picture]) -> Result<Picture, Error> {
     grid(pictures, pictures.len())
 }
 
+/// Height and width of the [`grid`] of so many pictures of one `[height, width]`.
+pub fn grid_size([height, width]: [usize; 2], count: usize, columns: usize) -> [usize; 2] {
+    let length = |side: usize, places: usize| (places * (side + GAP)).saturating_sub(GAP);
+    [length(height, count.div_ceil(columns.max(1))), length(width, columns.min(count))]
+}
+
 /// The pictures in rows of `columns`, each at the top left of its place, with white between; else as
 /// [`side_by_side`].
 ///

@@ -1,7 +1,9 @@
+use std::cell::Cell;
 use std::fs::File;
 use std::io::Read;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::Once;
 
 use image::ImageDecoder;
 
@@ -32,27 +34,45 @@ pub fn read(path: impl AsRef<Path>, limits: &Limits) -> Result<Picture, Error> {
 /// [`ErrorKind::UnknownFormat`], [`ErrorKind::Unsupported`] and [`ErrorKind::Corrupt`] say what is
 /// wrong with the contents, [`ErrorKind::Limit`] that they would cost more than `limits` allow.
 pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, Error> {
-    // The codecs promise not to panic, and a file that makes one break its promise is still only a
-    // broken file.
-    catch_unwind(AssertUnwindSafe(|| decode_trusting(bytes, limits)))
-        .unwrap_or_else(|_| Err(gave_up()))
+    guarded(|| decode_trusting(bytes, limits))
 }
 
 /// What a file holds, without decoding its pixels.
 pub(crate) fn header_of(bytes: &[u8], limits: &Limits) -> Result<Header, Error> {
-    let read = || {
+    guarded(|| {
         let format = Format::from_contents(bytes).ok_or_else(|| format::unknown(bytes))?;
         let head = head_limits(limits, limits.memory.saturating_sub(bytes.len() as u64));
         let mut decoder =
             codecs::decoder(format, bytes, head).map_err(|error| from_codec(format, error))?;
         let (_, orientation) = codecs::metadata(format, bytes, decoder.as_mut());
-        Header::of(format, decoder.as_ref(), orientation, bytes.len() as u64)
-    };
-    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| Err(gave_up()))
+        let mut header = Header::of(format, decoder.as_ref(), orientation, bytes.len() as u64)?;
+        header.unread = Unread::of(format, bytes);
+        Ok(header)
+    })
 }
 
-pub(crate) fn gave_up() -> Error {
-    Error::new(ErrorKind::Corrupt, "the codec gave up on this file: it is broken")
+/// Runs codecs, which promise not to panic. A file that makes one break its promise is still only an error, of which the panic's own
+/// text says nothing.
+pub(crate) fn guarded<T>(read: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    thread_local! {
+        static QUIET: Cell<bool> = const { Cell::new(false) };
+    }
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let told = panic::take_hook();
+        panic::set_hook(Box::new(move |panic| {
+            if !QUIET.get() {
+                told(panic);
+            }
+        }));
+    });
+    let before = QUIET.replace(true);
+    let read = catch_unwind(AssertUnwindSafe(read));
+    QUIET.set(before);
+    read.unwrap_or_else(|_| {
+        let text = "the codec gave up on this file: it is broken, or of a kind that can't be read";
+        Err(Error::new(ErrorKind::Corrupt, text))
+    })
 }
 
 /// Most bytes that a codec may take for some rows while it reads a file's head, beside the three
@@ -200,4 +220,25 @@ fn from_codec(format: Format, error: image::ImageError) -> Error {
         _ => (ErrorKind::Corrupt, format!("the {format} file is broken: {error}")),
     };
     Error::new(kind, text).because(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn a_panic_of_a_codec_is_an_error_and_no_text() {
+        static TOLD: AtomicUsize = AtomicUsize::new(0);
+        panic::set_hook(Box::new(|_| {
+            TOLD.fetch_add(1, Ordering::SeqCst);
+        }));
+        let error = guarded(|| -> Result<(), Error> { panic!("a codec's") }).err();
+        assert_eq!(error.map(|error| error.kind()), Some(ErrorKind::Corrupt));
+        assert_eq!(TOLD.load(Ordering::SeqCst), 0);
+        // Other panics are told as ever.
+        assert!(catch_unwind(|| panic!("another")).is_err());
+        assert_eq!(TOLD.load(Ordering::SeqCst), 1);
+    }
 }

@@ -2,7 +2,7 @@ use std::path::Path;
 
 use image::metadata::Orientation;
 
-use crate::{Depth, Error, ErrorKind, Format, Limits, codecs, decode, orient};
+use crate::{Depth, Error, ErrorKind, Format, Limits, Unread, codecs, decode, orient};
 
 /// What a file holds, known before its pixels are decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub struct Header {
     pub transposed: bool,
     /// Bytes of the file.
     pub file: u64,
+    /// What else the file holds, which is not read; light beyond white only its pixels show.
+    pub unread: Vec<Unread>,
 }
 
 impl Header {
@@ -41,6 +43,7 @@ impl Header {
             turned: false,
             transposed: false,
             file: 0,
+            unread: Vec::new(),
         }
     }
 
@@ -131,6 +134,7 @@ impl Header {
             turned: orientation != Orientation::NoTransforms,
             transposed: orient::transposes(orientation),
             file,
+            unread: Vec::new(),
         })
     }
 }

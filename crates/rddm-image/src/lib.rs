@@ -38,7 +38,7 @@ mod rows;
 mod unread;
 mod xmp;
 
-pub use compare::{grid, side_by_side};
+pub use compare::{grid, grid_size, side_by_side};
 pub use decode::{decode, read};
 pub use encode::{EncodeOptions, Encoded, Loss, abandon, encode, write, write_bytes};
 pub use error::{Error, ErrorKind};

@@ -1,4 +1,4 @@
-/// How large a picture is meant to be, as the heads of PNG, JPEG and TIFF files say it: scanners and printers do.
+/// How large a picture is meant to be, as the heads of PNG, JPEG, TIFF and BMP files say it: scanners and printers do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Resolution {

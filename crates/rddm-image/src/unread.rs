@@ -21,7 +21,7 @@ pub enum Unread {
     Trailer,
     /// EXIF, GPS, description, author, date, camera or copyright among the tags of a TIFF's first picture.
     Tags,
-    /// Texts of a PNG, such as author and copyright.
+    /// Texts of a PNG, such as author and copyright, and comments of a JPEG.
     Texts,
     /// IPTC's texts of a JPEG, such as author and copyright.
     Iptc,

@@ -13,6 +13,7 @@ use rddm_image::{
 };
 use tiff::encoder::TiffEncoder;
 use tiff::encoder::colortype::{ColorType, RGB32, RGB32Float};
+use tiff::tags::Tag;
 
 const PAGES: &[u8] = include_bytes!("samples/pages.tif");
 const SMALLER_COPY: &[u8] = include_bytes!("samples/smaller-copy.tif");
@@ -125,6 +126,42 @@ fn whole_numbers_of_32_bits_are_refused() {
     assert!(error.to_string().contains("32 bits"), "{error}");
 }
 
+/// Three channels of `16 × height` pixels, each in tiles of its own.
+fn planes_in_tiles(height: u32) -> Vec<u8> {
+    let mut out = Cursor::new(Vec::new());
+    let mut encoder = TiffEncoder::new(&mut out).unwrap();
+    let mut directory = encoder.image_directory().unwrap();
+    let tiles = [10_u8, 20, 30].map(|value| [value; 16 * 16]);
+    let places = tiles.map(|tile| directory.write_data(&tile[..]).unwrap() as u32);
+    for (tag, value) in [
+        (Tag::ImageWidth, 16),
+        (Tag::ImageLength, height),
+        (Tag::Compression, 1),
+        (Tag::PhotometricInterpretation, 2),
+        (Tag::SamplesPerPixel, 3),
+        (Tag::PlanarConfiguration, 2),
+        (Tag::TileWidth, 16),
+        (Tag::TileLength, 16),
+    ] {
+        directory.write_tag(tag, value).unwrap();
+    }
+    directory.write_tag(Tag::BitsPerSample, &[8_u16; 3][..]).unwrap();
+    directory.write_tag(Tag::TileOffsets, &places[..]).unwrap();
+    directory.write_tag(Tag::TileByteCounts, &[256_u32; 3][..]).unwrap();
+    directory.finish().unwrap();
+    out.into_inner()
+}
+
+#[test]
+fn channels_in_tiles_that_go_on_below_the_picture_are_refused() {
+    let whole = decode(&planes_in_tiles(16), &Limits::default()).unwrap();
+    let levels = [0, 1, 2].map(|channel| whole.pixels[[channel, 15, 15]] * 255.0);
+    assert_eq!(levels.map(f32::round), [10.0, 20.0, 30.0]);
+    let error = decode(&planes_in_tiles(12), &Limits::default()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    assert!(error.to_string().contains("save it without tiles"), "{error}");
+}
+
 #[test]
 fn light_beyond_white_is_told() {
     let mut values = [0.5; 12];
@@ -180,6 +217,8 @@ fn texts_that_are_not_carried_are_told() {
     let jpeg = file(&grey(), Format::Jpeg);
     let iptc = with_segment(&jpeg, 0xed, b"Photoshop 3.0\08BIM\x04\x04\0\0\0\0\0\0");
     assert_eq!(unread(&iptc), [Unread::Iptc]);
+    assert_eq!(unread(&with_segment(&jpeg, 0xfe, b"by somebody")), [Unread::Texts]);
+    assert_eq!(unread(&with_segment(&jpeg, 0xfe, b"")), []);
     let author = (b"tEXt", b"Author\0somebody".to_vec());
     assert_eq!(unread(&support::png(4, 4, &[author])), [Unread::Texts]);
     let program = (b"tEXt", b"Software\0something".to_vec());
@@ -259,6 +298,9 @@ fn the_resolution_goes_from_format_to_format() {
             let back = decode(&file(&picture, format), &Limits::default()).unwrap();
             assert_eq!(back.metadata.resolution, resolution(kept, unit), "{format}");
         }
+        let back = decode(&file(&picture, Format::Bmp), &Limits::default()).unwrap();
+        let lengths = picture.metadata.resolution.filter(|resolution| resolution.metres);
+        assert_eq!(back.metadata.resolution, lengths);
         let path = folder.path().join("a.png");
         let mut writer =
             RowWriter::create(&path, &Header::new(2, 1, 1), &picture.metadata).unwrap();

@@ -61,7 +61,7 @@ pub use network::{Network, Precision, Role};
 pub use picture::{Padding, Picture};
 pub use sampler::{Coefficients, Method, MirrorMean, Objective, Sampler, Shape, TimeEncoding};
 pub use signature::{PublicKey, Signature};
-pub use text::Text;
+pub use text::{Text, printable};
 pub use time::Timestamp;
 pub use version::Version;
 

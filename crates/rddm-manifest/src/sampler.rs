@@ -90,8 +90,13 @@ pub enum Shape {
     Average,
     /// A bell over time.
     Normal,
+    /// Rising with time, from nothing at its first step.
+    IncreasedFromZero,
+    /// Falling with time, to nothing at its last step.
+    DecreasedToZero,
 }
-names!(Shape: Increased = "increased", Decreased = "decreased", Average = "average", Normal = "normal");
+names!(Shape: Increased = "increased", Decreased = "decreased", Average = "average", Normal = "normal",
+    IncreasedFromZero = "increased_from_zero", DecreasedToZero = "decreased_to_zero");
 
 /// Which mean of two answers counts, that about the picture and that about its mirror image.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]

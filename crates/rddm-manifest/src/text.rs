@@ -26,6 +26,12 @@ fn is_deceptive(c: char) -> bool {
     matches!(c, '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
 }
 
+/// What others wrote, to be shown in an error: at most 500 characters, without those that a [`Text`] cannot have.
+pub fn printable(text: &str) -> String {
+    let shown = |c: char| if c.is_control() || is_deceptive(c) { ' ' } else { c };
+    text.chars().map(shown).take(500).collect()
+}
+
 impl FromStr for Text {
     type Err = Error;
 

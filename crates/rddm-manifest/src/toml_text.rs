@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{Error, ErrorKind, SCHEMA};
+use crate::{Error, ErrorKind, SCHEMA, printable};
 
 /// Parses `text` of at most `limit` bytes. Depth is bounded by the TOML parser itself.
 pub(crate) fn parse<T: DeserializeOwned>(text: &str, limit: usize) -> Result<T, Error> {
@@ -50,7 +50,5 @@ struct Probe {
 
 /// The parser's message, without the excerpt of the text: that may hold anything.
 fn syntax(error: toml::de::Error) -> Error {
-    let message: String =
-        error.message().chars().map(|c| if c.is_control() { ' ' } else { c }).take(400).collect();
-    Error::new(ErrorKind::Syntax, message)
+    Error::new(ErrorKind::Syntax, printable(error.message()))
 }

@@ -17,8 +17,8 @@ pub(crate) use serve::Serve;
 /// Restores pictures with a model of the zoo.
 ///
 /// Every INPUT is a picture (PNG, JPEG, WebP, TIFF, BMP), a folder of them, a list of them
-/// (@FILE, one a line), or - for standard input. Without --output, the restored picture lies
-/// beside its input: photo.png becomes photo.MODEL.png.
+/// (@FILE, one a line; @- from standard input), or - for standard input. Without --output, the
+/// restored picture lies beside its input: photo.png becomes photo.MODEL.png.
 #[derive(Debug, Parser)]
 #[command(
     name = "rddm-run",
@@ -95,7 +95,8 @@ pub(crate) struct Restore {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Restoration")]
 pub(crate) struct Sampling {
-    /// Sampling steps; more steps are slower. The model's own number unless given.
+    /// Sampling steps: more are slower, and mostly worse with the restorers of the zoo, whose cards say so. The model's own number
+    /// unless given.
     #[arg(long, value_name = "N")]
     pub(crate) steps: Option<usize>,
     /// Seed of the noise: the same seed gives the same picture.

@@ -64,6 +64,16 @@ impl Failure {
     }
 }
 
+/// Options that are none. What clap says in several parts, its problem first, becomes a line.
+impl From<&clap::Error> for Failure {
+    fn from(error: &clap::Error) -> Self {
+        let text = error.render().to_string();
+        let problem = text.split("\n\n").next().unwrap_or(&text).trim_start_matches("error: ");
+        let line = problem.split_whitespace().collect::<Vec<_>>().join(" ");
+        Self::usage(line).with_next("rddm-run --help names the options")
+    }
+}
+
 /// A picture that can't be read.
 impl From<rddm_image::Error> for Failure {
     fn from(error: rddm_image::Error) -> Self {

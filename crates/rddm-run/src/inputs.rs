@@ -4,9 +4,10 @@ use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::fs::{DirEntry, File};
 use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use rddm_image::Format;
+use rddm_manifest::ModelId;
 
 use crate::failure::{Failure, code};
 
@@ -32,6 +33,9 @@ pub(crate) struct Plan<'a> {
     pub(crate) format: Option<Format>,
     pub(crate) recursive: bool,
     pub(crate) overwrite: bool,
+    pub(crate) skip_existing: bool,
+    /// The models of this machine, whose outputs are no photographs.
+    pub(crate) models: Vec<ModelId>,
     /// Files that are read beside the pictures, and what each is called.
     pub(crate) beside: Vec<(&'a str, &'a Path)>,
     /// What else is written for a picture: its comparison.
@@ -47,14 +51,18 @@ pub(crate) struct Plan<'a> {
 }
 
 impl Plan<'_> {
-    /// The jobs, in the order of the inputs, folders sorted by name.
+    /// The jobs, in the order of the inputs, folders sorted by name; and what is to be said of inputs that were left out.
     ///
     /// # Errors
     /// Usage, where outputs and inputs would fall on each other; and inputs that are not there.
-    pub(crate) fn jobs(&self) -> Result<Vec<Job>, Failure> {
-        let mut found = Vec::new();
+    pub(crate) fn jobs(&self) -> Result<(Vec<Job>, Vec<String>), Failure> {
+        let mut finds = Finds::default();
         for input in self.inputs {
-            self.expand(input, &mut found)?;
+            self.expand(input, &mut finds)?;
+        }
+        let Finds { pictures: found, links, mut notes } = finds;
+        if links > 0 {
+            notes.push(format!("note: links to folders or to nothing: {links} left out"));
         }
         if found.is_empty() && !self.may_be_empty {
             let hint = if self.recursive { "" } else { "; --recursive looks into folders in it" };
@@ -72,17 +80,59 @@ impl Plan<'_> {
                 Ok(Job { input: found.path, output })
             })
             .collect::<Result<Vec<_>, Failure>>()?;
+        let jobs = self.distinct(jobs, &mut notes);
         self.check(&jobs)?;
-        Ok(jobs)
+        Ok((jobs, notes))
     }
 
-    fn expand(&self, input: &Path, found: &mut Vec<Found>) -> Result<(), Failure> {
+    /// Leaves out what was named twice, and what is the output of another input, as in the glob of an earlier run, where that loses
+    /// nothing: it has an output's name, or stays as it is.
+    fn distinct(&self, jobs: Vec<Job>, notes: &mut Vec<String>) -> Vec<Job> {
+        let placed = |job: Job| {
+            let places = [identity(&job.input), identity(&job.output)];
+            (job, places)
+        };
+        let jobs: Vec<(Job, [PathBuf; 2])> = jobs.into_iter().map(placed).collect();
+        let comparison = self.comparison.filter(|_| self.output.is_none());
+        let mut outputs = HashSet::new();
+        for (job, [input, output]) in &jobs {
+            outputs.extend(Some(output.clone()).filter(|output| output != input));
+            outputs.extend(comparison.map(|comparison| identity(&comparison(job))));
+        }
+        let (mut distinct, mut seen) = (Vec::new(), HashSet::new());
+        let (mut made, mut twice) = (Vec::new(), 0);
+        for (job, places) in jobs {
+            let harmless = self.skip_existing || self.is_earlier_output(&job.input);
+            if harmless && outputs.contains(&places[0]) {
+                made.push(job.input);
+            } else if job.input == Path::new(STREAM) || seen.insert(places) {
+                distinct.push(job);
+            } else {
+                twice += 1;
+            }
+        }
+        if let Some(first) = made.first() {
+            let (first, count) = (first.display(), made.len());
+            let what = format!("note: outputs of other inputs, such as {first}: {count} left out");
+            notes.push(what);
+        }
+        if twice > 0 {
+            notes.push(format!("note: inputs that are named twice: {twice} left out"));
+        }
+        distinct
+    }
+
+    fn expand(&self, input: &Path, found: &mut Finds) -> Result<(), Failure> {
         if let Some(list) = list(input) {
             let failed = |error: std::io::Error| {
                 let list = list.display();
                 Failure::new(code::INPUT, format!("the list {list} can't be read: {error}"))
             };
-            let text = std::fs::read(list).map_err(failed)?;
+            let text = match list == Path::new(STREAM) {
+                true => std::io::stdin().lock().bytes().collect(),
+                false => std::fs::read(list),
+            };
+            let text = text.map_err(failed)?;
             // Some editors begin a file with a mark of its encoding.
             let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&text);
             let lines = text.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii);
@@ -94,16 +144,30 @@ impl Plan<'_> {
         self.expand_plain(input, found)
     }
 
-    fn expand_plain(&self, input: &Path, found: &mut Vec<Found>) -> Result<(), Failure> {
+    fn expand_plain(&self, input: &Path, found: &mut Finds) -> Result<(), Failure> {
         if input != Path::new(STREAM) && input.is_dir() {
+            // As in a glob that is repeated; alone, or to be replaced, it is meant.
+            if self.inputs.len() > 1 && !self.overwrite && self.gets_outputs(input) {
+                let input = input.display();
+                found.notes.push(format!("note: {input} gets what is written: left out"));
+                return Ok(());
+            }
             return self.walk(input, Path::new(""), found);
         }
         let name = input.file_name().map(PathBuf::from).unwrap_or_default();
-        found.push(Found { path: input.to_owned(), below: name });
+        found.pictures.push(Found { path: input.to_owned(), below: name });
         Ok(())
     }
 
-    fn walk(&self, root: &Path, below: &Path, found: &mut Vec<Found>) -> Result<(), Failure> {
+    /// Whether it is one of the folders in which nothing is looked for.
+    fn gets_outputs(&self, folder: &Path) -> bool {
+        self.not_into.iter().any(|other| {
+            let folders = (other.canonicalize(), folder.canonicalize());
+            matches!(folders, (Ok(other), Ok(folder)) if other == folder)
+        })
+    }
+
+    fn walk(&self, root: &Path, below: &Path, found: &mut Finds) -> Result<(), Failure> {
         let folder = root.join(below);
         let failed = |error: std::io::Error| {
             Failure::new(
@@ -116,46 +180,63 @@ impl Plan<'_> {
         let mut entries = match entries {
             Err(_) if below != Path::new("") => {
                 // It fails when its turn comes, and the others have theirs.
-                found.push(Found { path: folder.clone(), below: below.to_owned() });
+                found.pictures.push(Found { path: folder.clone(), below: below.to_owned() });
                 return Ok(());
             }
             entries => entries.map_err(failed)?,
         };
         entries.sort_by_key(DirEntry::file_name);
-        let stems = self.stems_of_outputs(root, &entries);
+        let stems = stems(&entries);
+        let in_place = self.output.is_some_and(|output| identity(output) == identity(root));
+        let is_output = |path: &Path| match self.output {
+            None => self.is_output_of_a_model(path, &stems),
+            Some(_) => in_place && is_comparison(path, &stems),
+        };
         for entry in entries {
             let below = below.join(entry.file_name());
             // Links to folders are not followed: they may lead back up.
             let kind = entry.file_type().map_err(failed)?;
             if kind.is_dir() {
-                let same = |folder: &&Path| {
-                    let folders = (folder.canonicalize(), entry.path().canonicalize());
-                    matches!(folders, (Ok(folder), Ok(entry)) if folder == entry)
-                };
-                if self.recursive && !self.not_into.iter().any(same) {
+                if self.recursive && !self.gets_outputs(&entry.path()) {
                     self.walk(root, &below, found)?;
                 }
-            } else if entry.path().is_file()
-                && Format::from_path(entry.path()).is_some()
-                && !is_resource_fork(&entry.path())
+            } else if kind.is_symlink() && self.is_passed(&entry.path()) {
+                found.links += 1;
+            } else if is_picture_file(&entry.path())
                 && !self.is_earlier_output(&entry.path())
-                && !is_comparison(&entry.path(), &stems)
-                && !self.written.contains(&identity(&entry.path()))
+                && !is_output(&entry.path())
+                && !self.is_no_input(&identity(&entry.path()))
             {
-                found.push(Found { path: entry.path(), below });
+                found.pictures.push(Found { path: entry.path(), below });
             }
         }
         Ok(())
     }
 
-    /// The names without extensions of pictures in a folder that gets the outputs.
-    fn stems_of_outputs(&self, root: &Path, entries: &[DirEntry]) -> HashSet<OsString> {
-        if self.output.is_none_or(|output| identity(output) != identity(root)) {
-            return HashSet::new();
+    /// Whether a link in a folder leads to a folder that would be looked into, or is named as a picture and leads to nothing.
+    fn is_passed(&self, link: &Path) -> bool {
+        match link.metadata() {
+            Ok(data) => self.recursive && data.is_dir(),
+            Err(_) => Format::from_path(link).is_some(),
         }
-        let pictures = entries.iter().map(|entry| PathBuf::from(entry.file_name()));
-        let pictures = pictures.filter(|name| Format::from_path(name).is_some());
-        pictures.filter_map(|name| name.file_stem().map(OsStr::to_owned)).collect()
+    }
+
+    /// Whether it was written by this run, or is read beside the pictures, as the mask is.
+    fn is_no_input(&self, place: &Path) -> bool {
+        self.written.contains(place) || self.beside.iter().any(|(_, path)| identity(path) == *place)
+    }
+
+    /// Whether a file in a folder is what a run without `--output`, with any model, wrote beside a picture of these names.
+    fn is_output_of_a_model(&self, path: &Path, stems: &HashSet<OsString>) -> bool {
+        let stem = path.file_stem().map(Path::new).unwrap_or(path);
+        let compares = stem.extension() == Some(OsStr::new("compare"))
+            && path.extension() == Some(OsStr::new("png"));
+        let stem = if compares { stem.file_stem().map(Path::new).unwrap_or(stem) } else { stem };
+        let (Some(picture), Some(word)) = (stem.file_stem(), stem.extension()) else {
+            return false;
+        };
+        stems.contains(picture)
+            && (compares || self.models.iter().any(|model| word == model.as_str()))
     }
 
     /// Whether a file in a folder is what an earlier run without `--output` wrote beside its input.
@@ -194,9 +275,11 @@ impl Plan<'_> {
 
     /// `photo.png` becomes `photo.derain.png`.
     fn beside(&self, input: &Path) -> PathBuf {
-        let mut name: OsString = input.file_stem().unwrap_or_default().to_owned();
-        name.push(format!(".{}", self.word));
         let known = Format::from_path(input).is_some();
+        // Of `scan.1`, the end is a part of the name.
+        let name = if known { input.file_stem() } else { input.file_name() };
+        let mut name = name.unwrap_or_default().to_owned();
+        name.push(format!(".{}", self.word));
         match (self.format, input.extension()) {
             (Some(format), _) => name.push(format!(".{}", format.extension())),
             (None, Some(extension)) if known => {
@@ -209,18 +292,24 @@ impl Plan<'_> {
     }
 
     fn with_format(&self, path: PathBuf) -> PathBuf {
-        match self.format {
-            Some(format) if Format::from_path(&path) != Some(format) => {
-                path.with_extension(format.extension())
+        let Some(format) = self.format else { return path };
+        match Format::from_path(&path) {
+            Some(own) if own == format => path,
+            Some(_) => path.with_extension(format.extension()),
+            None => {
+                let mut name = path.into_os_string();
+                name.push(format!(".{}", format.extension()));
+                name.into()
             }
-            _ => path,
         }
     }
 
     fn check(&self, jobs: &[Job]) -> Result<(), Failure> {
         let stream = Path::new(STREAM);
+        // In a folder, each has its turn.
+        let mut named = jobs.iter().filter(|job| self.output == Some(job.output.as_path()));
         if self.format.is_none() {
-            jobs.iter().try_for_each(|job| writable(&job.output))?;
+            named.try_for_each(|job| writable(&job.output))?;
         }
         let read = jobs.iter().map(|job| job.input.as_path());
         let read = read.chain(self.beside.iter().map(|(_, path)| *path));
@@ -243,11 +332,17 @@ impl Plan<'_> {
             }
             // Over its own input where that is allowed; over another one's never.
             let own = place == identity(&job.input);
+            if own && self.overwrite && self.skip_existing {
+                let problem =
+                    format!("the output {} exists, since it is the input", job.output.display());
+                return Err(Failure::usage(problem).with_next(
+                    "leave out --skip-existing, which would skip it, or name another output",
+                ));
+            }
             if inputs.contains(&place) && !(own && self.overwrite) {
-                let next = if own {
-                    "add --overwrite to replace it, or name another output"
-                } else {
-                    "name another output"
+                let next = match (own, self.skip_existing) {
+                    (true, false) => "add --overwrite to replace it, or name another output",
+                    _ => "name another output",
                 };
                 return Err(Failure::usage(format!(
                     "the output {} is one of the inputs",
@@ -331,6 +426,11 @@ fn named(line: &[u8]) -> std::io::Result<PathBuf> {
     Ok(line.map_err(|error| std::io::Error::new(std::io::ErrorKind::InvalidData, error))?.into())
 }
 
+/// Whether a file in a folder, or what a link there leads to, is named as a picture and is no resource fork.
+pub(crate) fn is_picture_file(path: &Path) -> bool {
+    path.is_file() && Format::from_path(path).is_some() && !is_resource_fork(path)
+}
+
 /// Whether it is what macOS keeps of a picture in a file beside it, `._NAME`, where the file system has no place for it (AppleDouble).
 fn is_resource_fork(path: &Path) -> bool {
     const MAGIC: [u8; 4] = [0, 5, 22, 7];
@@ -338,6 +438,13 @@ fn is_resource_fork(path: &Path) -> bool {
     path.file_name().unwrap_or_default().as_encoded_bytes().starts_with(b"._")
         && File::open(path).and_then(|mut file| file.read_exact(&mut begin)).is_ok()
         && begin == MAGIC
+}
+
+/// The names without extensions of the pictures among the files of a folder.
+fn stems(entries: &[DirEntry]) -> HashSet<OsString> {
+    let pictures = entries.iter().map(|entry| PathBuf::from(entry.file_name()));
+    let pictures = pictures.filter(|name| Format::from_path(name).is_some());
+    pictures.filter_map(|name| name.file_stem().map(OsStr::to_owned)).collect()
 }
 
 /// Whether it is the comparison of a picture of one of these names.
@@ -372,27 +479,46 @@ fn falls(job: &Job, what: &str, place: &Path) -> Failure {
     .with_next("restore the pictures one by one, or into another folder")
 }
 
+/// What the inputs come to.
+#[derive(Default)]
+struct Finds {
+    pictures: Vec<Found>,
+    /// Links that were not followed.
+    links: usize,
+    notes: Vec<String>,
+}
+
 /// A picture, and its place below the folder that was named.
 struct Found {
     path: PathBuf,
     below: PathBuf,
 }
 
+/// Whether it is standard input or output, a pipe or a device: no file that can be read again.
+pub(crate) fn is_stream(path: &Path) -> bool {
+    path == Path::new(STREAM) || path.metadata().is_ok_and(|data| !data.is_file() && !data.is_dir())
+}
+
 pub(crate) fn is_folder(path: &Path) -> bool {
     path.is_dir() || path.as_os_str().as_encoded_bytes().ends_with(b"/")
 }
 
-/// The same for all names of one file, as far as the file system tells.
+/// The same for all names of one file, as far as the file system tells; folders that are not there are taken as they will be made.
 pub(crate) fn identity(path: &Path) -> PathBuf {
     if let Ok(real) = path.canonicalize() {
         return real;
     }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.unwrap_or(Path::new(".")).canonicalize();
-    match (folder, path.file_name()) {
-        (Ok(folder), Some(name)) => folder.join(name),
-        _ => path.to_owned(),
-    }
+    let here = Path::new(".").canonicalize().unwrap_or_default();
+    path.components().fold(here, |mut place, component| {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                place.pop();
+            }
+            part => place.push(part),
+        }
+        place.canonicalize().unwrap_or(place)
+    })
 }
 
 fn shown(paths: &[PathBuf]) -> String {

@@ -20,11 +20,15 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use args::{Args, Command};
-use failure::Failure;
+use failure::{Failure, code};
+use report::Failed;
 use terminal::Terminal;
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return no_options(&error),
+    };
     let mut terminal = Terminal::new(args.quiet(), args.json());
     let done = run(args, &mut terminal);
     match done {
@@ -34,6 +38,18 @@ fn main() -> ExitCode {
             ExitCode::from(failure.code)
         }
     }
+}
+
+/// Says what is wrong with the options, in JSON too where that is among them, or shows the help that they ask for.
+fn no_options(error: &clap::Error) -> ExitCode {
+    // Nobody is there to be told when this fails.
+    let _ = error.print();
+    let mut words = std::env::args_os().skip(1).take_while(|word| word != "--");
+    if error.use_stderr() && words.any(|word| word == "--json") {
+        let failure = Failure::from(error);
+        let _ = Terminal::new(true, true).report(&Failed { schema: 1, error: (&failure).into() });
+    }
+    ExitCode::from(if error.use_stderr() { code::USAGE } else { 0 })
 }
 
 /// Does what was asked for; the code is that of a run that ended as it should, or that reported

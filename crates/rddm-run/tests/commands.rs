@@ -61,6 +61,12 @@ fn metrics_of_folders_and_sizes() {
     bench.picture("a/alone.png", 40, 30);
     bench.picture("b/1.tif", 40, 30);
     bench.picture("b/sub/2.png", 41, 31);
+    // What restoring passes over, too.
+    for folder in ["a", "b"] {
+        bench.write(&format!("{folder}/._1.png"), b"\0\x05\x16\x07\0\x02\0\0Mac OS X");
+        #[cfg(unix)]
+        std::os::unix::fs::symlink("sub", bench.path(&format!("{folder}/link.png"))).unwrap();
+    }
     let done = bench.run("metrics a b --json").ends(9).says(&["40×30", "41×31", "--crop"]);
     let report = done.json();
     assert_eq!(report["failed"], 1);

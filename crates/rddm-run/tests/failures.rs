@@ -25,6 +25,10 @@ fn usage_is_two() {
     bench.restore("a.png --tile 0").ends(2);
     bench.restore("a.png --device ../x").ends(2);
     bench.restore("a.png --max-memory lots").ends(2);
+    let report = bench.restore("a.png --steps many --json").ends(2).json();
+    assert_eq!((&report["schema"], &report["error"]["code"]), (&1.into(), &2.into()));
+    assert!(report["error"]["what"].as_str().unwrap().contains("'many'"), "{report}");
+    bench.run("--json").ends(2).json();
     assert_eq!(bench.files(), ["a.png"]);
 }
 
@@ -123,6 +127,20 @@ fn an_output_that_cannot_be_written_is_seven() {
     bench.picture("a.png", 8, 8);
     bench.write("file", b"in the way");
     bench.restore("a.png -o file/b.png").ends(7).says(&["file"]);
+    // A folder of its name is no output that exists.
+    std::fs::create_dir(bench.path("a.tiny.png")).unwrap();
+    bench.restore("a.png --skip-existing").ends(7).says(&["a.tiny.png"]);
+}
+
+#[test]
+fn a_picture_that_is_too_large_says_what_to_do() {
+    let bench = Bench::new();
+    bench.picture("a.png", 8, 8);
+    let mut file = std::fs::read(bench.path("a.png")).unwrap();
+    let head = b"\0\0\xc3\x50\0\0\xc3\x50\x08\x02\0\0\0\xc4\xcd\xaa\x9d";
+    file[16..33].copy_from_slice(head);
+    bench.write("a.png", &file);
+    bench.restore("a.png").ends(3).says(&["a.png", "50000", "next: ", "--max-memory"]);
 }
 
 #[test]

@@ -93,6 +93,11 @@ fn what_cannot_be_drawn_is_two() {
     bench.restore("a.png --size 8x8").ends(2);
     bench.restore("a.png").ends(2).says(&["draws pictures"]);
     Bench::new().restore("--count 1 --size 8x8").ends(2).says(&["restores pictures"]);
+    // Each of them fits, both beside each other do not.
+    for words in ["--dry-run", "--steps 1000 --quiet"] {
+        let words = format!("--count 2 --size 8200x800 -o c.webp {words}");
+        bench.restore(&words).ends(2).says(&["c.webp", "16408×800", "longest side is 16384"]);
+    }
     assert_eq!(bench.files(), ["a.png"]);
 }
 

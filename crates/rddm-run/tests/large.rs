@@ -123,6 +123,18 @@ fn the_smallest_memory_that_is_named_is_enough() {
     bench.restore(&format!("a.png --max-memory {enough}MB")).ends(0);
 }
 
+/// However many bytes a file has, here behind its pixels, where nothing reads them.
+#[test]
+fn a_file_of_more_than_a_gibibyte_goes_row_by_row() {
+    let bench = Bench::new();
+    write_rows(&bench.path("a.png"), 100, 50);
+    let file = std::fs::File::options().write(true).open(bench.path("a.png")).unwrap();
+    file.set_len(5 << 30).unwrap();
+    let report = bench.restore(&format!("a.png --steps 1 --json {LITTLE}")).ends(0).json();
+    assert_eq!(report["pictures"][0]["memory"]["rows"], true);
+    bench.restore("a.png").ends(3).says(&["the file has", "--max-memory"]);
+}
+
 #[test]
 fn what_cannot_go_by_rows_says_what_to_do() {
     let bench = Bench::new();

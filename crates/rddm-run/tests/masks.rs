@@ -36,6 +36,16 @@ fn one_mask_from_standard_input_serves_all_pictures() {
     bench.restore("- -o b.png --mask -").ends(2).says(&["standard input can be read once"]);
 }
 
+/// A mask that lies among the pictures is none of them.
+#[test]
+fn a_mask_is_no_picture_of_its_folder() {
+    let bench = masked();
+    bench.picture("in/a.png", 24, 16);
+    bench.save("in/mask.png", &white(24, 16));
+    let report = bench.restore("in -o out --mask in/mask.png --json").ends(0).json();
+    assert_eq!(report["written"], 1);
+}
+
 #[test]
 fn what_is_transparent_marks_nothing() {
     let bench = masked();

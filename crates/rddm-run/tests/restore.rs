@@ -209,6 +209,78 @@ fn a_folder_does_not_take_its_own_outputs_again() {
     assert!(!bench.path("in/out/out").exists());
 }
 
+/// What other models wrote is known by their names, and a comparison by its picture.
+#[test]
+fn a_folder_does_not_take_the_outputs_of_other_models() {
+    let bench = Bench::new();
+    let index = std::fs::read_to_string(bench.path("registry/index.toml")).unwrap();
+    let (_, entry) = index.split_once("[[models]]").unwrap();
+    let other = entry.replace("\"tiny\"", "\"other\"");
+    bench.write("registry/index.toml", format!("{index}[[models]]{other}").as_bytes());
+    for name in ["a", "a.other", "a.other.compare", "a.gone.compare", "b.other", "a.holiday"] {
+        bench.picture(&format!("in/{name}.png"), 8, 8);
+    }
+    let report = bench.restore("in --json").ends(0).json();
+    let inputs = report["pictures"].as_array().unwrap().iter().map(|picture| &picture["input"]);
+    let inputs: Vec<_> = inputs.collect();
+    assert_eq!(inputs, ["in/a.holiday.png", "in/a.png", "in/b.other.png"]);
+}
+
+/// A shell's glob that matches the outputs of the run before.
+#[test]
+fn the_same_glob_can_be_restored_again() {
+    let bench = Bench::new();
+    bench.picture("g/a.png", 8, 8);
+    bench.restore("g/a.png --compare").ends(0);
+    for words in ["", "--skip-existing"] {
+        let glob = "g/a.png g/a.tiny.compare.png g/a.tiny.png --compare";
+        bench.restore(&format!("{glob} {words}")).ends(0).says(&["outputs of other inputs", "2"]);
+    }
+    assert_eq!(bench.files(), ["g/a.png", "g/a.tiny.compare.png", "g/a.tiny.png"]);
+    bench.picture("b.png", 8, 8);
+    bench.restore("b.png -o out/").ends(0);
+    bench.restore("b.png out -o out --skip-existing").ends(0).says(&["out gets what is written"]);
+    // A photograph is not taken for the output of another one where that would be written over it.
+    bench.picture("place/a.jpg", 8, 8);
+    bench.restore("place -o place --format png").ends(0);
+    bench.restore("place -o place --format png").ends(2);
+    bench.restore("place -o place --format png --skip-existing").ends(0).says(&["place/a.png"]);
+}
+
+#[test]
+fn what_is_named_twice_is_restored_once() {
+    let bench = Bench::new();
+    bench.picture("a.png", 8, 8);
+    bench.restore("a.png ./a.png -o out").ends(0).says(&["named twice: 1 left out"]);
+    assert_eq!(bench.files(), ["a.png", "out/a.png"]);
+}
+
+#[test]
+fn an_end_that_is_no_format_is_a_part_of_the_name() {
+    let bench = Bench::new();
+    let picture = rddm_image::encode(&colours(8, 8), &Default::default()).unwrap().bytes;
+    bench.write("scan.1", &picture);
+    bench.write("scan.2", &picture);
+    bench.restore("scan.1 scan.2").ends(0);
+    bench.restore("scan.1 scan.2 -o out --format jpg").ends(0);
+    let made = ["out/scan.1.jpg", "out/scan.2.jpg", "scan.1", "scan.1.tiny.png", "scan.2"];
+    assert_eq!(bench.files(), [&made[..], &["scan.2.tiny.png"]].concat());
+}
+
+#[cfg(unix)]
+#[test]
+fn links_that_are_not_followed_are_counted() {
+    let bench = Bench::new();
+    bench.picture("in/a.png", 8, 8);
+    bench.picture("photos/b.png", 8, 8);
+    for (to, link) in [("../photos", "in/photos"), ("gone.png", "in/b.png"), ("a.png", "in/c.png")]
+    {
+        std::os::unix::fs::symlink(to, bench.path(link)).unwrap();
+    }
+    let done = bench.restore("in -r -o out --json").ends(0).says(&["links", "nothing: 2 left out"]);
+    assert_eq!(done.json()["written"], 2);
+}
+
 #[test]
 fn a_list_names_inputs() {
     let bench = Bench::new();
@@ -222,6 +294,13 @@ fn a_list_names_inputs() {
     bench.write("one", b"a.png\n");
     bench.restore("@one -o alone").ends(0);
     assert!(bench.path("alone/a.png").is_file());
+    // Or it comes from a program that finds them.
+    let mut command = bench.command();
+    let words = "--model tiny --registry registry --allow-unsigned @- -o found";
+    command.args(words.split(' ')).stdin(std::fs::File::open(bench.path("list")).unwrap());
+    Done::of(command.output().unwrap()).ends(0).says(&["2 written"]);
+    bench.restore("@- -").ends(2).says(&["standard input can be read once"]);
+    bench.restore("@- --watch").ends(2).says(&["can't be watched"]);
 }
 
 #[test]
@@ -231,6 +310,11 @@ fn an_input_is_not_replaced_unless_asked() {
     bench.picture("sub/a.png", 16, 16);
     let before = std::fs::read(bench.path("a.png")).unwrap();
     bench.restore("a.png -o ./a.png").ends(2).says(&["one of the inputs", "--overwrite"]);
+    bench.restore("a.png -o new/../a.png").ends(2).says(&["one of the inputs"]);
+    bench
+        .restore("a.png -o a.png --overwrite --skip-existing")
+        .ends(2)
+        .says(&["it is the input", "--skip-existing"]);
     bench.restore("sub -o sub").ends(2).says(&["one of the inputs"]);
     bench.restore("a.png sub/a.png -o out").ends(2).says(&["both be written"]);
     bench.restore("a.png sub/a.png -o -").ends(2).says(&["standard output"]);
@@ -247,6 +331,14 @@ fn a_name_of_a_format_that_is_not_written_is_refused() {
     bench.restore("a.png -o b.gif").ends(2).says(&[".gif", "--format"]);
     bench.restore("a.png -o b.gif --format png").ends(0);
     bench.restore("a.png -o b.other").ends(0);
+    // In a folder, one fails alone.
+    bench.write("b.gif", b"GIF89a\x01\0\x01\0\0\0\0;");
+    bench.write("c.gif", &std::fs::read(bench.path("a.png")).unwrap());
+    let done =
+        bench.restore("a.png b.gif c.gif -o out --json").ends(9).says(&["c.gif: .gif is not"]);
+    let report = done.json();
+    assert_eq!((&report["written"], &report["failed"]), (&1.into(), &2.into()));
+    assert_eq!(report["pictures"][1]["error"]["code"], 3);
 }
 
 /// Nor are those that are written beside the restored picture, nor is what is read beside it.
@@ -373,7 +465,13 @@ fn pages_are_not_written_over() {
     let bench = Bench::new();
     let pages = include_bytes!("../../rddm-image/tests/samples/pages.tif");
     bench.write("a.tif", pages);
-    bench.restore("a.tif -o a.tif --overwrite").ends(2).says(&["the further pages would be lost"]);
+    bench.write("b.png", include_bytes!("../../rddm-image/tests/samples/animation.png"));
+    for words in ["", "--dry-run", "--max-memory 2GB", "--max-memory 2GB --dry-run"] {
+        for (file, what) in [("a.tif", "pages"), ("b.png", "frames of the animation")] {
+            let lost = format!("the further {what} would be lost");
+            bench.restore(&format!("{file} -o {file} --overwrite {words}")).ends(2).says(&[&lost]);
+        }
+    }
     assert_eq!(std::fs::read(bench.path("a.tif")).unwrap(), pages);
     bench.restore("a.tif -o b.tif").ends(0).says(&["note: a.tif: the further pages"]);
 }
@@ -413,6 +511,11 @@ fn parameters_do_not_drive_out_the_xmp_of_a_picture() {
     assert_eq!(bench.read("b.jpg").metadata.xmp, input.metadata.xmp);
     bench.restore("a.jpg -o b.png").ends(0);
     assert!(bench.read("b.png").metadata.xmp.unwrap().len() > 65_500);
+    // Where no picture says anything, there is nothing to tell.
+    bench.picture("c.bmp", 16, 16);
+    let done = bench.restore("c.bmp -o d.bmp --json").ends(0);
+    assert!(done.json()["pictures"][0].get("losses").is_none(), "{}", done.text());
+    assert!(!done.stderr.contains("parameters"), "{}", done.stderr);
 }
 
 #[test]

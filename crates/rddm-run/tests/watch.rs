@@ -6,6 +6,7 @@
 mod support;
 
 use std::fs::File;
+use std::io::Write as _;
 use std::process::Stdio;
 
 use support::{Bench, Done, colours, interrupt, until, wait_until_it_listens};
@@ -125,4 +126,21 @@ fn what_cannot_be_watched_is_two() {
     bench.picture("a.png", 8, 8);
     bench.restore("- -o b.png --watch").ends(2).says(&["can't be watched"]);
     bench.restore("a.png --watch --dry-run").ends(2);
+}
+
+/// What may never come is not waited for, however little was asked.
+#[test]
+fn one_interrupt_ends_the_wait_for_a_stream() {
+    let bench = Bench::new();
+    let words = "--model tiny --registry registry --allow-unsigned --threads 1 - -o a.png";
+    let mut command = bench.command();
+    let mut child = command.args(words.split(' ')).stdin(Stdio::piped()).spawn().unwrap();
+    // More than a pipe holds, so that it was begun to be read.
+    let mut stream = child.stdin.take().unwrap();
+    stream.write_all(&[0; 1 << 20]).unwrap();
+    interrupt(child.id());
+    let child = std::cell::RefCell::new(child);
+    until(|| child.borrow_mut().try_wait().unwrap().is_some());
+    assert_eq!(child.borrow_mut().wait().unwrap().code(), Some(130));
+    assert!(bench.files().is_empty());
 }

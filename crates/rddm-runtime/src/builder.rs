@@ -100,7 +100,9 @@ impl<'a> RestorerBuilder<'a> {
     }
 
     /// What of the networks' outputs the sampler goes by. Networks that predict residual and noise
-    /// serve `pred_res` and `pred_noise` too.
+    /// serve `pred_res` and `pred_noise` too. By the noise alone, the first step divides a small
+    /// difference by 1e-6 (as the paper does), and with it an engine's rounding: where it is the only
+    /// step, engines may be dozens of levels apart.
     #[must_use]
     pub fn objective(mut self, objective: Objective) -> Self {
         self.objective = Some(objective);
@@ -131,7 +133,8 @@ impl<'a> RestorerBuilder<'a> {
     }
 
     /// The seed of the noise field, 0 unless set. The same seed gives the same picture, whatever
-    /// the tiles, the threads and the machine.
+    /// the threads and the machine, and whatever the tiles where their overlap covers what the
+    /// networks see.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
@@ -155,7 +158,8 @@ impl<'a> RestorerBuilder<'a> {
     }
 
     /// Height and width of a tile's core in pixels, rounded up to what the networks take. A picture
-    /// that fits into one tile with its overlap is run in one pass.
+    /// that fits into one tile with its overlap is run in one pass, and one that is drawn always is
+    /// unless this or [`max_memory`](Self::max_memory) is set.
     #[must_use]
     pub fn tile(mut self, tile: usize) -> Self {
         self.tile = Some(tile);

@@ -17,8 +17,8 @@
 //!   files.
 //!
 //! Pictures are `[channel, height, width]` with values from 0 to 1. One seed gives one picture: the
-//! noise depends on the seed and the position alone, so tiles, threads and memory change nothing
-//! but the rounding.
+//! noise depends on the seed and the position alone, so threads change nothing, and tiles and memory
+//! nothing but the rounding where the tiles' overlap covers what the networks see.
 //!
 //! The crate has no network access, and its own code reads no environment, prints nothing, and reads no
 //! file but the shared library that [`EngineOptions::library`] names. tract looks for instructions and caches of the processor
@@ -29,6 +29,7 @@
 #![deny(unsafe_code)]
 
 mod builder;
+mod crews;
 mod engine;
 mod ensemble;
 mod error;

@@ -39,6 +39,8 @@ pub(crate) struct Cost {
     pub(crate) own_weights: u64,
     /// Bytes for each pixel of a window, in each thread.
     pub(crate) per_pixel: f64,
+    /// Bytes beside the weights while a network is made ready, by one thread at a time.
+    pub(crate) preparing: u64,
 }
 
 /// What a thread of a pool takes beside its tile: its stack, and what its allocator keeps.
@@ -101,7 +103,9 @@ impl Layout {
         let finished = parallel::ahead(threads, tiles) as u64;
         let core = window * float * planes * if self.shown { 3 } else { 1 };
         let networks = cost.weights
-            + busy * (cost.own_weights + ports + running)
+            + busy * (cost.own_weights + ports)
+            + (busy - 1) * running
+            + running.max(cost.preparing)
             + finished * core
             + if busy > 1 { busy * OF_A_THREAD } else { 0 };
         MemoryEstimate {

@@ -1,7 +1,5 @@
-use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use ndarray::{Array3, ArrayView2, ArrayView3};
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -11,10 +9,11 @@ use rddm_manifest::{Manifest, ModelId, Network, Picture};
 use crate::{
     CancelToken, Control, Error, ErrorKind, MemoryEstimate, Progress, RestorerBuilder, RowSink,
     RowSource, StepView,
+    crews::Crews,
     layout::{Layout, Rules},
     memory::{self, Cost},
     networks::{Crew, Wiring},
-    run::{Job, Run, cancelled},
+    run::{Job, Run},
     tiling::Axis,
 };
 
@@ -167,7 +166,10 @@ impl Restorer {
     }
 
     /// Draws a picture from noise, `[channel, height, width]` with values from 0 to 1, with a model
-    /// that takes no input picture. `seed` stands in for the builder's.
+    /// that takes no input picture. `seed` stands in for the builder's. It is drawn in one window,
+    /// whatever memory that takes, unless [`tile`](RestorerBuilder::tile) or
+    /// [`max_memory`](RestorerBuilder::max_memory) asks for less: a network that sees the whole of a
+    /// picture draws tiles that do not fit together.
     ///
     /// # Errors
     /// [`ErrorKind::Options`] if the model restores pictures; else as [`Restorer::restore`].
@@ -278,11 +280,6 @@ impl Restorer {
         self.parts.seed
     }
 
-    /// Sets the seed of the noise field.
-    pub fn set_seed(&mut self, seed: u64) {
-        self.parts.seed = seed;
-    }
-
     /// The number of threads that run tiles.
     pub fn threads(&self) -> usize {
         self.parts.threads
@@ -291,7 +288,7 @@ impl Restorer {
     /// The time that networks have run so far, of all threads together. What a restoration takes
     /// beside it is the sampler's, the tiles' and the caller's.
     pub fn network_time(&self) -> Duration {
-        Duration::from_nanos(self.crews.worked.load(Ordering::Relaxed))
+        self.crews.worked()
     }
 
     /// Whether a mask of a size `[height, width]`, or none, is what the model takes with a picture of `[height, width]`. For those
@@ -409,14 +406,21 @@ impl Restorer {
 
     /// The cut that is taken where no limit of memory is to be kept.
     fn own_cut(&self, size: [usize; 2], shown: bool) -> Layout {
-        let Parts { rules, tile, threads, .. } = &self.parts;
-        rules.layout(size, *tile, *threads).showing_steps(shown)
+        let Parts { rules, threads, .. } = &self.parts;
+        rules.layout(size, self.tile(size), *threads).showing_steps(shown)
+    }
+
+    /// The largest tile that is taken.
+    fn tile(&self, [height, width]: [usize; 2]) -> usize {
+        let Parts { sampler, tile, tile_given, .. } = &self.parts;
+        let drawn_at_once = !sampler.conditional() && !tile_given;
+        if drawn_at_once { height.max(width).max(*tile) } else { *tile }
     }
 
     /// The cuts that may be taken to keep a limit of memory, the fastest first.
     fn cuts(&self, size: [usize; 2], shown: bool) -> impl Iterator<Item = Layout> + '_ {
         let Parts { rules, tile, tile_given, threads, .. } = &self.parts;
-        let layouts = rules.descending(size, *tile, *threads);
+        let layouts = rules.descending(size, self.tile(size), *threads);
         let allowed = layouts.take_while(move |layout| !tile_given || layout.tile == *tile);
         allowed.map(move |layout| layout.showing_steps(shown))
     }
@@ -431,14 +435,14 @@ impl Restorer {
         let shape = [1, window_planes, side, side];
         let mut cost = Cost::default();
         let mut widest: u64 = 0;
-        for network in self.crews.pictures().unlent.networks() {
-            let footprint = network.footprint(shape)?;
+        for footprint in self.crews.footprints(shape)? {
             match footprint.own_weights {
                 true => cost.own_weights += footprint.weights,
                 false => cost.weights += footprint.weights,
             }
             // They run one after the other.
             widest = widest.max(footprint.running);
+            cost.preparing = cost.preparing.max(footprint.preparing);
         }
         cost.per_pixel = widest as f64 / (side * side) as f64;
         Ok(*self.cost.get_or_init(|| cost))
@@ -503,162 +507,5 @@ fn into_array(
             plane.row_mut(y).iter_mut().zip(values).for_each(|(out, &value)| *out = value);
         }
         Ok(())
-    }
-}
-
-/// One crew for each thread, lent for a tile at a time, to who has waited longest.
-pub(crate) struct Crews {
-    crews: Mutex<Lending>,
-    changed: Condvar,
-    /// Nanoseconds that crews were lent.
-    worked: AtomicU64,
-    pictures: Mutex<Pictures>,
-}
-
-#[derive(Default)]
-struct Lending {
-    /// The one that came home last is lent first: what crews make when they first run stays little.
-    free: Vec<Crew>,
-    /// Who waits for one, by numbers, the first in front.
-    waiting: VecDeque<u64>,
-    next: u64,
-}
-
-/// Pictures that are under way, and networks that never run, so that whoever asks them something waits for no tile.
-pub(crate) struct Pictures {
-    count: usize,
-    unlent: Crew,
-}
-
-impl Crews {
-    fn new(first: Crew, count: usize) -> Result<Self, Error> {
-        let unlent = first.fork()?;
-        let mut free = (1..count).map(|_| first.fork()).collect::<Result<Vec<_>, _>>()?;
-        free.push(first);
-        Ok(Self {
-            crews: Mutex::new(Lending { free, ..Lending::default() }),
-            changed: Condvar::new(),
-            worked: AtomicU64::new(0),
-            pictures: Mutex::new(Pictures { count: 0, unlent }),
-        })
-    }
-
-    fn crews(&self) -> MutexGuard<'_, Lending> {
-        self.crews.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn pictures(&self) -> MutexGuard<'_, Pictures> {
-        self.pictures.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Counts a picture for as long as the result is kept. Networks stay ready for a shape for each
-    /// picture that is under way, and for no more: each picture's estimate counts the weights once.
-    pub(crate) fn begin_picture(&self) -> UnderWay<'_> {
-        let mut pictures = self.pictures();
-        pictures.count += 1;
-        pictures.unlent.keep(pictures.count);
-        UnderWay(self)
-    }
-
-    /// Waits for a crew, for as long as nobody cancels, and lets it work.
-    pub(crate) fn with<T>(
-        &self,
-        cancel: &CancelToken,
-        work: impl FnOnce(&mut Crew) -> Result<T, Error>,
-    ) -> Result<T, Error> {
-        let mut lent = Lent { crew: self.wait(cancel)?, home: self };
-        let begun = Instant::now();
-        let done = work(&mut lent.crew);
-        self.worked.fetch_add(begun.elapsed().as_nanos() as u64, Ordering::Relaxed);
-        done
-    }
-
-    fn wait(&self, cancel: &CancelToken) -> Result<Crew, Error> {
-        /// How long it takes at most until a token is looked at.
-        const LOOK: Duration = Duration::from_millis(50);
-        let mut crews = self.crews();
-        let own = crews.next;
-        crews.next += 1;
-        crews.waiting.push_back(own);
-        let crew = loop {
-            if cancel.is_cancelled() {
-                break Err(cancelled());
-            }
-            if crews.waiting.front() == Some(&own)
-                && let Some(crew) = crews.free.pop()
-            {
-                break Ok(crew);
-            }
-            crews = match self.changed.wait_timeout(crews, LOOK) {
-                Ok((crews, _)) => crews,
-                Err(poisoned) => poisoned.into_inner().0,
-            };
-        };
-        crews.waiting.retain(|&waiting| waiting != own);
-        self.changed.notify_all();
-        crew
-    }
-}
-
-/// A picture that is counted until this is dropped.
-pub(crate) struct UnderWay<'a>(&'a Crews);
-
-impl Drop for UnderWay<'_> {
-    fn drop(&mut self) {
-        self.0.pictures().count -= 1;
-    }
-}
-
-/// Brings its crew home even if the work panics.
-struct Lent<'a> {
-    crew: Crew,
-    home: &'a Crews,
-}
-
-impl Drop for Lent<'_> {
-    fn drop(&mut self) {
-        let crew = std::mem::take(&mut self.crew);
-        self.home.crews().free.push(crew);
-        self.home.changed.notify_all();
-    }
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn who_waits_first_has_the_next_crew_and_may_stop_waiting() {
-        let crews = Crews::new(Crew::default(), 1).unwrap();
-        let (crews, order) = (&crews, &Mutex::new(Vec::new()));
-        let tokens: [CancelToken; 5] = Default::default();
-        let work = |number: usize| {
-            crews.with(&tokens[number], |_| {
-                order.lock().unwrap().push(number);
-                Ok(())
-            })
-        };
-        std::thread::scope(|scope| {
-            let waiting = crews.with(&tokens[0], |_| {
-                let waiting = [1, 2, 3].map(|number| {
-                    let waiting = scope.spawn(move || work(number));
-                    while crews.crews().waiting.len() < number {
-                        std::thread::yield_now();
-                    }
-                    waiting
-                });
-                drop(crews.begin_picture());
-                tokens[2].cancel();
-                while crews.crews().waiting.len() > 2 {
-                    std::thread::yield_now();
-                }
-                Ok(waiting)
-            });
-            work(4).unwrap();
-            let ends = waiting.unwrap().map(|waiting| waiting.join().unwrap());
-            assert_eq!(ends[1].as_ref().unwrap_err().kind(), ErrorKind::Cancelled);
-        });
-        assert_eq!(*order.lock().unwrap(), [1, 3, 4]);
     }
 }

@@ -300,7 +300,16 @@ fn generation_depends_on_the_seed_alone() {
     assert!(farthest(&base, &of(2, 16, 3)) < ROUNDING);
     assert!(farthest(&base, &of(1, 1000, 4)) > 0.1);
 
+    // Nobody asked for tiles, which do not fit together.
+    let model = Model { overlap: 0, ..model };
+    let manifest = model.manifest();
     let restorer = Restorer::builder(&manifest).build(model.files()).unwrap();
+    assert_eq!(restorer.generate([50, 37], 3, &mut go).unwrap(), base);
+    let estimate = restorer.memory_estimate([50, 37]).unwrap();
+    assert_eq!((estimate.tile, estimate.tiles), (50, 1));
+    let of_tiles = Restorer::builder(&manifest).tile(32).build(model.files()).unwrap();
+    assert!(farthest(&of_tiles.generate([50, 37], 3, &mut go).unwrap(), &base) > 0.1);
+
     let error = restorer.generate([1 << 24, 1 << 24], 3, &mut go).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Memory);
     assert!(error.to_string().contains("16777216×16777216"), "{error}");

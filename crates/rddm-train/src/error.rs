@@ -52,6 +52,16 @@ impl Error {
         Self::new(Kind::Engine, text)
     }
 
+    /// A picture or mask that a network does not take; `text` says why.
+    pub fn unfit(text: impl Into<String>) -> Self {
+        Self::new(Kind::Data, text)
+    }
+
+    /// The same error, said to be about `name`.
+    pub(crate) fn of(self, name: &str) -> Self {
+        Self { text: format!("{name}: {}", self.text), ..self }
+    }
+
     /// What it is about.
     pub fn kind(&self) -> Kind {
         self.kind

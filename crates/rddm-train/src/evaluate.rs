@@ -10,7 +10,7 @@ use ndarray::{Array3, ArrayView3, Axis};
 use rddm_metrics::{mae, psnr_rgb, psnr_y, quantise, ssim_rgb, ssim_y};
 use serde::Serialize;
 
-use crate::data::{Example, Files, Pair, Picture8, by_name, file_name, files};
+use crate::data::{Example, Files, Pair, Picture8, by_name, file_name, files, unpaired};
 use crate::degrade::{DegradationSpec, Degraded, build, once};
 use crate::error::{Error, Kind};
 use crate::validate::MOST_PSNR;
@@ -141,6 +141,15 @@ pub fn stored_pairs(
     Ok(pairs_of(by_name(&folder.join(input), &folder.join("gt"), mask)?))
 }
 
+/// How many pictures of `folder/gt` have no partner in `folder/input`.
+///
+/// # Errors
+/// Those of [`stored_pairs`].
+pub fn without_partner(folder: &Path, input: &str) -> Result<usize, Error> {
+    let clean = folder.join("gt");
+    Ok(unpaired(&by_name(&folder.join(input), &clean, None)?, &clean)?.len())
+}
+
 /// The pictures of files; a clean picture alone is its own input.
 pub fn pairs_of(files: Vec<Files>) -> impl Iterator<Item = NamedPair> + use<> {
     files.into_iter().map(|files| {
@@ -190,15 +199,13 @@ pub fn evaluate(
     for pair in pairs {
         let (name, Pair { input, target, mask }) = pair?;
         let begun = ProcessTime::now();
-        let restored = restore(&input, mask.as_ref())?;
+        let restored = restore(&input, mask.as_ref()).map_err(|error| error.of(&name))?;
         seconds += begun.elapsed().as_secs_f64();
         pixels += restored.len() / restored.dim().0;
         let restored = quantise(restored.view());
-        let score = PictureScore {
-            name,
-            restored: Measures::of(restored.view(), target.view())?,
-            input: Measures::of(input.view(), target.view())?,
-        };
+        let measures = |picture| Measures::of(picture, target.view()).map_err(|e| e.of(&name));
+        let (restored, input) = (measures(restored.view())?, measures(input.view())?);
+        let score = PictureScore { name, restored, input };
         on_picture(&score);
         pictures.push(score);
     }

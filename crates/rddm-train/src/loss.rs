@@ -1,9 +1,10 @@
 //! What a network is trained to do (Liu et al., CVPR 2024, equation 12 and section 3.4).
 
 use burn::tensor::{Device, Tensor, TensorData};
-use rddm_core::{Objective, Schedule};
+use rddm_core::{Objective, Schedule, TimeEncoding};
 
 use crate::error::{Error, Kind};
+use crate::examples::Examples;
 use crate::recipe::{Distance, NoiseUnit, Training};
 
 /// Examples at their times: what a network sees and what it should have said.
@@ -22,7 +23,7 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Diffuses clean pictures to `times`, one each: `I_t = I_0 + ᾱ_t I_res + β̄_t ε`.
+    /// Diffuses clean pictures to `times`, one each, as the trainer does: `I_t = I_0 + ᾱ_t I_res + β̄_t ε`.
     ///
     /// All pictures are `[n, channels, h, w]` in [-1, 1]; `input` is `I_in`, none for generation, where the residual is
     /// `-I_0`. `mask` is a third input, `[n, any, h, w]`.
@@ -38,28 +39,30 @@ impl Batch {
         schedule: &Schedule,
     ) -> Result<Self, Error> {
         let device = x_start.device();
-        let count = x_start.dims()[0];
+        let [count, _, height, width] = x_start.dims();
+        let wrong = |problem| Err(Error::new(Kind::Data, problem));
         if times.len() != count {
-            let problem = format!("{} times for {count} pictures", times.len());
-            return Err(Error::new(Kind::Data, problem));
+            return wrong(format!("{} times for {count} pictures", times.len()));
         }
-        let alpha_bar = at(schedule.alpha_bar(), times, &device)?;
-        let beta_bar = at(schedule.beta_bar(), times, &device)?;
-        let residual = match &input {
-            Some(input) => input.clone() - x_start.clone(),
-            None => x_start.clone().neg(),
-        };
-        let x_t = x_start + alpha_bar * residual.clone() + beta_bar.clone() * noise.clone();
-        let parts: Vec<_> = [Some(x_t), input, mask].into_iter().flatten().collect();
-        let time: Vec<f32> = times.iter().map(|&t| t as f32).collect();
-        let time = Tensor::from_data(TensorData::new(time, [count]), &device);
-        Ok(Self {
-            x: Tensor::cat(parts, 1),
-            times: std::array::from_fn(|_| time.clone()),
-            residual,
-            noise,
-            beta_bar,
-        })
+        if let Some(t) = times.iter().find(|&&t| t >= schedule.timesteps()) {
+            let problem = format!("time {t} is not below the schedule's {}", schedule.timesteps());
+            return wrong(problem);
+        }
+        let mut examples = Examples::new([height, width]);
+        for (index, &t) in times.iter().enumerate() {
+            let of = |all: &Tensor<4>| {
+                let values = all.clone().narrow(0, index, 1).into_data();
+                values.iter::<f32>().collect::<Vec<_>>()
+            };
+            let degraded = input.as_ref().map(of);
+            let values = of(&x_start).into_iter().zip(of(&noise)).enumerate();
+            let values = values.map(|(at, (clean, noise))| {
+                (clean, degraded.as_ref().map(|degraded| degraded[at]), noise)
+            });
+            let mask = mask.as_ref().map(of).unwrap_or_default();
+            examples.add(t, schedule, TimeEncoding::Index, values, mask.into_iter());
+        }
+        Ok(examples.on(&device))
     }
 
     /// `I_t`, `[n, channels, h, w]`.

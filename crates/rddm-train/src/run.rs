@@ -12,7 +12,6 @@
 //! A checkpoint is written beside its place and renamed, so that a kill leaves the one before.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use burn::module::Module;
@@ -44,7 +43,7 @@ pub struct State {
     /// Sum of the losses that no line of the log tells yet, and how many they are.
     #[serde(default)]
     pub losses: (f64, usize),
-    /// SHA-256 of the recipe, so that a checkpoint is not taken for another's.
+    /// SHA-256 of the recipe without its notes, so that a checkpoint is not taken for another's.
     pub recipe: String,
 }
 
@@ -102,7 +101,7 @@ impl Run {
     pub(crate) fn of(self, recipe: &Recipe) -> Result<Self, Error> {
         let path = self.path("recipe.toml");
         if path.exists() {
-            if Recipe::read(&path)? != *recipe {
+            if Recipe::read(&path)?.without_notes() != recipe.without_notes() {
                 return Err(Error::run(
                     &self.folder,
                     "holds a run of another recipe; give another folder with --out",
@@ -131,10 +130,20 @@ impl Run {
     pub fn save(&self, checkpoint: &Checkpoint) -> Result<(), Error> {
         let (weights, _) = self.weights(checkpoint)?;
         let part = self.path("checkpoint.part");
-        let [place, old] = PLACES.map(|place| self.path(place));
-        let failed = |error: &dyn std::fmt::Display| Error::run(&part, error);
         remove(&part)?;
-        fs::create_dir(&part)?;
+        if let Err(error) = self.replace_checkpoint(&part, checkpoint) {
+            // Where the disk is full, half a checkpoint would take the room of what comes next.
+            let _ = remove(&part);
+            return Err(error);
+        }
+        write(&self.path(WEIGHTS), &weights)
+    }
+
+    /// Writes a checkpoint to the folder `part`, then renames it.
+    fn replace_checkpoint(&self, part: &Path, checkpoint: &Checkpoint) -> Result<(), Error> {
+        let [place, old] = PLACES.map(|place| self.path(place));
+        let failed = |error: &dyn std::fmt::Display| Error::run(part, error);
+        fs::create_dir(part).map_err(|error| failed(&error))?;
         let records = [
             checkpoint.network.clone().into_record().into_bytes(),
             checkpoint.average.clone().into_record().into_bytes(),
@@ -145,13 +154,13 @@ impl Run {
         }
         let state = serde_json::to_vec_pretty(&checkpoint.state).map_err(|e| failed(&e))?;
         write(&part.join("state.json"), &state)?;
-        remove(&old)?;
+        // After a kill between two renames the old one is all that there is.
         if place.exists() {
-            fs::rename(&place, &old)?;
+            remove(&old)?;
+            fs::rename(&place, &old).map_err(|error| failed(&error))?;
         }
-        fs::rename(&part, &place)?;
-        remove(&old)?;
-        write(&self.path(WEIGHTS), &weights)
+        fs::rename(part, &place).map_err(|error| failed(&error))?;
+        remove(&old)
     }
 
     /// Writes the averaged weights, `weights.safetensors`, unless they are there.
@@ -193,7 +202,9 @@ impl Run {
         };
         let text = fs::read(place.join("state.json")).map_err(|error| failed(&error))?;
         let state: State = serde_json::from_slice(&text).map_err(|error| failed(&error))?;
-        if state.recipe != new.state.recipe {
+        // Of an earlier version, the digest is of the notes too.
+        let noted = || digest(&Recipe::read(&self.path("recipe.toml"))?);
+        if state.recipe != new.state.recipe && state.recipe != noted()? {
             return Err(Error::run(&place, "is of another recipe; give another folder with --out"));
         }
         let network = |module: Network, name: &str| {
@@ -201,7 +212,7 @@ impl Run {
             module.try_load_record(record).map_err(|error| failed(&error))
         };
         Ok(Checkpoint {
-            state,
+            state: State { recipe: new.state.recipe, ..state },
             network: network(new.network, PARTS[0])?,
             average: network(new.average, PARTS[1])?,
             optimizer: new.optimizer.load(place.join(PARTS[2])).map_err(|error| failed(&error))?,
@@ -215,32 +226,28 @@ impl State {
     /// # Errors
     /// Never for a recipe that was parsed.
     pub fn new(recipe: &Recipe) -> Result<Self, Error> {
-        let digest = Sha256::digest(recipe.to_toml()?.as_bytes());
-        let recipe = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let recipe = digest(&recipe.without_notes())?;
         Ok(Self { step: 0, seconds: 0.0, losses: (0.0, 0), recipe })
     }
 }
 
-/// Writes a file beside its place and renames it; its folder is made if it is missing.
+fn digest(recipe: &Recipe) -> Result<String, Error> {
+    let digest = Sha256::digest(recipe.to_toml()?.as_bytes());
+    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Writes a file beside its place and renames it; its folder is made if it is missing. Where `path` is a link, the file that it
+/// leads to is replaced; a device or a pipe is written to.
 ///
 /// # Errors
 /// When it cannot be written; a file that was there before is kept.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let folder = path.parent().unwrap_or(Path::new("."));
-    let failed =
-        |error: std::io::Error| Error::new(Kind::Run, format!("{}: {error}", path.display()));
     if !folder.as_os_str().is_empty() {
-        fs::create_dir_all(folder).map_err(failed)?;
+        fs::create_dir_all(folder).map_err(|error| Error::run(path, error))?;
     }
-    let mut builder = tempfile::Builder::new();
-    // As any file that a program writes; a temporary file is its owner's alone.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.tempfile_in(folder).map_err(failed)?;
-    file.as_file_mut().write_all(bytes).map_err(failed)?;
-    file.as_file().sync_all().map_err(failed)?;
-    file.persist(path).map_err(|error| failed(error.error))?;
-    Ok(())
+    rddm_image::write_bytes(path, bytes, true)
+        .map_err(|error| Error::new(Kind::Run, error.to_string()))
 }
 
 fn remove(folder: &Path) -> Result<(), Error> {

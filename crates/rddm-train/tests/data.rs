@@ -8,9 +8,9 @@ use std::path::Path;
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder, Rgb, RgbImage};
 use ndarray::{Array3, s};
-use rddm_train::Recipe;
-use rddm_train::data::{DataSet, Pair, Picture8};
+use rddm_train::data::{DataSet, Pair, Picture8, files};
 use rddm_train::recipe::Distance;
+use rddm_train::{Kind, Recipe};
 
 /// Writes a picture of 48×40 pixels.
 fn picture(folder: &Path, name: &str, value: impl Fn(u32, u32) -> u8) {
@@ -287,6 +287,31 @@ fn pictures_are_turned_as_their_metadata_ask() {
     assert_eq!(turned.size(), (40, 24));
     let turned = turned.whole();
     assert!(turned[(0, 0, 0)] == 0.0 && turned[(0, 39, 0)] > 0.7 && turned[(0, 0, 23)] == 0.0);
+}
+
+/// What the restoring program refuses is not learnt either, and what it reads is read the same.
+#[test]
+fn pictures_are_read_as_they_are_restored() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let read = |name: &str| Picture8::read_at_least(&path(name), 1);
+    let whole = RgbImage::from_fn(64, 64, |x, y| Rgb([3 * x as u8, 3 * y as u8, 90]));
+    whole.save(path("whole.jpg")).unwrap();
+    let bytes = fs::read(path("whole.jpg")).unwrap();
+    fs::write(path("part.jpg"), &bytes[..bytes.len() - 100]).unwrap();
+    let error = read("part.jpg").unwrap_err();
+    assert!(error.kind() == Kind::Data && error.to_string().contains("end is missing"), "{error}");
+    fs::rename(path("whole.jpg"), path("whole.jfif")).unwrap();
+    assert_eq!(files(folder.path()).unwrap().len(), 2);
+    let decoded = image::load_from_memory(&bytes).unwrap().into_rgb8();
+    let stored = read("whole.jfif").unwrap().whole();
+    assert!(decoded.enumerate_pixels().all(|(x, y, pixel)| {
+        (0..3).all(|c| stored[(c, y as usize, x as usize)] == f32::from(pixel.0[c]) / 255.0)
+    }));
+    let deep = image::ImageBuffer::from_fn(256, 1, |x, _| image::Luma([257 * x as u16]));
+    deep.save(path("deep.png")).unwrap();
+    let deep = read("deep.png").unwrap().whole();
+    assert!((0..256).all(|x| deep[(1, 0, x)] == x as f32 / 255.0));
 }
 
 #[test]

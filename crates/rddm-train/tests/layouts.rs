@@ -65,6 +65,14 @@ fn gopro_has_a_folder_for_each_sequence() {
 }
 
 #[test]
+fn folders_of_programs_are_no_part_of_a_data_set() {
+    let paths = ["train/G1/blur/01.png", "train/G1/sharp/01.png", "train/@eaDir/01.png"];
+    check(Layout::GoPro, &paths, Split::Train, &[["G1/01.png", paths[1], paths[0], "-"]]);
+    let paths = ["rain-1.png", "norain-1.png", ".ipynb_checkpoints/rain-1.png"];
+    check(Layout::Rain100, &paths, Split::Train, &[["rain-1.png", paths[1], paths[0], "-"]]);
+}
+
+#[test]
 fn sidd_has_pairs_in_a_folder_for_each_scene() {
     let paths = [
         "Data/0001_S6/0001_NOISY_SRGB_010.PNG",
@@ -179,6 +187,14 @@ fn a_missing_partner_is_named() {
     fs::create_dir_all(folder.path().join("our485/high")).unwrap();
     let error = Layout::Lol.examples(folder.path(), Split::Train).unwrap_err().to_string();
     assert!(error.contains("2.png") && error.contains("not there"), "{error}");
+    pictures(folder.path(), &["our485/high/2.png", "our485/high/3.png", "our485/high/4.png"]);
+    let error = Layout::Lol.examples(folder.path(), Split::Train).unwrap_err().to_string();
+    assert!(error.contains("3.png: has no degraded partner, nor have 1 more"), "{error}");
+    pictures(folder.path(), &["Data/1/1_GT_SRGB.PNG", "Data/1/1_NOISY_SRGB.PNG"]);
+    assert_eq!(found(Layout::Sidd, folder.path(), Split::Train).len(), 1);
+    fs::remove_file(folder.path().join("Data/1/1_NOISY_SRGB.PNG")).unwrap();
+    let error = Layout::Sidd.examples(folder.path(), Split::Train).unwrap_err().to_string();
+    assert!(error.contains("1_GT_SRGB.PNG: has no degraded partner"), "{error}");
     let error = Layout::Sidd.examples(folder.path(), Split::Test).unwrap_err().to_string();
     assert!(error.contains("no test part"), "{error}");
 }

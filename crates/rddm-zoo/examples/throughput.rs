@@ -90,6 +90,9 @@ fn make_zoo(root: &Path, mebibytes: usize) {
         renew: false,
         check: None,
         allow_expired: false,
+        after: 0,
+        set_back: false,
+        empty: false,
     };
     publish(&options).unwrap();
 }

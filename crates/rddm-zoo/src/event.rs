@@ -87,6 +87,15 @@ pub enum Event {
         /// Whether it was in the store already.
         already: bool,
     },
+    /// The name meant a model of another registry, or under another signature, until now.
+    Replaced {
+        /// The model.
+        model: String,
+        /// The registry that the earlier one came from.
+        registry: String,
+        /// The public key that had signed that registry's index, if one did.
+        signed_by: Option<String>,
+    },
     /// A model is in the store and can be run.
     Pulled {
         /// The model.

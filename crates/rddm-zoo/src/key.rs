@@ -67,7 +67,8 @@ impl SigningKey {
                     .map_err(|_| refused("its form, or the password is wrong"))?,
                 // The crate would ask on the terminal, which a library must not do.
                 (None, None) => {
-                    return Err(refused("its form, or it is encrypted and wants a password"));
+                    return Err(refused("its form, or it is encrypted and wants a password")
+                        .with_next("give the password in RDDM_SIGNING_PASSWORD"));
                 }
             },
         };

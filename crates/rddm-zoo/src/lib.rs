@@ -46,7 +46,7 @@ pub use key::{KeyPair, SigningKey};
 pub use lockfile::{LockFile, LockedModel};
 pub use place::Place;
 pub use publish::{PublishOptions, Published, publish};
-pub use pull::{PullOptions, Pulled, pull};
+pub use pull::{PullOptions, Pulled, pull, pull_back};
 pub use registry::{Access, Registry};
 pub use resolve::{Origin, ResolveOptions, ResolvedModel, ResolvedNetwork, available, resolve};
 pub use search::search;

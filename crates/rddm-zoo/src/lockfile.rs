@@ -1,9 +1,10 @@
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
 };
 
-use rddm_manifest::{Digest, Manifest, ModelId, Precision, Role, Version};
+use rddm_manifest::{Digest, Manifest, ModelId, Precision, Role, Version, printable};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -61,9 +62,15 @@ impl LockFile {
         let Some(bytes) = read_small(path, 1 << 20)? else { return Ok(None) };
         let wrong = |why: &str| Error::input(format!("{}: {why}", path.display()));
         let text = std::str::from_utf8(&bytes).map_err(|_| wrong("not a text"))?;
-        let file: Self = toml::from_str(text).map_err(|error| wrong(error.message()))?;
+        let file: Self =
+            toml::from_str(text).map_err(|error| wrong(&printable(error.message())))?;
         if file.schema != 1 {
             return Err(wrong(&format!("schema {} is not known to this version", file.schema)));
+        }
+        let mut ids = BTreeSet::new();
+        if let Some(model) = file.models.iter().find(|model| !ids.insert(&model.id)) {
+            return Err(wrong(&format!("{} is locked twice", model.id))
+                .with_next("remove the entry that is not meant, such as a merge leaves"));
         }
         Ok(Some(file))
     }
@@ -139,8 +146,10 @@ impl LockedModel {
             "{place} has {} as {found}, and the lock file wants {} {}",
             self.id, self.version, self.sha256
         );
-        Err(Error::verification(what)
-            .with_next(format!("to take the new one, lock it again: rddm-zoo lock {}", self.id)))
+        Err(Error::verification(what).with_next(format!(
+            "to take the new one, lock it again: rddm-zoo lock {}; the old one may be in a bundle that `rddm-zoo export` wrote",
+            self.id
+        )))
     }
 }
 

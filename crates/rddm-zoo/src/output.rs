@@ -177,6 +177,15 @@ impl Output {
                 let digest = digest.get(..19).unwrap_or(&digest);
                 self.line(&format!("{word} {file}, {}, {digest}…", bytes(size)));
             }
+            Event::Replaced { model, registry, signed_by } => {
+                let signed = signed_by.map_or_else(
+                    || "not signed".to_owned(),
+                    |key| format!("signed by {}…", key.get(..12).unwrap_or(&key)),
+                );
+                self.note(&format!(
+                    "{model} was another registry's or key's before: of {registry}, {signed}"
+                ));
+            }
             Event::Pulled { model, version, already } => {
                 let word = if already { "is up to date" } else { "is ready" };
                 self.line(&format!(

@@ -7,7 +7,7 @@ use std::{
 use rddm_manifest::Location;
 use reqwest::Url;
 
-use crate::Error;
+use crate::{Error, store::folder_of};
 
 /// Where a registry is: a folder, or a URL that holds the same files. Both have `index.toml`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,9 +74,12 @@ impl FromStr for Place {
             return refused("it is empty");
         }
         let Some((scheme, _)) = text.split_once("://") else {
-            return Ok(Self::Folder(PathBuf::from(text)));
+            // The index's own name means its folder, as in a URL.
+            let path = Path::new(text);
+            let is_index = path.file_name().is_some_and(|name| name == INDEX) && !path.is_dir();
+            return Ok(Self::Folder(if is_index { folder_of(path) } else { path }.to_owned()));
         };
-        if !matches!(scheme, "http" | "https") {
+        if !matches!(scheme.to_ascii_lowercase().as_str(), "http" | "https") {
             return refused("a registry is a folder or a URL of http or https");
         }
         let trimmed = text.strip_suffix(INDEX).unwrap_or(text).trim_end_matches('/');

@@ -3,19 +3,20 @@
 use std::{
     collections::BTreeSet,
     fs,
+    io::{self, Read as _},
     path::{Path, PathBuf},
 };
 
 use rddm_manifest::{
-    Accuracy, Digest, Draft, Entry, Evaluation, Index, Manifest, ModelId, Network, Provenance,
-    SCHEMA, Timestamp,
+    Accuracy, Digest, Draft, Entry, Evaluation, Index, Location, Manifest, ModelId, Network,
+    Provenance, SCHEMA, Timestamp,
 };
 
 use crate::{
     Error, SigningKey, Trust,
     place::{INDEX, SIGNATURE},
     registry::read_small,
-    store::{hash_file, prepare},
+    store::{hash_file, hold_folder, open_file, prepare, remove_leftovers},
 };
 
 /// What is published, and how.
@@ -39,6 +40,13 @@ pub struct PublishOptions<'a> {
     pub check: Option<&'a Trust>,
     /// Let an index be that has expired; it is published again otherwise.
     pub allow_expired: bool,
+    /// A version of the index that readers have seen, above which the new one's is: for a registry whose
+    /// own index was lost. 0 if none was.
+    pub after: u64,
+    /// Let a model's version be below the one that is published.
+    pub set_back: bool,
+    /// Let the zoo have no models, as when the last one is retired.
+    pub empty: bool,
 }
 
 /// What [`publish`] did.
@@ -54,17 +62,20 @@ pub struct Published {
 
 /// Makes the manifests and the index of a registry from the folders of models.
 ///
-/// The index's version is one above that of the index that was there, and above the one that the
-/// program carries if one of the zoo's own keys signs. If all models are as that
-/// index says, and it is signed by the key and has not expired, nothing is written.
+/// One process after the other publishes into a folder. The index's version is one above that of the
+/// index that was there, above [`PublishOptions::after`], and above the one that the program carries if
+/// one of the zoo's own keys signs. If all models are as that index says, and it is signed by the key and
+/// has not expired, nothing is written.
 ///
 /// # Errors
 /// [`ErrorKind::Input`](crate::ErrorKind::Input) if a folder lacks a file or has a wrong one, if a
-/// network is not what its version was published with, or, with `check`, if the registry is not up to date; [`ErrorKind::Verification`](crate::ErrorKind::Verification)
+/// network is not what its version was published with, if a version is below the one that is published,
+/// or, with `check`, if the registry is not up to date; [`ErrorKind::Verification`](crate::ErrorKind::Verification)
 /// with `check`, if the index has expired or is not signed as it must be; [`ErrorKind::Store`](crate::ErrorKind::Store)
 /// if the registry cannot be written.
 pub fn publish(options: &PublishOptions<'_>) -> Result<Published, Error> {
     let prefix = prefix(options)?;
+    let held = hold_folder(&options.registry.join(INDEX));
     let mut models: Vec<(Entry, String)> = Vec::new();
     let mut unmeasured = Vec::new();
     for folder in model_folders(options.zoo)? {
@@ -74,11 +85,11 @@ pub fn publish(options: &PublishOptions<'_>) -> Result<Published, Error> {
         }
         models.push(entry(&folder, manifest)?);
     }
-    if models.is_empty() {
-        return Err(Error::input(format!(
-            "{} has no folder with a model.toml",
-            options.zoo.display()
-        )));
+    if models.is_empty() && !options.empty {
+        let what = format!("{} has no folder with a model.toml", options.zoo.display());
+        return Err(
+            Error::input(what).with_next("name the zoo's folder with --zoo, or add --empty")
+        );
     }
     let entries: Vec<Entry> = models.iter().map(|(entry, _)| entry.clone()).collect();
     let before = previous(options.registry)?;
@@ -86,6 +97,7 @@ pub fn publish(options: &PublishOptions<'_>) -> Result<Published, Error> {
         && index.models == entries
         && manifests_are_there(options.registry, &entries)?
         && !options.renew
+        && index.version > options.after
     {
         let readers =
             options.key.map_or(Trust::Unsigned, |key| Trust::Keys(vec![key.public().clone()]));
@@ -106,12 +118,19 @@ pub fn publish(options: &PublishOptions<'_>) -> Result<Published, Error> {
     }
     if let Some((index, ..)) = &before {
         for (entry, text) in &models {
-            check_version(options.registry, index, entry, text)?;
+            check_version(options, index, entry, text)?;
         }
+    }
+    if held.is_some() {
+        remove_leftovers(options.registry)?;
     }
     let index = Index {
         schema: SCHEMA,
-        version: before.as_ref().map_or(0, |(index, ..)| index.version).max(carried(options.key))
+        version: before
+            .as_ref()
+            .map_or(0, |(index, ..)| index.version)
+            .max(carried(options.key))
+            .max(options.after)
             + 1,
         created: options.now,
         expires: options.now.plus_days(options.days),
@@ -213,11 +232,28 @@ fn manifests_are_there(registry: &Path, entries: &[Entry]) -> Result<bool, Error
     Ok(true)
 }
 
-/// Refuses other networks under a version that is published: who has pulled it has what it says.
-fn check_version(registry: &Path, before: &Index, entry: &Entry, text: &str) -> Result<(), Error> {
-    let same = |old: &&Entry| old.id == entry.id && old.version == entry.version;
-    let Some(old) = before.models.iter().find(same) else { return Ok(()) };
-    let bytes = read_small(&registry.join(old.manifest.as_str()), Manifest::MAX_BYTES)?;
+/// Refuses other networks under a version that is published: who has pulled it has what it says. What a lower
+/// version was published with is not known any more, so that is refused too.
+fn check_version(
+    options: &PublishOptions<'_>,
+    before: &Index,
+    entry: &Entry,
+    text: &str,
+) -> Result<(), Error> {
+    let Some(old) = before.entry(&entry.id) else { return Ok(()) };
+    if entry.version < old.version && !options.set_back {
+        let what = format!(
+            "{} {} is below version {}, which is published",
+            entry.id, entry.version, old.version
+        );
+        return Err(Error::input(what).with_next(
+            "give its model.toml a higher version, or add --set-back if it is the one of before",
+        ));
+    }
+    if entry.version != old.version {
+        return Ok(());
+    }
+    let bytes = read_small(&options.registry.join(old.manifest.as_str()), Manifest::MAX_BYTES)?;
     let old_text = bytes.filter(|bytes| Digest::of(bytes) == old.sha256);
     let old_text = old_text.and_then(|bytes| String::from_utf8(bytes).ok());
     let Some(old) = old_text.and_then(|text| Manifest::parse(&text).ok()) else { return Ok(()) };
@@ -256,16 +292,20 @@ fn prefix(options: &PublishOptions<'_>) -> Result<String, Error> {
         Error::input(what)
             .with_next("a registry can name files in its own folder and in those beside it")
     };
-    if let Ok(inside) = zoo_real.strip_prefix(&registry_real) {
-        return inside.to_str().map(|inside| inside.replace('\\', "/")).ok_or_else(refused);
-    }
-    match (
-        registry_real.parent(),
-        zoo_real.parent(),
-        zoo_real.file_name().and_then(|name| name.to_str()),
-    ) {
-        (Some(one), Some(other), Some(name)) if one == other => Ok(format!("../{name}")),
-        _ => Err(refused()),
+    let prefix = if let Ok(inside) = zoo_real.strip_prefix(&registry_real) {
+        inside.to_str().map(|inside| inside.replace('\\', "/"))
+    } else if registry_real.parent() == zoo_real.parent() {
+        zoo_real.file_name().and_then(|name| name.to_str()).map(|name| format!("../{name}"))
+    } else {
+        None
+    };
+    let prefix = prefix.ok_or_else(refused)?;
+    match prefix.parse::<Location>() {
+        Err(error) if !prefix.is_empty() => {
+            Err(Error::input(format!("manifests cannot name files in {}: {error}", zoo.display()))
+                .with_next("give the zoo's folder another name"))
+        }
+        _ => Ok(prefix),
     }
 }
 
@@ -288,8 +328,11 @@ fn model(folder: &Path, prefix: &str) -> Result<(Manifest, bool), Error> {
     let mut networks = Vec::new();
     for network in &draft.networks {
         let path = folder.join(network.file.as_str());
-        let (sha256, size) =
-            hash_file(&path).map_err(|error| Error::file("read", &path, &error))?;
+        let failed = |error: io::Error| Error::file("read", &path, &error);
+        if !begins_as_onnx(&path).map_err(failed)? {
+            return Err(Error::input(format!("{} is not an ONNX file", path.display())));
+        }
+        let (sha256, size) = hash_file(&path).map_err(failed)?;
         let url = [prefix, draft.id.as_str(), network.file.as_str()].join("/");
         networks.push(Network {
             role: network.role,
@@ -325,6 +368,13 @@ fn model(folder: &Path, prefix: &str) -> Result<(Manifest, bool), Error> {
         accuracy: rows.into_iter().map(Accuracy::from).collect(),
     };
     Ok((manifest, measured))
+}
+
+/// Whether a file begins as ONNX files do: with the version of the format, field 1, a number.
+fn begins_as_onnx(path: &Path) -> io::Result<bool> {
+    let mut tag = Vec::new();
+    open_file(path)?.0.take(1).read_to_end(&mut tag)?;
+    Ok(tag == [0x08])
 }
 
 /// The entry and the manifest's text of one model.

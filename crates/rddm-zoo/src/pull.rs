@@ -11,10 +11,11 @@ use std::{
 use rddm_manifest::{Digest, Location, Manifest, ModelId, Network, Precision, Version};
 
 use crate::{
-    Access, Error, ErrorKind, Place, Record, Registry, Store,
+    Access, Error, ErrorKind, LockedModel, Place, Record, Registry, Store,
     download::{Wanted, bring, verified},
     event::{Event, Observer},
     place::Source,
+    registry::{parse_manifest, read_small},
     store::{Condition, Mode},
 };
 
@@ -96,6 +97,7 @@ pub fn pull(
         signed_by: registry.signed_by().map(str::to_owned),
         pulled: access.now,
     };
+    let origin = (&record.registry.clone(), &record.signed_by.clone());
     // What is found there stays from now on. A store that can't be locked can't be written either.
     let lock = store.lock(Mode::Shared, || observer(Event::waiting_for_store()));
     let before = store.record(id).ok().flatten();
@@ -103,17 +105,24 @@ pub fn pull(
         && is_there(store, &text, &wanted, observer)?;
     // In an order in which a name never means what is not there.
     let written = lock.and_then(|_lock| {
+        // What was seen counts also if the transfer fails.
+        store.remember(registry, access.trust)?;
         if !already {
             bring_all(store, &wanted, access, options.jobs, observer)?;
         }
         store.add_bytes(&text)?;
-        store.save_seen(registry, access.trust)?;
         store.save_record(record, before.as_ref())
     });
     match written {
         // All is there and good; that it was looked at again is all that could not be noted.
         Err(error) if already && error.kind() == ErrorKind::Store => {}
-        result => result?,
+        result => {
+            result?;
+            let other = |before: &Record| (&before.registry, &before.signed_by) != origin;
+            if let Some(Record { registry, signed_by, .. }) = before.filter(other) {
+                observer(Event::Replaced { model: id.to_string(), registry, signed_by });
+            }
+        }
     }
     observer(Event::Pulled {
         model: id.to_string(),
@@ -121,6 +130,47 @@ pub fn pull(
         already,
     });
     Ok(Pulled { manifest, sha256: entry.sha256, already })
+}
+
+/// Gives a name its locked meaning again where the store still has manifest and networks of an earlier pull;
+/// says whether it has.
+///
+/// # Errors
+/// [`ErrorKind::Store`], or of a manifest that this program cannot use.
+pub fn pull_back(
+    locked: &LockedModel,
+    precision: Option<Precision>,
+    store: &Store,
+    observer: Observer<'_>,
+) -> Result<bool, Error> {
+    let id = &locked.id;
+    let Some(before) = store.record(id)? else { return Ok(false) };
+    let _lock = store.lock(Mode::Shared, || observer(Event::waiting_for_store()))?;
+    let path = store.blob_path(&locked.sha256);
+    let text = read_small(&path, Manifest::MAX_BYTES)?;
+    let Some(text) = text.filter(|text| Digest::of(text) == locked.sha256) else {
+        return Ok(false);
+    };
+    let manifest = parse_manifest(&text, &path.display().to_string(), id)?;
+    check_runtime(&manifest, crate::runtime_version())?;
+    for network in select(&manifest, precision)? {
+        if store.check_blob(&network.sha256, network.size, &mut |_| {})? != Condition::Good {
+            return Ok(false);
+        }
+    }
+    let record = Record {
+        version: manifest.version,
+        sha256: locked.sha256,
+        size: text.len() as u64,
+        precisions: precision.map_or_else(|| manifest.precisions(), |one| vec![one]),
+        // The lock file vouches for it; who signed the index of then is not known any more.
+        signed_by: None,
+        ..before.clone()
+    };
+    store.save_record(record, Some(&before))?;
+    let version = manifest.version.to_string();
+    observer(Event::Pulled { model: id.to_string(), version, already: true });
+    Ok(true)
 }
 
 /// Whether manifest and networks are in the store and good; says so of each network if all are.

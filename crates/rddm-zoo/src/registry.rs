@@ -1,5 +1,4 @@
 use std::{
-    fs::File,
     io::{self, Read},
     path::Path,
 };
@@ -10,7 +9,7 @@ use crate::{
     Error, Http, Place, Store, Trust,
     event::{Event, Observer},
     place::{INDEX, SIGNATURE, Source},
-    store::Slot,
+    store::{Slot, open_file},
 };
 
 /// What a registry is opened with.
@@ -121,7 +120,8 @@ impl Registry {
             }
             let what = format!("nothing is known of {place} without network");
             return Err(Error::network(what).with_next(format!(
-                "pull from it once with the network: rddm-zoo pull NAME --registry {place}"
+                "pull from it once with the network: rddm-zoo pull NAME --registry {place}{}",
+                trust.options()
             )));
         }
         crate::carried::registry()
@@ -351,21 +351,17 @@ pub(crate) fn parse_manifest(bytes: &[u8], place: &str, id: &ModelId) -> Result<
 /// Reads a small ordinary file; `None` if it does not exist.
 pub(crate) fn read_small(path: &Path, limit: usize) -> Result<Option<Vec<u8>>, Error> {
     let failed = |error: io::Error| Error::file("read", path, &error);
-    // Not every thing with a name is a file: opening a pipe would wait for ever.
-    match std::fs::metadata(path) {
-        Ok(metadata) if metadata.is_file() => {}
-        Ok(_) => return Err(Error::input(format!("{} is not a file", path.display()))),
+    let file = match open_file(path) {
+        Ok((file, _)) => file,
         Err(error)
             if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
         {
             return Ok(None);
         }
         Err(error) => return Err(failed(error)),
-    }
+    };
     let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(limit as u64 + 1).read_to_end(&mut bytes))
-        .map_err(failed)?;
+    file.take(limit as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() > limit {
         let what = format!("{} has more than the {limit} bytes that it may have", path.display());
         return Err(Error::verification(what));

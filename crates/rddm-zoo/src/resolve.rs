@@ -123,8 +123,10 @@ pub fn resolve(id: &ModelId, options: &ResolveOptions) -> Result<ResolvedModel, 
         Some(Place::Url(url)) => {
             let what =
                 format!("{id} is not on this machine, and {url} is not asked while a model is run");
-            Err(Error::new(ErrorKind::NotPulled, what)
-                .with_next(format!("pull it first: rddm-zoo pull {id} --registry {url}")))
+            Err(Error::new(ErrorKind::NotPulled, what).with_next(format!(
+                "pull it first: rddm-zoo pull {id} --registry {url}{}",
+                options.trust.options()
+            )))
         }
         None => {
             let known = crate::carried::registry()
@@ -139,7 +141,8 @@ pub fn resolve(id: &ModelId, options: &ResolveOptions) -> Result<ResolvedModel, 
                 ),
             };
             Err(Error::not_found(what).with_next(format!(
-                "name a registry, a folder or URL that holds index.toml: --registry or RDDM_REGISTRY; from a URL, pull it first: rddm-zoo pull {id} --registry URL"
+                "name a registry, a folder or URL that holds index.toml: --registry or RDDM_REGISTRY; from a URL, pull it first: rddm-zoo pull {id} --registry URL{}",
+                options.trust.options()
             )))
         }
     }

@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashMap,
-    fs::File,
     io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
@@ -11,13 +10,15 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use crate::{
     Error, ErrorKind, Http, Registry, Trust,
+    http::pace::Pace,
     place::{INDEX, SIGNATURE, Source},
     resolve::locate_in_folder,
+    store::{CHUNK, open_file},
 };
 
 /// A server of one registry. It is bound when it is made, and answers when it is run.
@@ -27,14 +28,15 @@ pub struct Server {
     site: Arc<Site>,
 }
 
-/// Is told each answer: method and path, and status.
-type Log = dyn Fn(&str, u16) + Send + Sync;
+/// Is told each answer: method and path, status, and why the registry could not be read if it could not.
+type Log = dyn Fn(&str, u16, Option<&Error>) + Send + Sync;
 
 /// What the server has: paths of URLs, and the files behind them.
 #[derive(Debug)]
 struct Site {
     folder: PathBuf,
-    name: String,
+    /// The folder's name, as URLs have it; `None` if it is no text, and the registry is at the top alone.
+    name: Option<String>,
     trust: Trust,
 }
 
@@ -49,7 +51,10 @@ struct Item {
 const MAX_CONNECTIONS: usize = 64;
 /// The most bytes that the lines of a request may have.
 const MAX_HEAD: u64 = 16 * 1024;
+/// How long a whole head may take, and one write of an answer.
 const TIMEOUT: Duration = Duration::from_secs(30);
+/// The least bytes a second that a client takes over that time.
+const LEAST_SPEED: u64 = 512;
 
 impl Server {
     /// Binds `address` for the registry in `folder`, whose index must be signed as `trust` says.
@@ -58,8 +63,7 @@ impl Server {
     /// As [`Registry::open`], or [`ErrorKind::Network`] if the address cannot be bound.
     pub fn bind(address: SocketAddr, folder: &Path, trust: Trust) -> Result<Self, Error> {
         let folder = folder.canonicalize().map_err(|error| Error::file("open", folder, &error))?;
-        let name =
-            folder.file_name().and_then(|name| name.to_str()).unwrap_or("registry").to_owned();
+        let name = folder.file_name().and_then(|name| name.to_str()).map(percent);
         let site = Site { folder, name, trust };
         site.items()?;
         let listener = TcpListener::bind(address).map_err(|error| {
@@ -77,11 +81,13 @@ impl Server {
             .listener
             .local_addr()
             .map_err(|error| Error::new(ErrorKind::Network, error.to_string()))?;
-        Ok(format!("http://{address}/{}/", percent(&self.site.name)))
+        let name = self.site.name.as_ref().map_or_else(String::new, |name| format!("{name}/"));
+        Ok(format!("http://{address}/{name}"))
     }
 
-    /// Answers until the process ends. `log` is told each answer: method and path, and status.
-    pub fn run(&self, log: impl Fn(&str, u16) + Send + Sync + 'static) {
+    /// Answers until the process ends. `log` is told each answer: method and path, status, and why the registry
+    /// could not be read if it could not.
+    pub fn run(&self, log: impl Fn(&str, u16, Option<&Error>) + Send + Sync + 'static) {
         let log: Arc<Log> = Arc::new(log);
         let open = Arc::new(AtomicUsize::new(0));
         for stream in self.listener.incoming() {
@@ -159,24 +165,29 @@ struct Request {
 }
 
 fn serve(stream: TcpStream, site: &Site, log: &Log) -> io::Result<()> {
-    stream.set_read_timeout(Some(TIMEOUT))?;
     stream.set_write_timeout(Some(TIMEOUT))?;
     let mut output = stream.try_clone()?;
-    let request = match read_request(stream)? {
+    let request = match read_request(Until { stream, end: Instant::now() + TIMEOUT })? {
         Ok(request) => request,
-        Err(status) => return refuse(&mut output, status, "?", log),
+        Err(status) => {
+            log("?", status, None);
+            return refuse(&mut output, status);
+        }
     };
     let line = format!("{} {}", if request.head { "HEAD" } else { "GET" }, request.path);
     let item = match site.items() {
         Ok(mut items) => items.remove(&request.path),
-        Err(_) => return refuse(&mut output, 500, &line, log),
+        Err(error) => {
+            log(&line, 500, Some(&error));
+            return refuse(&mut output, 500);
+        }
     };
-    let Some((item, mut file)) =
-        item.and_then(|item| File::open(&item.path).ok().map(|file| (item, file)))
+    let Some((item, (mut file, size))) =
+        item.and_then(|item| open_file(&item.path).ok().map(|opened| (item, opened)))
     else {
-        return refuse(&mut output, 404, &line, log);
+        log(&line, 404, None);
+        return refuse(&mut output, 404);
     };
-    let size = file.metadata()?.len();
     let tag = item.tag.map(|hex| format!("\"{hex}\""));
     // A tag or date that is not this file's means that the client wants the whole file.
     let range =
@@ -189,7 +200,7 @@ fn serve(stream: TcpStream, site: &Site, log: &Log) -> io::Result<()> {
                 output,
                 "HTTP/1.1 416 Range Not Satisfiable\r\nContent-Range: bytes */{size}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
             )?;
-            log(&line, 416);
+            log(&line, 416, None);
             return Ok(());
         }
     };
@@ -211,16 +222,52 @@ fn serve(stream: TcpStream, site: &Site, log: &Log) -> io::Result<()> {
         Some(tag) => write!(output, "ETag: {tag}\r\nCache-Control: public, max-age=3600\r\n\r\n")?,
         None => write!(output, "Cache-Control: no-cache\r\n\r\n")?,
     }
-    log(&line, status);
+    log(&line, status, None);
     if !request.head {
         file.seek(SeekFrom::Start(first))?;
-        io::copy(&mut file.take(length), &mut output)?;
+        send(file.take(length), &mut output)?;
     }
     output.flush()
 }
 
-fn refuse(output: &mut TcpStream, status: u16, line: &str, log: &Log) -> io::Result<()> {
-    log(line, status);
+/// Sends all of `file`. A client that takes less than [`LEAST_SPEED`] is left.
+fn send(mut file: impl Read, output: &mut impl Write) -> io::Result<()> {
+    let mut pace = Pace::new(TIMEOUT, LEAST_SPEED);
+    let mut buffer = vec![0; CHUNK];
+    loop {
+        let count = file.read(&mut buffer)?;
+        if count == 0 {
+            return Ok(());
+        }
+        let mut rest = &buffer[..count];
+        while !rest.is_empty() {
+            let sent = output.write(rest)?;
+            if sent == 0 || pace.is_too_slow(sent) {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            rest = &rest[sent..];
+        }
+    }
+}
+
+/// A stream that is read until a moment, however often a little comes.
+struct Until {
+    stream: TcpStream,
+    end: Instant,
+}
+
+impl Read for Until {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = self.end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        self.stream.set_read_timeout(Some(left))?;
+        self.stream.read(buffer)
+    }
+}
+
+fn refuse(output: &mut TcpStream, status: u16) -> io::Result<()> {
     let reason = match status {
         400 => "Bad Request",
         404 => "Not Found",
@@ -232,7 +279,7 @@ fn refuse(output: &mut TcpStream, status: u16, line: &str, log: &Log) -> io::Res
 }
 
 /// Reads the head of a request; the inner error is the status that it is answered with.
-fn read_request(stream: TcpStream) -> io::Result<Result<Request, u16>> {
+fn read_request(stream: impl Read) -> io::Result<Result<Request, u16>> {
     let mut reader = BufReader::new(stream.take(MAX_HEAD));
     let mut line = String::new();
     let mut next = |line: &mut String| -> io::Result<bool> {
@@ -320,4 +367,26 @@ fn percent(name: &str) -> String {
         }
         text
     })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_that_drips_ends_at_its_time() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (stream, _) = listener.accept().unwrap();
+        thread::spawn(move || {
+            while client.write_all(b"x").is_ok() {
+                thread::sleep(Duration::from_millis(5));
+            }
+        });
+        let begun = Instant::now();
+        let until = Until { stream, end: begun + Duration::from_millis(200) };
+        assert!(read_request(until).is_err());
+        assert!(begun.elapsed() < Duration::from_secs(10));
+    }
 }

@@ -50,6 +50,15 @@ impl Trust {
         }
     }
 
+    /// The options by which a command gets this trust, each after a blank.
+    pub(crate) fn options(&self) -> String {
+        match self {
+            Self::Pinned => String::new(),
+            Self::Keys(keys) => keys.iter().map(|key| format!(" --key {key}")).collect(),
+            Self::Unsigned => " --allow-unsigned".to_owned(),
+        }
+    }
+
     /// Checks `signature` over `bytes` and returns the key that made it; `None` for
     /// [`Trust::Unsigned`], which looks at no signature.
     pub(crate) fn check(

@@ -48,6 +48,11 @@ impl Error {
         Self { kind: ErrorKind::Output, text: format!("{}: {problem}", path.display()) }
     }
 
+    /// The same; the error names the file.
+    pub(crate) fn writing(error: &rddm_image::Error) -> Self {
+        Self { kind: ErrorKind::Output, text: error.to_string() }
+    }
+
     pub(crate) fn usage(problem: impl Into<String>) -> Self {
         Self { kind: ErrorKind::Usage, text: problem.into() }
     }

@@ -1,6 +1,7 @@
 //! Writes trained networks as ONNX files.
 #![forbid(unsafe_code)]
 
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -103,12 +104,9 @@ fn main() -> ExitCode {
         Command::Official(args) => export_official(args),
     };
     match written {
-        Ok(paths) => {
-            report(&paths);
-            ExitCode::SUCCESS
-        }
+        Ok(paths) => report(&paths),
         Err(error) => {
-            complain(&error);
+            complain(&error.to_string());
             ExitCode::from(error.exit_code())
         }
     }
@@ -175,14 +173,20 @@ fn objective(text: &str) -> Result<Objective, String> {
         .map_err(|error| error.message().to_owned())
 }
 
-#[expect(clippy::print_stdout, reason = "the command's result")]
-fn report(paths: &[PathBuf]) {
-    for path in paths {
-        println!("{}", path.display());
+/// Prints what was written.
+fn report(paths: &[PathBuf]) -> ExitCode {
+    let mut out = io::stdout().lock();
+    match paths.iter().try_for_each(|path| writeln!(out, "{}", path.display())) {
+        // A reader that is gone has seen enough.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            complain(&format!("can't write to standard output: {error}"));
+            ExitCode::from(7)
+        }
+        _ => ExitCode::SUCCESS,
     }
 }
 
-#[expect(clippy::print_stderr, reason = "the command's error")]
-fn complain(error: &Error) {
-    eprintln!("error: {error}");
+fn complain(error: &str) {
+    // Nobody is there to be told when this fails.
+    let _ = writeln!(io::stderr().lock(), "error: {error}");
 }

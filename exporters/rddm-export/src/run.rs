@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use burn::tensor::{Device, TensorData};
-use rddm_manifest::{License, ModelId, Objective, TimeEncoding};
+use rddm_manifest::{Coefficients, License, ModelId, Objective, Shape, TimeEncoding};
 use rddm_networks::checkpoint::StateDict;
 use rddm_networks::{Network, NetworkConfig};
 use serde::Deserialize;
@@ -139,15 +139,29 @@ struct Recipe {
     diffusion: Diffusion,
 }
 
+/// The diffusion with the trainer's defaults, so that what is written out is the same as what is not.
 #[derive(PartialEq, Deserialize)]
 #[serde(default)]
 struct Diffusion {
+    timesteps: u32,
+    alpha: Coefficients,
+    beta2: Coefficients,
+    sum_scale: f64,
     objective: Objective,
     time_encoding: TimeEncoding,
+    conditional: bool,
 }
 
 impl Default for Diffusion {
     fn default() -> Self {
-        Self { objective: Objective::PredResNoise, time_encoding: TimeEncoding::Index }
+        Self {
+            timesteps: 1000,
+            alpha: Coefficients { shape: Shape::Decreased, ratio: 1.0 },
+            beta2: Coefficients { shape: Shape::Increased, ratio: 1.0 },
+            sum_scale: 0.01,
+            objective: Objective::PredResNoise,
+            time_encoding: TimeEncoding::Index,
+            conditional: true,
+        }
     }
 }

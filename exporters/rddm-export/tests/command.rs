@@ -117,6 +117,32 @@ fn one_network_asks_what_it_predicts() {
     assert!(out.join("n.onnx").exists());
 }
 
+/// A link stays one, and a standard output that can't be written is no panic.
+#[cfg(target_os = "linux")]
+#[test]
+fn networks_go_where_links_lead_whoever_reads_their_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let (link, network) = (folder.path().join("n.onnx"), folder.path().join("elsewhere.onnx"));
+    std::os::unix::fs::symlink("elsewhere.onnx", &link).unwrap();
+    let weights = weights(folder.path(), Networks::One);
+    let export = |out: std::process::Stdio| {
+        Command::new(env!("CARGO_BIN_EXE_rddm-export"))
+            .args(["official", &weights, "--objective", "pred_noise", "--id", "n", "-o"])
+            .arg(folder.path())
+            .stdout(out)
+            .output()
+            .unwrap()
+    };
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = export(writer.into());
+    assert!(output.status.success(), "{output:?}");
+    assert!(link.is_symlink() && network.is_file());
+    let output = export(fs::OpenOptions::new().write(true).open("/dev/full").unwrap().into());
+    assert_eq!(output.status.code(), Some(7));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("standard output"));
+}
+
 #[test]
 fn half_writes_a_smaller_file_and_replaces_none() {
     let folder = tempfile::tempdir().unwrap();

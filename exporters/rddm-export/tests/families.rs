@@ -100,7 +100,10 @@ fn several_runs_are_written_as_the_mean_of_their_weights() {
 
     let (named, _) = write("named", "other", "[8, 16, 16]");
     let (wide, _) = write("wide", "small", "[8, 16, 32]");
-    for other in [&named, &wide] {
+    let (noisy, _) = write("noisy", "small", "[8, 16, 16]\n[diffusion]\nsum_scale = 1.0");
+    let (usual, _) = write("usual", "small", "[8, 16, 16]\n[diffusion]\nsum_scale = 0.01");
+    assert!(run::export(&[&first, &usual], &license).is_ok());
+    for other in [&named, &wide, &noisy] {
         let refused = run::export(&[&first, other], &license).unwrap_err().to_string();
         assert!(refused.contains("is of another network"), "{refused}");
     }

@@ -39,6 +39,7 @@ fn ends(file: &[u8]) -> bool {
 }
 
 const SCAN: u8 = 0xda;
+const COMMENT: u8 = 0xfe;
 
 /// The markers up to that of the first scan, and what follows each in the file.
 fn markers(file: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
@@ -119,6 +120,9 @@ pub(crate) fn unread(file: &[u8]) -> Vec<Unread> {
         holds(b"Photoshop 3.0\0")
             .filter(|resources| resources.windows(6).any(|word| word == b"8BIM\x04\x04"))
             .map(|_| Unread::Iptc),
+        markers(file)
+            .any(|(marker, after)| marker == COMMENT && length(after) > 2)
+            .then_some(Unread::Texts),
     ]
     .into_iter()
     .flatten()

@@ -105,7 +105,7 @@ pub(crate) fn metadata(
             let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
             return (tiff::metadata(bytes), orientation);
         }
-        Format::Bmp => Metadata::default(),
+        Format::Bmp => Metadata { resolution: bmp::resolution(bytes), ..Metadata::default() },
     };
     upright(metadata)
 }
@@ -151,7 +151,7 @@ pub(crate) fn encode(
         Format::Jpeg => jpeg::encode(raster, metadata, options.quality),
         Format::WebP => webp::encode(raster, metadata),
         Format::Tiff => tiff::encode(raster, metadata),
-        Format::Bmp => bmp::encode(raster),
+        Format::Bmp => bmp::encode(raster, metadata),
     }
 }
 

@@ -196,13 +196,5 @@ pub(crate) fn xmp_body(xmp: &[u8]) -> Vec<u8> {
 fn chunk(kind: [u8; 4], body: &[u8]) -> Vec<u8> {
     let length = (body.len() as u32).to_be_bytes();
     let checked = [&kind, body].concat();
-    [&length[..], &checked, &crc(&checked).to_be_bytes()].concat()
-}
-
-fn crc(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(!0, |crc, &byte| {
-        (0..8).fold(crc ^ u32::from(byte), |crc: u32, _| {
-            (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg())
-        })
-    })
+    [&length[..], &checked, &crc32fast::hash(&checked).to_be_bytes()].concat()
 }

@@ -42,6 +42,12 @@ pub(super) fn decoder<'a>(bytes: &'a [u8]) -> ImageResult<Box<dyn ImageDecoder +
     {
         return Err(unsupported("its samples are whole numbers of 32 bits: save it with 16 bits"));
     }
+    if decoder.color_type().channel_count() > 1 && has_planes_in_cut_tiles(bytes) {
+        return Err(unsupported(
+            "its colours lie apart, in tiles that go on below the picture: save it without tiles, or with the colours of each pixel \
+             together",
+        ));
+    }
     Ok(Box::new(decoder))
 }
 
@@ -49,6 +55,19 @@ fn unsupported(what: &str) -> ImageError {
     let kind = UnsupportedErrorKind::GenericFeature(what.to_owned());
     let format = ImageFormat::Tiff.into();
     ImageError::Unsupported(UnsupportedError::from_format_and_kind(format, kind))
+}
+
+/// Whether each channel has tiles of its own, the last of which are larger than what the picture has left for them: of all channels
+/// but the first, the codec takes them for whole ones.
+fn has_planes_in_cut_tiles(file: &[u8]) -> bool {
+    const APART: u32 = 2;
+    let Ok(mut decoder) = Decoder::new(Cursor::new(file)) else { return false };
+    let mut tag = |tag| decoder.find_tag_unsigned::<u32>(tag).ok().flatten();
+    tag(Tag::PlanarConfiguration) == Some(APART)
+        && match (tag(Tag::ImageLength), tag(Tag::TileLength)) {
+            (Some(height), Some(tile)) => tile == 0 || height % tile != 0,
+            _ => false,
+        }
 }
 
 fn says_sample_format(file: &[u8]) -> bool {

@@ -1,15 +1,12 @@
 use std::fs::File;
 use std::io::{BufReader, Read as _, Seek as _};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use image::metadata::Orientation;
 use png::{BitDepth, ColorType, DecodingError, Transformations};
 
-use crate::{
-    Depth, Error, ErrorKind, Format, Header, Limits, Metadata, Unread, codecs, decode, header,
-    raster,
-};
+use crate::decode::{self, guarded};
+use crate::{Depth, Error, ErrorKind, Format, Header, Limits, Metadata, codecs, header, raster};
 
 /// A PNG file that is read from the top, row by row, and never is in memory as a whole.
 ///
@@ -21,7 +18,6 @@ pub struct RowReader {
     path: PathBuf,
     header: Header,
     metadata: Metadata,
-    unread: Vec<Unread>,
     samples: Vec<u8>,
 }
 
@@ -98,11 +94,12 @@ impl RowReader {
             turned: false,
             transposed: false,
             file: length,
+            unread,
         };
         header::check_sides(header.width as u64, header.height as u64)?;
         let line = header.values_in_row() as u64 * if depth == Depth::Sixteen { 2 } else { 1 };
         let samples = raster::try_zeroed(line)?;
-        Ok(Self { reader, path: path.to_owned(), header, metadata, unread, samples })
+        Ok(Self { reader, path: path.to_owned(), header, metadata, samples })
     }
 
     /// What the file holds.
@@ -113,11 +110,6 @@ impl RowReader {
     /// What the file says beside its pixels, as [`read`](crate::read()) gives it.
     pub fn metadata(&self) -> &Metadata {
         &self.metadata
-    }
-
-    /// What else the file holds, which is not read.
-    pub fn unread(&self) -> &[Unread] {
-        &self.unread
     }
 
     /// Reads the next row: [`Header::values_in_row`] values.
@@ -207,10 +199,4 @@ fn broken(error: DecodingError) -> Error {
         _ => (ErrorKind::Corrupt, format!("the PNG file is broken: {error}")),
     };
     Error::new(kind, text).because(error)
-}
-
-/// The codec promises not to panic, and a file that makes it break its promise is still only a
-/// broken file.
-fn guarded<T>(read: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
-    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| Err(decode::gave_up()))
 }

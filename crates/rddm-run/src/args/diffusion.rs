@@ -10,6 +10,7 @@ use crate::failure::Failure;
 #[command(next_help_heading = "Diffusion (the model's own unless given)")]
 pub(crate) struct Diffusion {
     /// What of the networks' outputs the sampler goes by: pred_res_noise, pred_res, pred_noise…
+    /// With pred_noise and a single step, engines may be dozens of levels apart: rounding is divided by 1e-6 there.
     #[arg(long, value_name = "NAME")]
     objective: Option<Objective>,
     /// The way back: ddim, ancestral (all time steps), or path_independent (the residual, then the noise).

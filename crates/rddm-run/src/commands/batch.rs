@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use ndarray::{Array2, Array3, Axis};
-use rddm_image::{EncodeOptions, Format, Limits, Picture};
+use rddm_image::{EncodeOptions, ErrorKind, Format, Limits, Picture};
 use rddm_runtime::{CancelToken, Control, Progress, Restorer, StepView};
 use rddm_zoo::ResolvedModel;
 
@@ -14,7 +14,8 @@ use super::budget::{self, Plan, Way, megabytes};
 use super::{by_rows, deliver};
 use crate::args::Restore;
 use crate::failure::{Failure, code};
-use crate::inputs::{Job, STREAM};
+use crate::inputs::{Job, STREAM, is_stream, writable};
+use crate::interrupt::streaming;
 use crate::report::{self, Status};
 use crate::terminal::Terminal;
 
@@ -87,7 +88,8 @@ impl Batch<'_> {
         entry: &mut report::Picture,
     ) -> Result<Status, Failure> {
         let files = &self.args.files;
-        if files.skip_existing && job.output != Path::new(STREAM) && job.output.exists() {
+        let exists = job.output != Path::new(STREAM) && job.output.exists();
+        if files.skip_existing && exists && !job.output.is_dir() {
             self.terminal.note(&format!("{place}{} exists, skipped", job.output.display()));
             return Ok(Status::Skipped);
         }
@@ -95,17 +97,16 @@ impl Batch<'_> {
         let mut limits = Limits::default();
         let mut bytes = None;
         if let Some(most) = self.args.engine.max_memory {
-            let Plan { way, format, size, memory } = self.plan(job, most)?;
+            let Plan { way, format, size, memory, unread } = self.plan(job, most)?;
             self.check_mask(size)?;
             self.check_size(job, size, format)?;
+            deliver::check_kept(job, &unread)?;
             entry.size = Some(size);
             entry.memory = Some(memory);
             self.tell(job, place, size, memory);
             match way {
                 _ if files.dry_run => return Ok(Status::Planned),
                 Way::Rows(reader) => {
-                    let unread = reader.unread().to_vec();
-                    deliver::check_kept(job, &unread)?;
                     entry.seconds = Some(by_rows::picture(self, job, place, *reader)?);
                     deliver::left_behind(self, job, &unread, entry);
                     return Ok(self.written(job, place, size, begun));
@@ -171,6 +172,9 @@ impl Batch<'_> {
 
     /// Refuses a picture that its output's format can't hold, which is the input's unless another one was asked for.
     fn check_size(&self, job: &Job, size: report::Size, input: Format) -> Result<(), Failure> {
+        if self.args.files.format.is_none() {
+            writable(&job.output)?;
+        }
         let format = self.written_format(job).unwrap_or(input);
         let checked = format.check_size(size.width, size.height);
         checked.map_err(|error| Failure::writing(&error).at(&job.output))
@@ -274,24 +278,33 @@ fn write_step(folder: &Path, job: &Job, view: &StepView<'_>) -> Result<PathBuf, 
 }
 
 fn read(path: &Path, limits: &Limits) -> Result<Picture, Failure> {
-    if path != Path::new(STREAM) {
-        return Ok(rddm_image::read(path, limits)?);
+    if !is_stream(path) {
+        return rddm_image::read(path, limits).map_err(|error| advised(error.kind(), error.into()));
     }
     decode(path, &contents(path, limits)?, limits)
 }
 
 fn decode(path: &Path, bytes: &[u8], limits: &Limits) -> Result<Picture, Failure> {
-    rddm_image::decode(bytes, limits).map_err(|error| unreadable(path, error))
+    rddm_image::decode(bytes, limits)
+        .map_err(|error| advised(error.kind(), unreadable(path, error)))
+}
+
+/// Says what to do about a picture that costs more than is read unasked.
+fn advised(kind: ErrorKind, failure: Failure) -> Failure {
+    if kind != ErrorKind::Limit {
+        return failure;
+    }
+    failure.with_next("say what it may take with --max-memory, by which a PNG file goes row by row")
 }
 
 /// All that comes through standard input or a pipe, cut where it is more than a file may have.
 pub(super) fn contents(path: &Path, limits: &Limits) -> Result<Vec<u8>, Failure> {
     let most = limits.file.min(limits.memory).saturating_add(1);
     let mut bytes = Vec::new();
-    let read = match path == Path::new(STREAM) {
+    let read = streaming(path, || match path == Path::new(STREAM) {
         true => std::io::stdin().lock().take(most).read_to_end(&mut bytes),
         false => File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes)),
-    };
+    });
     read.map_err(|error| unreadable(path, error))?;
     Ok(bytes)
 }

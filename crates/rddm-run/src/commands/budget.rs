@@ -1,19 +1,19 @@
 //! What a picture takes of the process's memory, and whether it is taken as a whole or row by row.
 
-use std::path::Path;
-
-use rddm_image::{ErrorKind, Format, Header, Limits, Picture, RowReader};
+use rddm_image::{ErrorKind, Format, Header, Limits, Picture, RowReader, Unread};
 use rddm_runtime::MemoryEstimate;
 use rddm_zoo::ResolvedModel;
 
 use super::batch::{Batch, contents};
 use crate::args::Compare;
 use crate::failure::{Failure, code};
-use crate::inputs::{Job, STREAM};
+use crate::inputs::{Job, is_stream};
 use crate::{process, report};
 
 /// The program with its engine and no network, and what its allocator keeps beside what is used.
 const PROGRAM: u64 = 48_000_000;
+/// By how much a process that had to be measured may be larger when it is started again.
+const VARIES: u64 = 8_000_000;
 /// The two codecs of a picture that goes through row by row, without rows and metadata.
 const CODECS: u64 = 2_000_000;
 /// Rows of the file that the codecs and the command hold, each as samples and as numbers.
@@ -29,6 +29,8 @@ pub(super) struct Plan {
     pub(super) format: Format,
     pub(super) size: report::Size,
     pub(super) memory: report::Memory,
+    /// What else the file holds.
+    pub(super) unread: Vec<Unread>,
 }
 
 /// How a picture is taken.
@@ -43,10 +45,14 @@ pub(super) enum Way {
 
 /// The process before its first picture: program, engine, networks.
 pub(super) fn of_process(model: &ResolvedModel) -> u64 {
+    let least = least_of_process(model);
+    process::resident().map_or(least, |measured| measured.max(least))
+}
+
+fn least_of_process(model: &ResolvedModel) -> u64 {
     let files: u64 = model.networks.iter().map(|network| network.bytes.len() as u64).sum();
     // Once as the file, once as what the engine read from it.
-    let said = PROGRAM + 2 * files;
-    process::resident().map_or(said, |measured| measured.max(said))
+    PROGRAM + 2 * files
 }
 
 impl Batch<'_> {
@@ -58,10 +64,12 @@ impl Batch<'_> {
     pub(super) fn plan(&mut self, job: &Job, most: u64) -> Result<Plan, Failure> {
         let spare = most.saturating_sub(self.process);
         let mut limits = Limits::default().with_memory(spare.max(LOOKING));
+        limits.file = limits.memory;
         limits.metadata = limits.metadata.min(limits.memory / 16);
         let Opened { header, bytes, rows } = self.open(job, &limits)?;
         let ([height, width], format) = (header.upright(), header.format);
         let size = report::Size { width, height };
+        let unread = header.unread.clone();
 
         let whole = self.needs_of_whole(&header, job);
         if let Some(estimate) = self.cut(size, spare, &whole)? {
@@ -70,7 +78,7 @@ impl Batch<'_> {
                 Some(bytes) => Way::Bytes(bytes, limits),
                 None => Way::Whole(limits),
             };
-            return Ok(Plan { way, format, size, memory });
+            return Ok(Plan { way, format, size, memory, unread });
         }
         let reader = match rows {
             Ok(reader) => reader,
@@ -82,7 +90,7 @@ impl Batch<'_> {
         match self.cut(size, spare, &by_rows)? {
             Some(estimate) => {
                 let memory = self.memory(&estimate, &by_rows, true);
-                Ok(Plan { way: Way::Rows(reader), format, size, memory })
+                Ok(Plan { way: Way::Rows(reader), format, size, memory, unread })
             }
             None => Err(self.too_little(size, most, &by_rows, None)?.at(&job.input)),
         }
@@ -118,21 +126,20 @@ impl Batch<'_> {
 
     /// Looks at a file without decoding it.
     fn open(&self, job: &Job, limits: &Limits) -> Result<Opened, Failure> {
-        if job.input == Path::new(STREAM) || is_special(&job.input) {
+        if is_stream(&job.input) {
             let bytes = contents(&job.input, limits)?;
-            let header = rddm_image::header(&bytes, limits).map_err(beyond)?;
+            let header = rddm_image::header(&bytes, limits).map_err(beyond_whole)?;
             let rows = Err("standard input and pipes are read as a whole");
             return Ok(Opened { header, bytes: Some(bytes), rows });
         }
-        match RowReader::open(&job.input, limits) {
+        match RowReader::open(&job.input, &limits.clone().with_file(u64::MAX)) {
             Ok(reader) => {
                 let header = reader.header().clone();
                 let rows = self.reason_for_whole(job).map_or_else(|| Ok(Box::new(reader)), Err);
                 Ok(Opened { header, bytes: None, rows })
             }
             Err(error) if error.kind() == ErrorKind::Unsupported => {
-                let limits = limits.clone().with_file(limits.file.min(limits.memory));
-                let header = rddm_image::read_header(&job.input, &limits).map_err(beyond)?;
+                let header = rddm_image::read_header(&job.input, limits).map_err(beyond_whole)?;
                 let rows = Err(
                     "only a PNG file that is neither interlaced nor turned, with its metadata before its pixels, is read row by row",
                 );
@@ -151,8 +158,8 @@ impl Batch<'_> {
     fn reason_for_whole(&self, job: &Job) -> Option<&'static str> {
         let args = self.args;
         let format = self.written_format(job);
-        if job.output == Path::new(STREAM) {
-            Some("standard output is written as a whole")
+        if is_stream(&job.output) {
+            Some("standard output, pipes and devices are written as a whole")
         } else if format.is_some_and(|format| format != Format::Png) {
             Some("only PNG files are written row by row")
         } else if args.looks.compare.is_some() || args.looks.preview.is_some() {
@@ -219,7 +226,9 @@ impl Batch<'_> {
             Some(_) => self.restorer.least_memory_with_steps(sides)?,
             None => self.restorer.least_memory(sides)?,
         };
-        let enough = megabytes(self.process.saturating_add(needs.with(&least)));
+        let measured = self.process > least_of_process(self.model);
+        let process = self.process + if measured { VARIES } else { 0 };
+        let enough = megabytes(process.saturating_add(needs.with(&least)));
         let as_whole = if reason.is_some() { " as a whole" } else { "" };
         let threads = match self.restorer.threads() {
             1 => "one thread".to_owned(),
@@ -280,21 +289,22 @@ fn needs_of_rows(reader: &RowReader) -> Needs {
     Needs { held, delayed, otherwise: 0 }
 }
 
-/// Whether it is no file that can be read again.
-fn is_special(path: &Path) -> bool {
-    path.metadata().is_ok_and(|data| !data.is_file() && !data.is_dir())
-}
-
 /// A file that costs more than is left for it is a matter of the options.
 pub(super) fn beyond(error: rddm_image::Error) -> Failure {
     let limit = error.kind() == ErrorKind::Limit;
     let mut failure = Failure::from(error);
     if limit {
         failure.code = code::USAGE;
-        failure.next = Some(
-            "allow more with --max-memory, or go from PNG to PNG, which is done row by row"
-                .to_owned(),
-        );
+        failure.next = Some("allow more with --max-memory".to_owned());
+    }
+    failure
+}
+
+/// The same of a file that is no PNG file which goes row by row.
+fn beyond_whole(error: rddm_image::Error) -> Failure {
+    let mut failure = beyond(error);
+    if let Some(next) = &mut failure.next {
+        next.push_str(", or go from PNG to PNG, which is done row by row");
     }
     failure
 }

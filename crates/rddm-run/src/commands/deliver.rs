@@ -13,6 +13,7 @@ use super::compare;
 use crate::args::Compare;
 use crate::failure::{Failure, code};
 use crate::inputs::{Job, STREAM, identity};
+use crate::interrupt::streaming;
 use crate::report;
 use crate::terminal::Terminal;
 
@@ -48,11 +49,11 @@ pub(super) fn picture(
     let encoded = if job.output == Path::new(STREAM) {
         let encoded = rddm_image::encode(&output, &options)
             .map_err(|error| Failure::writing(&error).at(&job.output))?;
-        batch.terminal.raw(&encoded.bytes)?;
+        streaming(&job.output, || batch.terminal.raw(&encoded.bytes))?;
         encoded
     } else {
         make_folder(&job.output)?;
-        rddm_image::write(&job.output, &output, &options)
+        streaming(&job.output, || rddm_image::write(&job.output, &output, &options))
             .map_err(|error| Failure::writing(&error))?
     };
     for loss in &encoded.losses {
@@ -133,7 +134,7 @@ pub(super) struct Made<'a> {
 
 /// The restored pixels with what the input had beside its own, and with how they were made; without
 /// `made`, neither says anything of itself. Where a file of the format has no room for how they were made beside what the input
-/// says, that is left out, and its name is given.
+/// says, that is left out, and its name is given; not where the format has no metadata at all.
 pub(super) fn finished(
     input: &Picture,
     pixels: Array3<f32>,
@@ -150,7 +151,7 @@ pub(super) fn finished(
         made.sign(&mut output.metadata);
         if input.metadata.xmp_fits(format) && !output.metadata.xmp_fits(format) {
             output.metadata.xmp.clone_from(&input.metadata.xmp);
-            unsigned = Some("the restoration's parameters");
+            unsigned = (format != Format::Bmp).then_some("the restoration's parameters");
         }
     }
     (output, unsigned)

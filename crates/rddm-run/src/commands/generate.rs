@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use rddm_image::{Depth, EncodeOptions, Picture};
+use rddm_image::{Depth, EncodeOptions, Format, Picture};
 use rddm_manifest::ModelId;
 use rddm_runtime::{Control, Progress};
 
@@ -36,6 +36,7 @@ pub(super) fn run(
         (None, Some(size)) => size.map(|side| side as usize),
         (None, None) => return Err(Failure::usage("how large? add --size WIDTHxHEIGHT")),
     };
+    let columns = (count as f64).sqrt().ceil() as usize;
     let mut report = report::Generated {
         schema: 1,
         model: report::Model::of(&model),
@@ -50,10 +51,16 @@ pub(super) fn run(
     if args.files.skip_existing && !stream && output.exists() {
         terminal.note(&format!("{} exists, skipped", output.display()));
         report.status = Status::Skipped;
-    } else if args.files.dry_run {
-        let report::Size { width, height } = report.size;
-        terminal.note(&format!("{}, {count} pictures of {width}×{height}", output.display()));
-        report.status = Status::Planned;
+    } else {
+        let [height, width] = rddm_image::grid_size(size, count, columns);
+        let format = args.files.format.or_else(|| Format::from_path(&output));
+        let checked = format.unwrap_or(Format::Png).check_size(width, height);
+        checked.map_err(|error| Failure::writing(&error).at(&output))?;
+        if args.files.dry_run {
+            let report::Size { width, height } = report.size;
+            terminal.note(&format!("{}, {count} pictures of {width}×{height}", output.display()));
+            report.status = Status::Planned;
+        }
     }
     if report.status != Status::Written {
         terminal.report(&report)?;
@@ -73,17 +80,17 @@ pub(super) fn run(
         pictures.push(picture);
     }
     bar.finish_and_clear();
-    let columns = (count as f64).sqrt().ceil() as usize;
     let grid = rddm_image::grid(&pictures.iter().collect::<Vec<_>>(), columns)?;
     let mut options = EncodeOptions::default().with_quality(args.files.quality);
     options.format = args.files.format;
     if stream {
         let encoded =
             rddm_image::encode(&grid, &options).map_err(|error| Failure::writing(&error))?;
-        terminal.raw(&encoded.bytes)?;
+        interrupt::streaming(&output, || terminal.raw(&encoded.bytes))?;
     } else {
         deliver::make_folder(&output)?;
-        rddm_image::write(&output, &grid, &options).map_err(|error| Failure::writing(&error))?;
+        interrupt::streaming(&output, || rddm_image::write(&output, &grid, &options))
+            .map_err(|error| Failure::writing(&error))?;
     }
     report.seconds = begun.elapsed().as_secs_f64();
     terminal.note(&format!("{}, {count} pictures, {:.2} s", output.display(), report.seconds));

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use ndarray::{Array3, Axis, Slice};
-use rddm_image::{Format, Limits};
+use rddm_image::Limits;
 use rddm_metrics::{mae, psnr_rgb, psnr_y, ssim_rgb, ssim_y};
 use serde::Serialize;
 
 use crate::args::Metrics;
 use crate::failure::{Failure, code};
+use crate::inputs::is_picture_file;
 use crate::report::{Trouble, all_lossy, lossy};
 use crate::terminal::{Terminal, table};
 
@@ -242,7 +243,7 @@ fn collect(
         let below = below.join(entry.file_name());
         if entry.file_type().map_err(failed)?.is_dir() {
             collect(root, &below, found)?;
-        } else if Format::from_path(entry.path()).is_some() {
+        } else if is_picture_file(&entry.path()) {
             found.insert(below, entry.path());
         }
     }

@@ -33,6 +33,9 @@ pub(crate) fn run(args: Restore, terminal: &mut Terminal) -> Result<u8, Failure>
         format: args.files.format,
         recursive: args.files.recursive,
         overwrite: args.files.overwrite,
+        skip_existing: args.files.skip_existing,
+        // Where they can't be told, the model that was named isn't found either, which says why.
+        models: model::names(&args.registry).unwrap_or_default(),
         beside: beside(&args),
         comparison: comparison.as_ref().map(|place| place as Places<'_>),
         steps: steps.as_ref().map(|place| place as Places<'_>),
@@ -40,7 +43,8 @@ pub(crate) fn run(args: Restore, terminal: &mut Terminal) -> Result<u8, Failure>
         written: HashSet::new(),
         may_be_empty: args.files.watch,
     };
-    let jobs = plan.jobs()?;
+    let (jobs, notes) = plan.jobs()?;
+    notes.iter().for_each(|note| terminal.note(note));
     check(&args, &jobs, terminal)?;
     let model = model::find(id, &args.registry, args.engine.precision)?;
     let mask = match (model.manifest.picture.mask, args.sampling.mask.is_some()) {
@@ -102,7 +106,10 @@ fn beside(args: &Restore) -> Vec<(&'static str, &Path)> {
 fn check(args: &Restore, jobs: &[Job], terminal: &Terminal) -> Result<(), Failure> {
     let stream = Path::new(STREAM);
     deliver::check_stream(terminal, jobs.iter().any(|job| job.output == stream))?;
-    if args.files.watch && jobs.iter().any(|job| job.input == stream) {
+    let lists = args.inputs.iter().filter_map(|input| list(input));
+    if args.files.watch
+        && lists.chain(jobs.iter().map(|job| &*job.input)).any(|read| read == stream)
+    {
         return Err(Failure::usage("standard input can't be watched: name a folder"));
     }
     Ok(())
@@ -119,7 +126,7 @@ fn watch(batch: &mut Batch<'_>, plan: &mut Plan<'_>, mut restored: States, done:
     while !batch.cancel.is_cancelled() {
         std::thread::sleep(BETWEEN_LOOKS);
         let jobs = match plan.jobs() {
-            Ok(jobs) => jobs,
+            Ok((jobs, _)) => jobs,
             Err(failure) => {
                 // Such as two pictures of one name: said once, and gone on with when it is mended.
                 if trouble != failure.what {

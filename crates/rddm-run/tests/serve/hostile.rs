@@ -1,6 +1,6 @@
 //! Those who mean harm, or are only slow.
 
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::time::{Duration, Instant};
 
 use crate::http::{self, connect};
@@ -117,12 +117,8 @@ fn a_picture_that_would_fill_the_memory_is_refused() {
     file[16..20].copy_from_slice(&60_000_u32.to_be_bytes());
     file[20..24].copy_from_slice(&60_000_u32.to_be_bytes());
     // The header's checksum.
-    let crc = !file[12..29].iter().fold(!0_u32, |crc, &byte| {
-        (0..8).fold(crc ^ u32::from(byte), |crc, _| {
-            if crc & 1 == 1 { (crc >> 1) ^ 0xedb8_8320 } else { crc >> 1 }
-        })
-    });
-    file[29..33].copy_from_slice(&crc.to_be_bytes());
+    let sum = crc32fast::hash(&file[12..29]).to_be_bytes();
+    file[29..33].copy_from_slice(&sum);
     let answer = server.post("/api/restore?model=tiny", &file);
     assert_eq!(answer.status, 422);
     assert!(answer.json()["error"]["what"].as_str().unwrap().contains("60000×60000"));
@@ -196,10 +192,16 @@ fn a_client_that_takes_no_answers_is_cut_off() {
 
 #[test]
 fn connections_beyond_the_most_wait_their_turn() {
-    let server = Server::new("--timeout 2");
-    let idle: Vec<_> = (0..64).map(|_| connect(server.address)).collect();
-    assert_eq!(server.get("/api/models").status, 200);
-    drop(idle);
+    let server = Server::new("--timeout 100");
+    let mut idle: Vec<_> = (0..64).map(|_| connect(server.address)).collect();
+    let mut further = connect(server.address);
+    write!(further, "GET /api/models HTTP/1.1\r\nHost: {}\r\n\r\n", server.address).unwrap();
+    further.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+    let kind = further.peek(&mut [0]).unwrap_err().kind();
+    assert!(matches!(kind, ErrorKind::WouldBlock | ErrorKind::TimedOut), "{kind}");
+    idle.pop();
+    further.set_read_timeout(Some(http::PATIENCE)).unwrap();
+    assert_eq!(http::answer(&further, false).unwrap().status, 200);
 }
 
 #[test]

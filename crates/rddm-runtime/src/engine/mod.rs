@@ -123,6 +123,8 @@ pub struct Footprint {
     pub own_weights: bool,
     /// For the tensors that are alive at once while it runs, in each thread.
     pub running: u64,
+    /// Beside the weights, while it is made ready for a shape, by one thread at a time.
+    pub preparing: u64,
 }
 
 /// How an engine is to run networks.

@@ -17,6 +17,9 @@ use crate::{Error, ErrorKind, onnx::Signature};
 /// ONNX Runtime, a shared library that is loaded when a network is.
 pub(super) struct OnnxRuntime;
 
+/// What a session takes beside weights and tensors, and what the allocator keeps for it; as measured.
+const SESSION: u64 = 8_000_000;
+
 /// An execution provider of ONNX Runtime.
 struct Provider {
     name: &'static str,
@@ -141,6 +144,13 @@ impl Plan {
     fn on_cpu(&self) -> Result<Session, Error> {
         let builder =
             Session::builder(&self.environment).map_err(failed("cannot make a session"))?;
+        // An arena keeps what each shape of a batch took, so that no estimate would hold.
+        let without_arena = [ep::CPU::default().with_arena_allocator(false).build()];
+        let builder = builder
+            .with_execution_providers(without_arena)
+            .map_err(failed("cannot switch its arena off"))?
+            .with_memory_pattern(false)
+            .map_err(failed("cannot switch its memory patterns off"))?;
         self.commit(builder)
     }
 
@@ -298,7 +308,8 @@ impl Network for OrtNetwork {
     fn footprint(&self, shape: [usize; 4]) -> Result<Footprint, Error> {
         // ONNX Runtime does not tell; the tensors are about those of tract.
         let network = Tract.load(&self.plan.onnx, &EngineOptions::default())?;
-        Ok(Footprint { own_weights: true, ..network.footprint(shape)? })
+        let footprint = network.footprint(shape)?;
+        Ok(Footprint { weights: footprint.weights + SESSION, own_weights: true, ..footprint })
     }
 
     fn fork(&self) -> Result<Box<dyn Network>, Error> {

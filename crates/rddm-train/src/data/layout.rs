@@ -1,6 +1,7 @@
 //! The folders of public data sets, as their authors give them out.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -63,7 +64,7 @@ impl Layout {
     /// The examples of the data set in `folder`, in the order of their names.
     ///
     /// # Errors
-    /// When a folder is missing, a picture has no partner or there is none; the text says what was looked for.
+    /// When a folder is missing, a picture, degraded or clean, has no partner or there is none; the text says what was looked for.
     pub fn examples(self, folder: &Path, split: Split) -> Result<Vec<Files>, Error> {
         let train = split == Split::Train;
         let examples = self.all(folder, train)?;
@@ -80,21 +81,23 @@ impl Layout {
             Self::Istd => {
                 let part = if train { "train" } else { "test" };
                 let place = |letter| folder.join(part).join(format!("{part}_{letter}"));
-                by_name(&place("A"), &place("C"), Some(&place("B")))
+                whole(by_name(&place("A"), &place("C"), Some(&place("B")))?, &place("C"))
             }
             Self::Lol => {
                 let part = folder.join(if train { "our485" } else { "eval15" });
-                by_name(&part.join("low"), &part.join("high"), None)
+                let clean = part.join("high");
+                whole(by_name(&part.join("low"), &clean, None)?, &clean)
             }
             Self::RainDrop => {
                 let part = folder.join(if train { "train" } else { "test_a" });
-                let clean = |name: &str| name.replace("_rain.", "_clean.");
-                partners(&part.join("data"), &part.join("gt"), clean)
+                let clean = |name: &OsStr| replaced(name, "_rain.", "_clean.");
+                whole(partners(&part.join("data"), &part.join("gt"), clean)?, &part.join("gt"))
             }
             Self::GoPro => {
                 let mut all = Vec::new();
                 for sequence in folders(&folder.join(if train { "train" } else { "test" }))? {
-                    let pairs = by_name(&sequence.join("blur"), &sequence.join("sharp"), None)?;
+                    let sharp = sequence.join("sharp");
+                    let pairs = whole(by_name(&sequence.join("blur"), &sharp, None)?, &sharp)?;
                     all.extend(pairs.into_iter().map(|pair| pair.within(&sequence)));
                 }
                 Ok(all)
@@ -108,8 +111,8 @@ impl Layout {
             Self::Sidd => {
                 let mut all = Vec::new();
                 for scene in folders(&folder.join("Data"))? {
-                    let clean = |name: &str| name.replace("NOISY_SRGB", "GT_SRGB");
-                    let pairs = partners(&scene, &scene, clean)?;
+                    let clean = |name: &OsStr| replaced(name, "NOISY_SRGB", "GT_SRGB");
+                    let pairs = whole(partners(&scene, &scene, clean)?, &scene)?;
                     all.extend(pairs.into_iter().map(|pair| pair.within(&scene)));
                 }
                 Ok(all)
@@ -140,13 +143,41 @@ pub(crate) fn by_name(
     clean: &Path,
     masks: Option<&Path>,
 ) -> Result<Vec<Files>, Error> {
-    let mut pairs = partners(degraded, clean, str::to_owned)?;
+    let mut pairs = partners(degraded, clean, OsStr::to_owned)?;
     if let Some(masks) = masks {
         for pair in &mut pairs {
-            pair.mask = Some(existing(masks.join(&pair.name))?);
+            let name = pair.clean.file_name().unwrap_or_default();
+            pair.mask = Some(existing(masks.join(name))?);
         }
     }
     Ok(pairs)
+}
+
+/// The pairs, where each clean picture of the folder `clean` is in one.
+fn whole(pairs: Vec<Files>, clean: &Path) -> Result<Vec<Files>, Error> {
+    match &unpaired(&pairs, clean)?[..] {
+        [] => Ok(pairs),
+        [first, more @ ..] => {
+            let problem = match more.len() {
+                0 => "has no degraded partner".to_owned(),
+                more => format!("has no degraded partner, nor have {more} more there"),
+            };
+            Err(Error::data(first, problem))
+        }
+    }
+}
+
+/// The pictures of a folder that are in none of the pairs.
+pub(crate) fn unpaired(pairs: &[Files], folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    let paired: HashSet<_> =
+        pairs.iter().flat_map(|pair| pair.degraded.iter().chain([&pair.clean])).collect();
+    let mut pictures = files(folder)?;
+    pictures.retain(|path| !paired.contains(path));
+    Ok(pictures)
+}
+
+fn replaced(name: &OsStr, from: &str, to: &str) -> OsString {
+    name.to_str().map_or_else(|| name.to_owned(), |name| name.replace(from, to).into())
 }
 
 /// Pairs of two folders where `clean` makes the clean picture's name; a name that stays the same in one and the same
@@ -154,14 +185,13 @@ pub(crate) fn by_name(
 fn partners(
     degraded: &Path,
     clean_folder: &Path,
-    clean: impl Fn(&str) -> String,
+    clean: impl Fn(&OsStr) -> OsString,
 ) -> Result<Vec<Files>, Error> {
     let mut pairs = Vec::new();
     for path in files(degraded)? {
-        let name = file_name(&path);
-        let partner = clean_folder.join(clean(&name));
+        let partner = clean_folder.join(clean(path.file_name().unwrap_or_default()));
         if partner != path {
-            let clean = existing(partner)?;
+            let (name, clean) = (file_name(&path), existing(partner)?);
             pairs.push(Files { name, clean, degraded: Some(path), mask: None });
         }
     }
@@ -262,7 +292,9 @@ fn walk(folder: &Path, pictures: &mut Vec<PathBuf>) -> Result<(), Error> {
     for entry in fs::read_dir(folder).map_err(|error| Error::data(folder, error))? {
         let path = entry.map_err(|error| Error::data(folder, error))?.path();
         if path.is_dir() {
-            walk(&path, pictures)?;
+            if !is_helper(&path) {
+                walk(&path, pictures)?;
+            }
         } else if is_picture(&path) {
             pictures.push(path);
         }
@@ -270,11 +302,18 @@ fn walk(folder: &Path, pictures: &mut Vec<PathBuf>) -> Result<(), Error> {
     Ok(())
 }
 
+/// Whether a folder is a program's own, such as `.ipynb_checkpoints` or `@eaDir`.
+fn is_helper(folder: &Path) -> bool {
+    let name = file_name(folder);
+    name.starts_with(['.', '@']) || name == "__MACOSX"
+}
+
 /// The folders in a folder, by name.
 fn folders(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let entries = fs::read_dir(folder).map_err(|error| Error::data(folder, error))?;
     let paths = entries.filter_map(Result::ok).map(|entry| entry.path());
-    let mut folders: Vec<PathBuf> = paths.filter(|path| path.is_dir()).collect();
+    let mut folders: Vec<PathBuf> =
+        paths.filter(|path| path.is_dir() && !is_helper(path)).collect();
     if folders.is_empty() {
         return Err(Error::data(folder, "holds no folder"));
     }

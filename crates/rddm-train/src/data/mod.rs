@@ -10,8 +10,8 @@ mod picture;
 mod relight;
 
 pub use crop::Part;
-pub(crate) use layout::by_name;
 pub use layout::{Files, Layout, Split};
+pub(crate) use layout::{by_name, unpaired};
 pub(crate) use picture::upright;
 pub use picture::{Picture8, files};
 

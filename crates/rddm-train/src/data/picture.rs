@@ -1,16 +1,16 @@
 //! Pictures in memory while a network is trained: 8 bits a channel.
 
-use std::fs::{self, File};
+use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::{self, BufReader, Cursor};
+use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 use image::imageops::FilterType;
-use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Rgb, RgbImage};
+use image::{DynamicImage, GrayImage, ImageBuffer, ImageFormat, ImageReader, Luma, Rgb, RgbImage};
 use ndarray::{Array3, s};
+use rddm_image::{Depth, Format, Limits};
 
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::run::write;
 
 /// A picture of 8 bits a channel, `[channels, height, width]`: RGB or grey.
@@ -39,35 +39,42 @@ pub fn files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
 
 /// Whether a file has the name of a picture.
 pub(super) fn is_picture(path: &Path) -> bool {
-    const ENDINGS: [&str; 7] = ["png", "jpg", "jpeg", "bmp", "tif", "tiff", "webp"];
-    let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
-    ENDINGS.contains(&extension.as_str())
-}
-
-/// A reader of a picture's file, whose format its content tells, as it does the runtime, and not its name.
-fn reader(path: &Path) -> io::Result<ImageReader<BufReader<File>>> {
-    ImageReader::open(path)?.with_guessed_format()
+    Format::from_path(path).is_some()
 }
 
 /// Width and height by a file's head; none where it cannot be read.
 pub(super) fn size(path: &Path) -> Option<(u32, u32)> {
-    reader(path).ok()?.into_dimensions().ok()
+    ImageReader::open(path).ok()?.with_guessed_format().ok()?.into_dimensions().ok()
 }
 
-/// The picture of a file, turned as its metadata ask, which is how the runtime restores it; what of them cannot be read
-/// turns nothing.
+type Luma16 = ImageBuffer<Luma<u16>, Vec<u16>>;
+type Rgb16 = ImageBuffer<Rgb<u16>, Vec<u16>>;
+
+/// The colours of a file's picture, read as the restoring program reads it: by its content, whole, and turned as its metadata ask.
 ///
 /// # Errors
 /// When it cannot be read.
 pub(crate) fn upright(path: &Path) -> Result<DynamicImage, Error> {
-    let read = || {
-        let mut decoder = reader(path)?.into_decoder()?;
-        let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-        let mut picture = DynamicImage::from_decoder(decoder)?;
-        picture.apply_orientation(orientation);
-        Ok(picture)
+    let read = rddm_image::read(path, &Limits::default())
+        .map_err(|error| Error::new(Kind::Data, error.to_string()))?;
+    let (channels, height, width) = read.pixels.dim();
+    let (w, h) = (width as u32, height as u32);
+    let values = read.pixels.permuted_axes([1, 2, 0]);
+    let picture: Option<DynamicImage> = match (read.depth, channels) {
+        (Depth::Eight, 1) => GrayImage::from_raw(w, h, levels8(&values)).map(Into::into),
+        (Depth::Eight, _) => RgbImage::from_raw(w, h, levels8(&values)).map(Into::into),
+        (Depth::Sixteen, 1) => Luma16::from_raw(w, h, levels16(&values)).map(Into::into),
+        (Depth::Sixteen, _) => Rgb16::from_raw(w, h, levels16(&values)).map(Into::into),
     };
-    read().map_err(|error: image::ImageError| Error::data(path, error))
+    picture.ok_or_else(|| Error::data(path, "its pixels do not fill it"))
+}
+
+fn levels8(values: &Array3<f32>) -> Vec<u8> {
+    values.iter().map(|value| (value * 255.0).round() as u8).collect()
+}
+
+fn levels16(values: &Array3<f32>) -> Vec<u16> {
+    values.iter().map(|value| (value * 65535.0).round() as u16).collect()
 }
 
 impl Picture8 {

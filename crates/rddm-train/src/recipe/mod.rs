@@ -252,6 +252,11 @@ impl Recipe {
         toml::to_string(self).map_err(|error| Error::new(Kind::Recipe, error.to_string()))
     }
 
+    /// What is trained, of which the notes are no part.
+    pub(crate) fn without_notes(&self) -> Self {
+        Self { notes: String::new(), ..self.clone() }
+    }
+
     fn check(&self) -> Result<(), Error> {
         if self.schema != 1 {
             return wrong("schema", format!("{} is unknown; this program reads 1", self.schema));

@@ -94,14 +94,14 @@ impl Bench {
     }
 
     pub(crate) fn evaluate(&self, run: &str, data: &str, options: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_rddm-train"))
-            .args(["eval", "--run"])
-            .arg(self.path(run))
-            .arg("--data")
-            .arg(self.path(data))
-            .args(options)
-            .output()
-            .unwrap()
+        self.evaluation(run, data, options).output().unwrap()
+    }
+
+    pub(crate) fn evaluation(&self, run: &str, data: &str, options: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rddm-train"));
+        command.args(["eval", "--run"]).arg(self.path(run)).arg("--data").arg(self.path(data));
+        command.args(options);
+        command
     }
 
     /// The table of an evaluation of a run on the clean pictures, degraded as the recipe does.

@@ -73,6 +73,49 @@ fn a_folder_is_degraded_into_a_data_set() {
     assert_eq!(count, 3);
 }
 
+/// Two names that are no UTF-8 and read the same are two pictures.
+#[cfg(target_os = "linux")]
+#[test]
+fn names_in_any_encoding_are_kept() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    let bench = Bench::new(1);
+    let names = [OsStr::from_bytes(b"a\xfe.png"), OsStr::from_bytes(b"a\xff.png")];
+    for (from, to) in ["a.png", "b.png"].into_iter().zip(names) {
+        fs::rename(bench.path("data/gt").join(from), bench.path("data/gt").join(to)).unwrap();
+    }
+    let program = || Command::new(env!("CARGO_BIN_EXE_rddm-train"));
+    let output = program()
+        .arg("degrade")
+        .arg(bench.path("data/gt"))
+        .args(["--degradation", "{ kind = \"holes\" }", "--output"])
+        .arg(bench.path("set"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    for part in ["gt", "input", "mask"] {
+        let set = bench.path("set").join(part);
+        assert!(names.iter().all(|name| set.join(name).exists()), "{part}");
+    }
+    let pairs = evaluate::stored_pairs(&bench.path("set"), "input").unwrap();
+    let targets: Vec<_> = pairs.map(|pair| pair.unwrap().1.target).collect();
+    assert!(targets.len() == 3 && targets[0] != targets[1]);
+
+    let folder = OsStr::from_bytes(b"g\xff");
+    fs::rename(bench.path("data/gt"), bench.path("data").join(folder)).unwrap();
+    let output = program()
+        .args(["new-task", "tiny", "--summary", "t", "--terms", "t", "--data"])
+        .arg(bench.path("data"))
+        .args(["--degradation", "{ kind = \"holes\" }", "--clean"])
+        .arg(folder)
+        .arg("--zoo")
+        .arg(bench.path("zoo"))
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(2) && text.contains("UTF-8"), "{text}");
+}
+
 #[test]
 fn a_folder_is_degraded_into_a_data_set_of_its_own() {
     let bench = Bench::new(1);

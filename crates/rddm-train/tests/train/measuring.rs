@@ -48,6 +48,45 @@ fn a_run_is_evaluated_on_a_folder_of_pairs() {
     let table = || bench.evaluate_degraded("run");
     assert!(table().contains("data/tiny"), "{}", table());
     assert_eq!(table(), table());
+
+    // What has no degraded side is said.
+    let said = || {
+        let output = bench.evaluate("run", "data", &[]);
+        [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap())
+    };
+    let [table, notes] = said();
+    assert!(table.contains(" 3     1    burn") && notes.is_empty(), "{table}{notes}");
+    fs::remove_file(bench.path("data/input/b.png")).unwrap();
+    let [table, notes] = said();
+    assert!(table.contains(" 2     1    burn"), "{table}");
+    assert!(notes.contains("data/input: 1 clean picture has no degraded partner"), "{notes}");
+}
+
+#[test]
+fn a_model_of_grey_pictures_is_refused() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    for folder in ["manifests", "zoo/denoise-tiny"] {
+        fs::create_dir_all(at(folder)).unwrap();
+    }
+    let network = "zoo/denoise-tiny/denoise-tiny.onnx";
+    fs::copy(root.join(network), at(network)).unwrap();
+    let model = fs::read_to_string(root.join("manifests/denoise-tiny.toml")).unwrap();
+    let grey = model.replace("channels = 3", "channels = 1");
+    fs::write(at("manifests/denoise-tiny.toml"), &grey).unwrap();
+    let digest = |text: &str| Digest::of(text.as_bytes()).hex();
+    let index = fs::read_to_string(root.join("manifests/index.toml")).unwrap();
+    let index = index.replace(&digest(&model), &digest(&grey));
+    fs::write(at("manifests/index.toml"), index).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_rddm-train"))
+        .args(["eval", "--model", "denoise-tiny", "--allow-unsigned", "--data", ".", "--registry"])
+        .arg(at("manifests"))
+        .env("RDDM_HOME", at("home"))
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(2) && text.contains("restores grey pictures"), "{text}");
 }
 
 /// A network that was trained for residual and noise serves those that need one of them, and reads the right one.
@@ -114,6 +153,115 @@ fn options_of_a_model_are_refused_for_a_run_and_steps_are_measured_once() {
     assert!(command.contains("--run RUN --steps 2"), "{command}");
 }
 
+/// The figures of a report.
+fn rows(path: &Path) -> Vec<serde_json::Value> {
+    let report: serde_json::Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+    report["rows"].as_array().unwrap().clone()
+}
+
+#[test]
+fn what_was_measured_before_a_failure_is_kept_and_what_is_missing_shows_first() {
+    let bench = Bench::new(3);
+    assert!(bench.train("run").status.success());
+    for part in ["gt", "input"] {
+        let folder = bench.path("a small one's").join(part);
+        fs::create_dir_all(&folder).unwrap();
+        RgbImage::new(3, 5).save(folder.join("small.png")).unwrap();
+    }
+    let report = bench.path("eval.json");
+    let measured = |options: &[&str]| {
+        let options = [&["--output", report.to_str().unwrap()], options].concat();
+        let output = bench.evaluate("run", "data", &options);
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned(), output.stdout)
+    };
+    let missing = bench.path("missing");
+    for options in [["--steps", "1,5000"], ["--data", missing.to_str().unwrap()]] {
+        let (code, text, out) = measured(&options);
+        assert!(code != Some(0) && out.is_empty(), "{options:?}: {text}");
+    }
+    assert!(!report.exists());
+    let small = bench.path("a small one's");
+    let (code, text, _) = measured(&["--data", small.to_str().unwrap()]);
+    assert!(code == Some(3) && text.contains("small.png: "), "{text}");
+    assert_eq!(rows(&report).len(), 5);
+
+    // A command that can be given again.
+    fs::remove_dir_all(&small).unwrap();
+    fs::rename(bench.path("data"), &small).unwrap();
+    let output = bench.evaluate("run", "a small one's", &["--output", report.to_str().unwrap()]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let command = rows(&report)[5]["command"].to_string();
+    assert!(command.contains("one'\\\\''s'"), "{command}");
+}
+
+#[test]
+fn two_evaluations_at_a_time_add_to_one_report() {
+    let bench = Bench::new(3);
+    assert!(bench.train("run").status.success());
+    let report = bench.path("eval.json");
+    let children = ["1", "2", "3"].map(|steps| {
+        let options = ["--steps", steps, "--output", report.to_str().unwrap()];
+        bench.evaluation("run", "data", &options).spawn().unwrap()
+    });
+    for mut child in children {
+        assert!(child.wait().unwrap().success());
+    }
+    assert_eq!(rows(&report).len(), 3 * 5);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn figures_are_whole_whoever_reads_the_table_and_wherever_they_go() {
+    let bench = Bench::new(3);
+    assert!(bench.train("run").status.success());
+    let (report, link) = (bench.path("eval.json"), bench.path("link.json"));
+    std::os::unix::fs::symlink("eval.json", &link).unwrap();
+    let options = ["--steps", "1,2", "--output", link.to_str().unwrap()];
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = bench.evaluation("run", "data", &options).stdout(writer).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(link.is_symlink());
+    assert_eq!(rows(&report).len(), 2 * 5);
+
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = bench.evaluation("run", "data", &options).stdout(full).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(7) && text.contains("standard output"), "{text}");
+
+    let output = bench.evaluate("run", "data", &["--steps", "1,2", "--output", "/dev/stdout"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let (_, json) = text.split_once("\n{").unwrap();
+    assert_eq!(json.matches("\"psnr_y\",").count(), 2, "{text}");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_has_code_3() {
+    let bench = Bench::new(3);
+    assert!(bench.train("run").status.success());
+    let (run, data, bad) = (bench.path("run"), bench.path("data"), bench.path("bad.json"));
+    let [run, data, bad] = [&run, &data, &bad].map(|path| path.to_str().unwrap());
+    fs::write(bad, "{").unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap();
+    let (zoo, registry) = (root.join("zoo"), root.join("manifests"));
+    let [zoo, registry] = [&zoo, &registry].map(|path| path.to_str().unwrap());
+    let masked = ["eval", "--model", "shadow-mask", "--registry", registry, "--data", data];
+    for (arguments, says) in [
+        (&["eval", "--run", run, "--data", data, "--output", bad][..], "bad.json"),
+        (&masked, "mask"),
+        (&["plot", data], "log.jsonl"),
+        (&["leaderboard", "--zoo", bad], "bad.json"),
+        (&["leaderboard", "--zoo", zoo, "--check", "--output", "missing.md"], "missing.md"),
+    ] {
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_rddm-train")).args(arguments).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(3), "{arguments:?}: {text}");
+        assert!(text.contains(says), "{arguments:?}: {text}");
+    }
+}
+
 /// Equal pictures have no PSNR, and JSON no infinity.
 #[test]
 fn pictures_that_are_as_clean_as_they_can_be_leave_a_report_that_is_read_again() {
@@ -139,15 +287,19 @@ fn figures_of_a_distance_are_named_by_the_folder_wherever_it_is_named_from() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let faces = folder.path().join("faces");
-    fs::create_dir(&faces).unwrap();
-    for (name, blue) in [("a.png", 1), ("b.png", 200)] {
-        let picture = RgbImage::from_fn(64, 64, |x, y| Rgb([3 * x as u8, 3 * y as u8, blue]));
-        picture.save(faces.join(name)).unwrap();
+    let real = folder.path().join("real");
+    for (place, blues) in [(&faces, &[1, 200, 90][..]), (&real, &[50, 150])] {
+        fs::create_dir(place).unwrap();
+        for &blue in blues {
+            let picture = RgbImage::from_fn(64, 64, |x, y| Rgb([3 * x as u8, 3 * y as u8, blue]));
+            picture.save(place.join(format!("{blue}.png"))).unwrap();
+        }
     }
     let report = folder.path().join("eval.json");
     let output = Command::new(env!("CARGO_BIN_EXE_rddm-train"))
         .args(["distance", "--model", "faces64", "--data", ".", "--steps", "1", "--registry"])
         .arg(root.join("manifests"))
+        .args(["--real", "../real"])
         .arg("--output")
         .arg(&report)
         .current_dir(&faces)
@@ -156,6 +308,9 @@ fn figures_of_a_distance_are_named_by_the_folder_wherever_it_is_named_from() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let report: serde_json::Value = serde_json::from_slice(&fs::read(report).unwrap()).unwrap();
     assert_eq!(report["rows"][0]["dataset"], "faces");
+    // The figures of two sets tell something where their numbers are the same.
+    assert!(String::from_utf8_lossy(&output.stderr).contains("note: 2 pictures of each"));
+    assert_eq!(report["rows"][0]["pictures"], 2);
 }
 
 #[test]
@@ -182,8 +337,16 @@ fn the_leaderboard_is_made_of_the_zoos_figures() {
         )
     };
     let rows = [row("psnr_rgb", 30.0, ", \"least_gain\": 1.5"), row("psnr_y", 31.0, "")];
-    fs::write(zoo.join("tiny/eval.json"), format!("{{\"rows\": [{}]}}", rows.join(", "))).unwrap();
-    fs::write(zoo.join("tiny/tiny.onnx"), vec![0; 1 << 20]).unwrap();
+    let measured = |network: &[u8]| {
+        let networks = format!("\"networks\": [\"{}\"]", Digest::of(network).hex());
+        let report = format!("{{{networks}, \"rows\": [{}]}}", rows.join(", "));
+        fs::write(zoo.join("tiny/eval.json"), report).unwrap();
+    };
+    let network = vec![0; 1 << 20];
+    measured(&network);
+    fs::write(zoo.join("tiny/tiny.onnx"), &network).unwrap();
+    fs::write(zoo.join("tiny/draft.onnx"), &network).unwrap();
+    fs::write(zoo.join("tiny/model.toml"), "networks = [{ file = \"tiny.onnx\" }]").unwrap();
     let other =
         "{\"rows\": [{\"dataset\": \"set/input\", \"method\": \"old\", \"psnr_rgb\": 25.0}]}";
     fs::write(zoo.join("classical.json"), other).unwrap();
@@ -193,5 +356,12 @@ fn the_leaderboard_is_made_of_the_zoos_figures() {
     let best = place("| tiny | 1 | 30.00 | 31.00 |  | +1.50 |  | 1.0 |");
     assert!(best < place("| old |") && place("| old |") < place("| the input |  | 20.00 |"));
     fs::write(zoo.join("classical.json"), other.replace("25", "35")).unwrap();
+    assert_eq!(leaderboard(&zoo, &page, true).status.code(), Some(3));
+
+    measured(b"another");
+    let output = leaderboard(&zoo, &page, false);
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && text.contains("tiny: eval.json"), "{text}");
+    assert!(!fs::read_to_string(&page).unwrap().contains("| tiny |"));
     assert_eq!(leaderboard(&zoo, &page, true).status.code(), Some(3));
 }

@@ -5,7 +5,8 @@ use std::process::{Command, Output};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use rddm_train::log::read;
+use rddm_manifest::Digest;
+use rddm_train::log::{Entry, append, read};
 use rddm_train::run::Run;
 
 use crate::bench::{Bench, RECIPE, curve, trains_with};
@@ -28,7 +29,9 @@ fn a_training_that_was_killed_goes_on_with_the_same_curve() {
     child.kill().unwrap();
     child.wait().unwrap();
     let output = bench.train("killed");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}");
+    assert!(text.contains("goes on from step ") && text.contains("step     30  input"), "{text}");
     assert_eq!(curve(&bench.path("killed")), whole);
     let weights = |run: &str| fs::read(bench.path(run).join("weights.safetensors")).unwrap();
     assert!(weights("killed") == weights("whole"));
@@ -37,6 +40,41 @@ fn a_training_that_was_killed_goes_on_with_the_same_curve() {
     let entries = read(&bench.path("whole/log.jsonl"), usize::MAX).unwrap();
     let names: Vec<_> = entries[0].scores.iter().map(|score| score.source.as_str()).collect();
     assert_eq!(names, ["input", "input", "gt", "gt", "gt (2)", "gt (2)"]);
+}
+
+/// Between two renames only the checkpoint before is there: it stays until the next one has its place.
+#[cfg(unix)]
+#[test]
+fn the_only_checkpoint_outlives_one_that_cannot_be_written() {
+    let bench = Bench::new(3);
+    assert!(bench.train("run").status.success());
+    let [place, old, part] =
+        ["", ".old", ".part"].map(|end| bench.path(&format!("run/checkpoint{end}")));
+    fs::rename(&place, &old).unwrap();
+    let state = fs::read_to_string(old.join("state.json")).unwrap();
+    let earlier = state.replace("\"step\": 3", "\"step\": 1");
+    assert_ne!(state, earlier);
+    fs::write(old.join("state.json"), earlier).unwrap();
+    std::os::unix::fs::symlink("nowhere", &place).unwrap();
+    let output = bench.train("run");
+    assert_eq!(output.status.code(), Some(7), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(old.exists() && !part.exists());
+    fs::remove_file(&place).unwrap();
+    assert!(bench.train("run").status.success());
+    assert!(place.exists() && !old.exists());
+}
+
+#[test]
+fn a_log_that_is_read_and_written_again_says_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log.jsonl");
+    let entry = |step: usize| {
+        let loss = (step as f64).sqrt().sin() * 1e-3;
+        Entry { step, seconds: 1.0 / loss, loss, rate: loss / 7.0, scores: Vec::new() }
+    };
+    let entries: Vec<Entry> = (1..300).map(entry).collect();
+    entries.iter().for_each(|entry| append(&path, entry).unwrap());
+    assert_eq!(read(&path, usize::MAX).unwrap(), entries);
 }
 
 #[test]
@@ -321,6 +359,31 @@ fn a_run_of_another_recipe_is_not_overwritten() {
     let output = bench.train("run");
     assert_eq!(output.status.code(), Some(7));
     assert!(String::from_utf8_lossy(&output.stderr).contains("another recipe"));
+}
+
+#[test]
+fn a_run_goes_on_whatever_the_notes_of_its_recipe_say() {
+    let bench = Bench::new(3);
+    let noted = |notes: &str| {
+        let text =
+            RECIPE.replace("STEPS", "3").replace("[network]", &format!("{notes}\n[network]"));
+        fs::write(bench.path("recipe.toml"), text).unwrap();
+        let output = bench.train("run");
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    for notes in ["notes = \"first\"", "notes = \"second\""] {
+        let (code, text) = noted(notes);
+        assert_eq!(code, Some(0), "{text}");
+    }
+    // As an earlier version wrote it: the digest is of the notes too.
+    let state = bench.path("run/checkpoint/state.json");
+    let mut earlier: serde_json::Value =
+        serde_json::from_slice(&fs::read(&state).unwrap()).unwrap();
+    let recipe = rddm_train::Recipe::read(&bench.path("run/recipe.toml")).unwrap();
+    earlier["recipe"] = Digest::of(recipe.to_toml().unwrap().as_bytes()).hex().into();
+    fs::write(&state, earlier.to_string()).unwrap();
+    let (code, text) = noted("");
+    assert_eq!(code, Some(0), "{text}");
 }
 
 #[test]

@@ -15,7 +15,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(context: &Context<'_>, arguments: Arguments) -> Result<(), Error> {
     let store = context.store()?;
-    let registry = context.open(&Place::Folder(arguments.folder.clone()), Some(&store))?;
+    let registry = context.open(&Place::Folder(arguments.folder.clone()), &store)?;
     // The index of a bundle lists models that the bundle does not have.
     let here: Vec<_> = registry
         .index()

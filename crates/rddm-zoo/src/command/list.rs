@@ -70,12 +70,12 @@ fn push_stored(
         id.to_string(),
         manifest.version.to_string(),
         manifest.task.to_string(),
-        "pulled".to_owned(),
+        if record.signed_by.is_some() { "pulled" } else { "pulled, unsigned" }.to_owned(),
         manifest.summary.to_string(),
     ]);
     values.push(serde_json::json!({
         "id": id, "version": manifest.version, "task": manifest.task, "state": "pulled", "summary": manifest.summary,
-        "registry": record.registry,
+        "registry": record.registry, "signed_by": record.signed_by,
     }));
     Ok(())
 }

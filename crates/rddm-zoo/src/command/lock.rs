@@ -18,7 +18,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(context: &Context<'_>, arguments: Arguments) -> Result<(), Error> {
     let store = context.store()?;
     let mut locked = Vec::new();
-    let registry = context.open(context.settings.registry()?, Some(&store))?;
+    let registry = context.open(context.settings.registry()?, &store)?;
     for id in &arguments.names.names {
         let entry = registry.entry(id)?;
         let manifest = registry.manifest(entry, &context.http, &|_| {})?;

@@ -233,9 +233,12 @@ impl<'a> Context<'a> {
         Err(last)
     }
 
-    /// Opens a registry and says so.
-    fn open(&self, place: &Place, store: Option<&Store>) -> Result<Registry, Error> {
-        Registry::open(place, &self.access(), store, &self.observer())
+    /// Opens a registry, says so, and remembers its index: no older one is accepted from then on.
+    fn open(&self, place: &Place, store: &Store) -> Result<Registry, Error> {
+        let registry = Registry::open(place, &self.access(), Some(store), &self.observer())?;
+        // Whoever needs a store that can be written will say that this one cannot be.
+        let _ = store.remember(&registry, &self.trust);
+        Ok(registry)
     }
 
     /// The registry for looking something up: opened if that is possible, else as remembered.

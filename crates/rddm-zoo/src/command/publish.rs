@@ -31,6 +31,15 @@ pub(crate) struct Arguments {
     /// or has no good signature (5). Needs no secret key
     #[arg(long, conflicts_with = "renew")]
     check: bool,
+    /// Number the index above this version, which readers have seen: for a registry that lost its index
+    #[arg(long, value_name = "VERSION", default_value_t = 0, conflicts_with = "check", value_parser = clap::value_parser!(u64).range(..1 << 62))]
+    after: u64,
+    /// Let a model have a version below the published one
+    #[arg(long)]
+    set_back: bool,
+    /// Let the registry have no models, as when the last one is retired
+    #[arg(long)]
+    empty: bool,
 }
 
 pub(crate) fn run(context: &Context<'_>, arguments: Arguments) -> Result<(), Error> {
@@ -49,6 +58,9 @@ pub(crate) fn run(context: &Context<'_>, arguments: Arguments) -> Result<(), Err
         renew: arguments.renew,
         check: arguments.check.then_some(trust),
         allow_expired: context.allow_expired,
+        after: arguments.after,
+        set_back: arguments.set_back,
+        empty: arguments.empty,
     })?;
     let index = &published.index;
     let state = if published.changed { "published" } else { "unchanged" };
@@ -61,6 +73,9 @@ pub(crate) fn run(context: &Context<'_>, arguments: Arguments) -> Result<(), Err
             "{}: measured on another network than is there now, so the manifest has no figures; measure again, then publish",
             path.display()
         ));
+    }
+    if published.changed && index.version == 1 && key.is_some() {
+        context.output.note("the registry begins at version 1; if readers have seen a higher one at its place, they refuse it until it is published with --after VERSION");
     }
     let place = arguments.out.display();
     let models = count(index.models.len(), "model");

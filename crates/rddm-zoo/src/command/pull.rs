@@ -2,7 +2,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 use rddm_manifest::{ModelId, Precision};
-use rddm_zoo::{Error, LockFile, LockedModel, Place, PullOptions, Registry, Store, pull, verify};
+use rddm_zoo::{
+    Error, LockFile, LockedModel, Place, PullOptions, Registry, Store, pull, pull_back, verify,
+};
 
 use super::Context;
 
@@ -22,7 +24,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     locked: bool,
     /// The lock file
-    #[arg(long, value_name = "FILE", default_value = LockFile::NAME)]
+    #[arg(long, value_name = "FILE", default_value = LockFile::NAME, requires = "locked")]
     lock_file: PathBuf,
     /// Another place with the registry's files, tried after it; may be given several times
     #[arg(long = "mirror", value_name = "FOLDER|URL")]
@@ -49,7 +51,10 @@ pub(crate) fn run(context: &Context<'_>, arguments: Arguments) -> Result<(), Err
         let mut missing = Vec::new();
         for id in names {
             let locked = lock.get(&id)?;
-            if !is_here(context, locked, options.precision, &store) {
+            if !is_here(context, locked, options.precision, &store)
+                && !pull_back(locked, options.precision, &store, &context.observer())
+                    .unwrap_or(false)
+            {
                 missing.push(id);
             }
         }
@@ -59,12 +64,19 @@ pub(crate) fn run(context: &Context<'_>, arguments: Arguments) -> Result<(), Err
         }
         names = missing;
     }
-    let registry = context.open(context.settings.registry()?, Some(&store))?;
+    let registry = context.open(context.settings.registry()?, &store)?;
     if arguments.all {
         names = registry.index().models.iter().map(|entry| entry.id.clone()).collect();
     }
+    // All names first: a mistyped one must not leave half of them pulled.
     for id in &names {
-        pull_one(context, id, &registry, &store, lock.as_ref(), &options)?;
+        let entry = registry.entry(id)?;
+        if let Some(lock) = &lock {
+            lock.get(id)?.check(&entry.sha256, &registry.place().to_string())?;
+        }
+    }
+    for id in &names {
+        pull_one(context, id, &registry, &store, &options)?;
     }
     Ok(())
 }
@@ -91,12 +103,8 @@ fn pull_one(
     id: &ModelId,
     registry: &Registry,
     store: &Store,
-    lock: Option<&LockFile>,
     options: &PullOptions,
 ) -> Result<(), Error> {
-    if let Some(lock) = lock {
-        lock.get(id)?.check(&registry.entry(id)?.sha256, &registry.place().to_string())?;
-    }
     let pulled = pull(id, registry, store, &context.access(), options, &context.observer())?;
     let terms: Vec<String> = pulled
         .manifest

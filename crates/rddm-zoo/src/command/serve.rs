@@ -35,9 +35,13 @@ pub(crate) fn run(context: &Context<'_>, arguments: Arguments) -> Result<(), Err
         context.output.note("others can reach this address; it serves the files that the index names and nothing else");
     }
     let output = Arc::new(Output::like(context.output));
-    server.run(move |line, status| {
-        output.line(&format!("{status} {line}"));
-        output.json(&serde_json::json!({ "event": "request", "line": line, "status": status }));
+    server.run(move |line, status, error| {
+        let why = error.map(ToString::to_string);
+        let shown = why.as_ref().map_or_else(String::new, |why| format!(": {why}"));
+        output.line(&format!("{status} {line}{shown}"));
+        output.json(
+            &serde_json::json!({ "event": "request", "line": line, "status": status, "why": why }),
+        );
     });
     Ok(())
 }

@@ -26,7 +26,12 @@ pub(crate) fn run(context: &Context<'_>, arguments: Arguments) -> Result<(), Err
             let registry = context.look_up(Some(&store))?;
             let entry = registry.entry(id)?;
             let place = registry.place().to_string();
-            (registry.manifest(entry, &context.http, &|_| {})?, place)
+            // The same bytes wherever they are: what was pulled needs no network.
+            let manifest = match store.listed(entry) {
+                Some(manifest) => manifest,
+                None => registry.manifest(entry, &context.http, &|_| {})?,
+            };
+            (manifest, place)
         }
     };
     context.output.result(

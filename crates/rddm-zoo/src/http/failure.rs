@@ -1,6 +1,6 @@
 use std::{error::Error as StdError, io, time::Duration};
 
-use rddm_manifest::Timestamp;
+use rddm_manifest::{Timestamp, printable};
 use reqwest::{Url, blocking::Response, header};
 
 use crate::{Error, now};
@@ -86,7 +86,7 @@ pub(crate) fn reason(error: &(dyn StdError + 'static)) -> String {
         }
         cause = error.source();
     }
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(500).collect()
+    printable(&text)
 }
 
 /// Whether the server's certificate was refused, or it does not speak TLS.

@@ -2,7 +2,7 @@
 //! plain bodies only, retries that wait as long as they are told to, and no socket when offline.
 
 mod failure;
-mod pace;
+pub(crate) mod pace;
 mod retry;
 
 use std::{
@@ -14,7 +14,7 @@ use std::{
 };
 
 use reqwest::{
-    Url,
+    StatusCode, Url,
     blocking::{Client, ClientBuilder, Response},
     header,
 };
@@ -185,6 +185,10 @@ impl Http {
                 Err(failure) if failure.absent => return Ok(None),
                 response => response?,
             };
+            // A part of a file that was asked for whole, or none.
+            if response.status() != StatusCode::OK {
+                return Err(Failure::of_status(url, &response));
+            }
             let too_large = || {
                 let what = format!("{url} has more than the {limit} bytes that it may have");
                 Failure::lasting(Error::verification(what))

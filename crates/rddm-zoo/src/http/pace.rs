@@ -1,7 +1,7 @@
 use std::time::{Duration, Instant};
 
 /// Finds transfers that do not stand still and do not get anywhere either.
-pub(super) struct Pace {
+pub(crate) struct Pace {
     window: Duration,
     least: u64,
     since: Instant,
@@ -9,11 +9,11 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    pub(super) fn new(window: Duration, speed: u64) -> Self {
+    pub(crate) fn new(window: Duration, speed: u64) -> Self {
         Self { window, least: speed * window.as_secs().max(1), since: Instant::now(), bytes: 0 }
     }
 
-    pub(super) fn is_too_slow(&mut self, count: usize) -> bool {
+    pub(crate) fn is_too_slow(&mut self, count: usize) -> bool {
         self.bytes += count as u64;
         if self.since.elapsed() < self.window {
             return false;

@@ -1,7 +1,7 @@
 //! Blobs: files whose name is the digest of their bytes.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{self, Read},
     path::{Path, PathBuf},
 };
@@ -39,13 +39,13 @@ impl Store {
     ) -> Result<Condition, Error> {
         let path = self.blob_path(digest);
         let failed = |error: io::Error| Error::store("read", &path, &error);
-        let file = match File::open(&path) {
-            Ok(file) => file,
+        let (file, found) = match open_file(&path) {
+            Ok(opened) => opened,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Condition::Missing),
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => return Ok(Condition::Bad),
             Err(error) => return Err(failed(error)),
         };
-        let metadata = file.metadata().map_err(failed)?;
-        if !metadata.is_file() || metadata.len() != size {
+        if found != size {
             return Ok(Condition::Bad);
         }
         let found = hash(file, progress).map_err(failed)?;
@@ -65,6 +65,16 @@ impl Store {
         }
         Ok(digest)
     }
+}
+
+/// Opens an ordinary file and says its size. Of anything else that has a name the error is of kind
+/// [`io::ErrorKind::InvalidInput`], before it is opened: opening a pipe would wait for ever.
+pub(crate) fn open_file(path: &Path) -> io::Result<(File, u64)> {
+    let metadata = fs::metadata(path)?;
+    if !metadata.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file"));
+    }
+    Ok((File::open(path)?, metadata.len()))
 }
 
 /// Hashes all that `reader` gives.
@@ -92,11 +102,11 @@ pub(crate) fn read_exact_blob(
     digest: &Digest,
     size: u64,
 ) -> io::Result<Option<Vec<u8>>> {
-    let file = File::open(path)?;
-    let metadata = file.metadata()?;
-    if !metadata.is_file() || metadata.len() != size {
-        return Ok(None);
-    }
+    let file = match open_file(path) {
+        Ok((file, found)) if found == size => file,
+        Err(error) if error.kind() != io::ErrorKind::InvalidInput => return Err(error),
+        _ => return Ok(None),
+    };
     let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
     file.take(size + 1).read_to_end(&mut bytes)?;
     Ok((bytes.len() as u64 == size && Digest::of(&bytes) == *digest).then_some(bytes))
@@ -104,10 +114,7 @@ pub(crate) fn read_exact_blob(
 
 /// The digest and the size of an ordinary file.
 pub(crate) fn hash_file(path: &Path) -> io::Result<(Digest, u64)> {
-    let file = File::open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file"));
-    }
+    let (file, _) = open_file(path)?;
     let mut size = 0;
     let digest = hash(file, &mut |done| size = done)?;
     Ok((digest, size))

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeSet,
+    ffi::OsStr,
     fs::{self, File},
     io::{self, Write},
     path::{Path, PathBuf},
@@ -11,6 +12,9 @@ use std::{
 use tempfile::NamedTempFile;
 
 use crate::Error;
+
+/// What the names of temporary files begin with.
+const PREFIX: &str = ".new-";
 
 /// Writes a whole file beside its place, flushes it to the disk and renames it.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
@@ -99,7 +103,7 @@ impl Temporary {
 /// published or pulled.
 pub(crate) fn temporary(folder: &Path) -> io::Result<Temporary> {
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".new-");
+    builder.prefix(PREFIX);
     #[cfg(unix)]
     {
         // The process's mask takes its bits from these; a temporary file's are private otherwise.
@@ -111,6 +115,23 @@ pub(crate) fn temporary(folder: &Path) -> io::Result<Temporary> {
     let path = file.path().to_owned();
     unfinished.insert(path.clone());
     Ok(Temporary { file, _noted: Noted(path) })
+}
+
+/// Removes the temporary files that killed processes left in a folder. The caller holds the folder.
+pub(crate) fn remove_leftovers(folder: &Path) -> Result<(), Error> {
+    let failed = |error: io::Error| Error::store("read", folder, &error);
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        if is_temporary(&entry.file_name()) && entry.file_type().map_err(failed)?.is_file() {
+            remove(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether [`temporary`] made the file of this name.
+pub(super) fn is_temporary(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(PREFIX.as_bytes())
 }
 
 /// The folder of a file; the current one for a bare name.

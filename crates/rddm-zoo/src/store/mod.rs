@@ -22,9 +22,11 @@ mod usage;
 
 use std::path::{Path, PathBuf};
 
-pub(crate) use blob::{CHUNK, Condition, hash_file, read_exact_blob};
+pub(crate) use blob::{CHUNK, Condition, hash_file, open_file, read_exact_blob};
 pub use durable::discard_unfinished;
-pub(crate) use durable::{folder_of, hold_folder, prepare, temporary, write as write_durably};
+pub(crate) use durable::{
+    folder_of, hold_folder, prepare, remove_leftovers, temporary, write as write_durably,
+};
 pub(crate) use lock::Mode;
 pub(crate) use partial::{Partial, free_space, is_strong, part_path};
 pub use record::Record;

@@ -8,7 +8,11 @@ use std::{
 
 use rddm_manifest::{Digest, Hasher};
 
-use super::{Store, blob::CHUNK, durable};
+use super::{
+    Store,
+    blob::{CHUNK, open_file},
+    durable,
+};
 use crate::Error;
 
 /// The strong entity tag that a server gave to the bytes. Another server's tags say nothing of them.
@@ -28,8 +32,8 @@ impl Tag {
 
     /// Reads the file beside a part: the tag, then the URL, each on a line.
     fn read(path: &Path) -> Option<Self> {
-        let short = std::fs::metadata(path).ok()?.len() <= Self::MAX_BYTES;
-        let text = short.then(|| std::fs::read_to_string(path).ok()).flatten()?;
+        let (file, size) = open_file(path).ok()?;
+        let text = (size <= Self::MAX_BYTES).then(|| io::read_to_string(file).ok()).flatten()?;
         let (tag, url) = text.split_once('\n')?;
         Self::new(tag, url)
     }

@@ -1,12 +1,16 @@
 //! Names of models: each is a small file that says which manifest it means.
 
-use std::{fs, io, path::PathBuf};
+use std::{
+    fs,
+    io::{self, Read as _},
+    path::PathBuf,
+};
 
-use rddm_manifest::{Digest, Manifest, ModelId, Precision, Timestamp, Version};
+use rddm_manifest::{Digest, Entry, Manifest, ModelId, Precision, Timestamp, Version, printable};
 use serde::{Deserialize, Serialize};
 
 use super::{Store, blob, durable};
-use crate::Error;
+use crate::{Error, registry::parse_manifest};
 
 /// A model that was pulled: which manifest its name means, and where that came from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,20 +64,28 @@ impl Store {
             Error::verification(format!("the record of {id} is damaged: {}: {why}", path.display()))
                 .with_next(pull_again(id))
         };
-        let text = match fs::metadata(&path) {
-            Ok(metadata) if metadata.len() <= MAX_BYTES => fs::read_to_string(&path),
-            Ok(_) => Err(io::Error::new(io::ErrorKind::InvalidData, "the file is too large")),
-            Err(error) => Err(error),
-        };
-        let text = match text {
-            Ok(text) => text,
+        let mut text = String::new();
+        let read = blob::open_file(&path).and_then(|(file, size)| {
+            if size > MAX_BYTES {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "the file is too large"));
+            }
+            file.take(MAX_BYTES).read_to_string(&mut text)
+        });
+        match read {
+            Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput
+                ) =>
+            {
                 return Err(wrong(&error.to_string()));
             }
             Err(error) => return Err(Error::store("read", &path, &error)),
-        };
-        let record: Record = toml::from_str(&text).map_err(|error| wrong(error.message()))?;
+        }
+        let record: Record =
+            toml::from_str(&text).map_err(|error| wrong(&printable(error.message())))?;
         if record.schema != 1 || record.id != *id {
             return Err(wrong("it is not one of this model and schema 1"));
         }
@@ -115,6 +127,13 @@ impl Store {
             let path = self.blob_path(&record.sha256);
             Error::manifest(&format!("the manifest of {}: {}", record.id, path.display()), error)
         })
+    }
+
+    /// The manifest that an entry of an index names, if the store has it and it is good.
+    pub fn listed(&self, entry: &Entry) -> Option<Manifest> {
+        let path = self.blob_path(&entry.sha256);
+        let bytes = blob::read_exact_blob(&path, &entry.sha256, entry.size).ok().flatten()?;
+        parse_manifest(&bytes, &path.display().to_string(), &entry.id).ok()
     }
 
     pub(crate) fn manifest_text(&self, record: &Record) -> Result<String, Error> {

@@ -2,12 +2,12 @@
 //! version below which no further index is accepted. An index that was accepted without a look at its
 //! signature has a place of its own: it must not make that version forgotten.
 
-use std::{fs, path::PathBuf};
+use std::{fs, io, path::PathBuf};
 
 use rddm_manifest::{Digest, Index};
 use serde::{Deserialize, Serialize};
 
-use super::{Store, durable};
+use super::{Store, durable, open_file};
 use crate::{Error, Place, Registry, Trust};
 
 /// Which of the two indexes that are kept of a registry.
@@ -55,17 +55,21 @@ impl Store {
     /// versions had one slot, and put unsigned indexes there too.
     pub(crate) fn seen(&self, place: &Place, slot: Slot) -> Option<Seen> {
         let path = self.seen_path(&place.full().to_string(), slot);
-        if fs::metadata(&path).ok()?.len() > MAX_BYTES {
+        let (file, size) = open_file(&path).ok()?;
+        if size > MAX_BYTES {
             return None;
         }
-        let file: SeenFile = toml::from_str(&fs::read_to_string(&path).ok()?).ok()?;
+        let file: SeenFile = toml::from_str(&io::read_to_string(file).ok()?).ok()?;
         let index = Index::parse(&file.index).ok()?;
         Some(Seen { bytes: file.index.into_bytes(), signature: file.signature, index })
     }
 
-    /// Keeps the index of a registry that was opened with `trust`. A newer one that is as good, which
-    /// another process may have seen in the meantime, stays.
-    pub(crate) fn save_seen(&self, registry: &Registry, trust: &Trust) -> Result<(), Error> {
+    /// Remembers the index of a registry that was opened with `trust`, so that no older one is accepted from now
+    /// on. A newer one that is as good, which another process may have seen in the meantime, stays.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub fn remember(&self, registry: &Registry, trust: &Trust) -> Result<(), Error> {
         let place = registry.place();
         let slot = if registry.signed_by().is_some() { Slot::Signed } else { Slot::Unsigned };
         let newer = |seen: Seen| {
@@ -95,7 +99,7 @@ impl Store {
     pub fn forget_registries(&self) -> Result<(), Error> {
         let folder = self.root().join("registries");
         match fs::remove_dir_all(&folder) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 Err(Error::store("remove", &folder, &error))
             }
             _ => Ok(()),

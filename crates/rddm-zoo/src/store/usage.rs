@@ -166,9 +166,7 @@ impl Store {
         waste
             .extend(files(&self.root().join("partial"))?.into_iter().filter(|(path, _)| old(path)));
         for folder in self.folders()? {
-            let left = |path: &Path| {
-                path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b".new-"))
-            };
+            let left = |path: &Path| path.file_name().is_some_and(durable::is_temporary);
             waste.extend(files(&folder)?.into_iter().filter(|(path, _)| left(path)));
         }
         let locks = files(&self.root().join("locks"))?;

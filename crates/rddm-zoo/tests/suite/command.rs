@@ -87,6 +87,9 @@ fn rm_removes_all_that_it_is_given_or_nothing() {
 fn a_mistyped_name_is_recognised() {
     let zoo = Zoo::new();
     assert!(run(&zoo, &["pull", "dreain"]).expect(4).err.contains("did you mean derain?"));
+    // Before anything is pulled.
+    run(&zoo, &["pull", "derain", "dreain"]).expect(4);
+    zoo.home().assert_nothing();
 }
 
 #[test]
@@ -125,7 +128,9 @@ fn a_model_is_run_from_a_folder_and_from_a_url_only_after_a_pull() {
     options.registry = Some(server.registry().parse().unwrap());
     let error = rddm_zoo::resolve(&id, &options).unwrap_err();
     assert_eq!(error.kind(), rddm_zoo::ErrorKind::NotPulled);
-    assert!(error.next().unwrap().contains("rddm-zoo pull derain"));
+    let next = error.next().unwrap();
+    let pull_first = format!("rddm-zoo pull derain --registry {}/", server.registry());
+    assert!(next.ends_with(&format!("{pull_first} --key {}", public_key())), "{next}");
     assert!(server.requests.lock().unwrap().is_empty());
     pull(&zoo, &server.registry(), &zoo.home(), &[]).expect(0);
     rddm_zoo::resolve(&id, &options).unwrap();
@@ -217,6 +222,126 @@ fn a_lock_file_pins_exact_bytes() {
     run(&zoo, &["lock", "derain"]).expect(0);
     assert_ne!(fs::read_to_string(zoo.path("rddm.lock")).unwrap(), lock);
     run(&zoo, &["pull", "--locked"]).expect(0);
+}
+
+#[test]
+fn a_lock_is_met_by_what_an_earlier_pull_brought() {
+    let zoo = Zoo::new();
+    run(&zoo, &["pull", "derain"]).expect(0);
+    run(&zoo, &["lock", "derain"]).expect(0);
+    zoo.renew(&crate::zoo::noise(1000, 5));
+    zoo.publish(rddm_zoo::now().unix(), 365);
+    run(&zoo, &["pull", "derain"]).expect(0);
+    assert!(run(&zoo, &["list", "--pulled"]).expect(0).out.contains("0.2.0"));
+    run(&zoo, &["pull", "--locked", "--offline"]).expect(0);
+    assert!(run(&zoo, &["list", "--pulled"]).expect(0).out.contains("0.1.0"));
+    zoo.home().assert_sound();
+    // Not any more once it is gone.
+    run(&zoo, &["pull", "derain"]).expect(0);
+    run(&zoo, &["gc"]).expect(0);
+    assert!(run(&zoo, &["pull", "--locked"]).expect(5).err.contains("rddm-zoo export"));
+}
+
+#[test]
+fn a_lock_file_that_a_merge_or_a_stranger_wrote_is_refused() {
+    let zoo = Zoo::new();
+    run(&zoo, &["lock", "derain"]).expect(0);
+    run(&zoo, &["pull", "derain", "--lock-file", "rddm.lock"]).expect(2);
+    let lock = fs::read_to_string(zoo.path("rddm.lock")).unwrap();
+    let model = &lock[lock.find("[[models]]").unwrap()..];
+    fs::write(zoo.path("rddm.lock"), format!("{lock}\n{model}")).unwrap();
+    for arguments in [["pull", "--locked"], ["lock", "derain"]] {
+        assert!(run(&zoo, &arguments).expect(3).err.contains("derain is locked twice"));
+    }
+    fs::write(zoo.path("rddm.lock"), "schema = 1\n\"\\u001b[31m\" = 1\n").unwrap();
+    let outcome = run(&zoo, &["pull", "--locked"]).expect(3);
+    assert!(outcome.err.contains("[31m") && !outcome.err.contains('\u{1b}'), "{}", outcome.err);
+}
+
+#[test]
+fn a_pulled_model_is_shown_without_network() {
+    let zoo = Zoo::new();
+    let registry = Server::good(&zoo).registry();
+    let show = ["show", "derain", "--offline", "--registry", &registry];
+    run(&zoo, &show).expect(6);
+    pull(&zoo, &registry, &zoo.home(), &[]).expect(0);
+    assert!(run(&zoo, &show).expect(0).out.contains("research use"));
+}
+
+#[test]
+fn a_model_that_gets_another_origin_says_so() {
+    let zoo = Zoo::new();
+    run(&zoo, &["pull", "derain"]).expect(0);
+    assert!(!run(&zoo, &["list", "--pulled"]).expect(0).out.contains("unsigned"));
+    fs::rename(zoo.path("manifests"), zoo.path("others")).unwrap();
+    let others = |arguments: &[&str]| {
+        let mut command = rddm_zoo(zoo.root.path());
+        command.args(arguments).args(["--allow-unsigned", "--registry", "others", "--home"]);
+        finish(command.arg(zoo.home().0)).expect(0)
+    };
+    let outcome = others(&["pull", "derain"]);
+    assert!(outcome.err.contains("derain was another"), "{}", outcome.err);
+    assert_eq!(others(&["pull", "derain"]).err, "");
+    assert!(others(&["list", "--pulled"]).out.contains("pulled, unsigned"));
+}
+
+#[test]
+fn a_version_is_not_set_back_unless_that_is_asked_for() {
+    let zoo = Zoo::new();
+    fs::write(zoo.path("secret.key"), &keys().secret).unwrap();
+    let publish = ["publish", "--signing-key", "secret.key"];
+    let model = fs::read(zoo.path("zoo/derain/model.toml")).unwrap();
+    zoo.renew(&crate::zoo::noise(1000, 5));
+    run(&zoo, &publish).expect(0);
+    fs::write(zoo.path("zoo/derain/model.toml"), model).unwrap();
+    assert!(run(&zoo, &publish).expect(3).err.contains("is below version 0.2.0"));
+    run(&zoo, &[&publish[..], &["--set-back"]].concat()).expect(0);
+}
+
+#[test]
+fn the_last_model_is_retired_when_that_is_asked_for() {
+    let zoo = Zoo::new();
+    fs::write(zoo.path("secret.key"), &keys().secret).unwrap();
+    fs::remove_dir_all(zoo.path("zoo/derain")).unwrap();
+    let publish = ["publish", "--signing-key", "secret.key"];
+    assert!(run(&zoo, &publish).expect(3).err.contains("--empty"));
+    run(&zoo, &[&publish[..], &["--empty"]].concat()).expect(0);
+    assert!(!zoo.path("manifests/derain.toml").exists());
+    assert_eq!(run(&zoo, &["list"]).expect(0).out, "no models\n");
+}
+
+#[test]
+fn a_registry_that_lost_its_index_goes_on_above_what_was_seen() {
+    let zoo = Zoo::new();
+    fs::write(zoo.path("secret.key"), &keys().secret).unwrap();
+    let publish = ["publish", "--signing-key", "secret.key"];
+    let after = [&publish[..], &["--after", "9"]].concat();
+    fs::remove_file(zoo.path("manifests/index.toml")).unwrap();
+    let outcome = run(&zoo, &publish).expect(0);
+    assert!(outcome.err.contains("--after VERSION"), "{}", outcome.err);
+    let outcome = run(&zoo, &after).expect(0);
+    assert!(outcome.out.contains("published: version 10") && outcome.err.is_empty());
+    assert!(run(&zoo, &after).expect(0).out.contains("unchanged: version 10"));
+}
+
+#[test]
+fn what_cannot_be_published_is_named() {
+    let zoo = Zoo::new();
+    fs::write(zoo.path("secret.key"), &keys().secret).unwrap();
+    let publish = |more: &[&str]| {
+        let arguments = [&["publish", "--signing-key", "secret.key"], more].concat();
+        run(&zoo, &arguments).expect(3).err
+    };
+    fs::write(zoo.path("zoo/derain/derain.onnx"), "garbage\n").unwrap();
+    assert!(publish(&[]).contains("derain.onnx is not an ONNX file"));
+    fs::rename(zoo.path("zoo"), zoo.path("my zoo")).unwrap();
+    let error = publish(&["--zoo", "my zoo"]);
+    assert!(error.contains("another name") && !error.contains("model.toml"), "{error}");
+    // A key that wants a password, and gets none.
+    let mut keygen = rddm_zoo(zoo.root.path());
+    finish(keygen.env("RDDM_SIGNING_PASSWORD", "secret").args(["keygen", "mine"])).expect(0);
+    let outcome = run(&zoo, &["publish", "--signing-key", "mine.key"]).expect(3);
+    assert!(outcome.err.contains("RDDM_SIGNING_PASSWORD"), "{}", outcome.err);
 }
 
 #[test]
@@ -424,7 +549,11 @@ fn serve_gives_exactly_what_the_index_names() {
 
 /// A server of the registry in a folder of `zoo`, and the URL that it says.
 fn served(zoo: &Zoo, registry: &str) -> (Child, String) {
-    let mut server = rddm_zoo(zoo.root.path())
+    served_in(zoo.root.path(), registry)
+}
+
+fn served_in(folder: &Path, registry: &str) -> (Child, String) {
+    let mut server = rddm_zoo(folder)
         .args(["serve", "--json", "--listen", "127.0.0.1:0", "--key", public_key()])
         .args(["--registry", registry])
         .stdout(Stdio::piped())
@@ -443,6 +572,35 @@ fn the_url_that_serve_says_is_one_that_it_answers() {
     fs::rename(zoo.path("manifests"), zoo.path(name)).unwrap();
     let (mut server, url) = served(&zoo, name);
     assert!(url.ends_with("/my%20models%20%28%C3%A9%29%2B%2541/"), "{url}");
+    pull(&zoo, &url, &zoo.home(), &[]).expect(0);
+    zoo.home().assert_whole(&zoo.network());
+    server.kill().unwrap();
+    server.wait().unwrap();
+}
+
+#[test]
+fn serve_says_why_it_cannot_answer() {
+    use std::io::Read as _;
+    let zoo = Zoo::new();
+    let (mut server, url) = served(&zoo, "manifests");
+    fs::remove_file(zoo.path("manifests/index.toml.minisig")).unwrap();
+    let address = url.strip_prefix("http://").unwrap().split('/').next().unwrap();
+    assert!(raw(address, "GET /index.toml HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 500"));
+    server.kill().unwrap();
+    let mut log = String::new();
+    server.stdout.take().unwrap().read_to_string(&mut log).unwrap();
+    assert!(log.contains("\"status\":500") && log.contains("is not signed"), "{log}");
+    server.wait().unwrap();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn serve_says_a_url_for_a_folder_whose_name_is_no_text() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let zoo = Zoo::new();
+    let folder = zoo.root.path().join(std::ffi::OsStr::from_bytes(b"np\xe4"));
+    fs::rename(zoo.path("manifests"), &folder).unwrap();
+    let (mut server, url) = served_in(&folder, ".");
     pull(&zoo, &url, &zoo.home(), &[]).expect(0);
     zoo.home().assert_whole(&zoo.network());
     server.kill().unwrap();
@@ -523,4 +681,13 @@ fn an_unknown_option_is_a_matter_of_usage() {
     run(&zoo, &["pull", "derain", "--registry", "ftp://zoo.example/"]).expect(2);
     run(&zoo, &["pull", "derain", "--registry", "https://user@zoo.example/"]).expect(2);
     run(&zoo, &["pull", "derain", "--registry", "nowhere"]).expect(4);
+}
+
+#[test]
+fn a_registry_may_be_named_by_its_index_and_a_scheme_in_capitals() {
+    let zoo = Zoo::new();
+    let url = Server::good(&zoo).registry().replace("http", "HTTP");
+    for registry in ["manifests/index.toml", &url, &format!("{url}/index.toml")] {
+        run(&zoo, &["pull", "derain", "--registry", registry]).expect(0);
+    }
 }

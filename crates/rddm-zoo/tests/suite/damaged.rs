@@ -1,8 +1,12 @@
 //! Stores of two models one of which is damaged.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
-use crate::zoo::{Home, Outcome, SIZE, Zoo, finish, public_key, rddm_zoo};
+use crate::zoo::{Home, Outcome, SIZE, Zoo, finish, keys, public_key, rddm_zoo};
 
 /// The zoo with `derain` and `derain-too`, both of them pulled.
 fn scene() -> (Zoo, Home) {
@@ -161,4 +165,34 @@ fn several_damaged_ones_are_all_named_and_removed_together() {
     assert_says_what_to_do(&run(&zoo, &["rm", "derain"]).expect(5), "derain-too");
     run(&zoo, &["rm", "derain", "derain-too"]).expect(0);
     home.assert_nothing();
+}
+
+/// Opening a pipe would wait for ever.
+#[cfg(unix)]
+#[test]
+fn a_pipe_in_place_of_a_file_is_refused() {
+    let zoo = Zoo::new();
+    let home = zoo.home();
+    let replace = |path: &Path| {
+        fs::remove_file(path).unwrap();
+        assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+    };
+    fs::write(zoo.path("secret.key"), &keys().secret).unwrap();
+    run(&zoo, &["pull", "derain"]).expect(0);
+    replace(&home.blob(&zoo.network()));
+    run(&zoo, &["verify"]).expect(5);
+    let mut options = rddm_zoo::ResolveOptions::default();
+    options.home = Some(home.0.clone());
+    let error = rddm_zoo::resolve(&"derain".parse().unwrap(), &options).unwrap_err();
+    assert_eq!(error.kind(), rddm_zoo::ErrorKind::Verification);
+    // Another pull brings the network anew.
+    run(&zoo, &["pull", "derain"]).expect(0);
+    home.assert_whole(&zoo.network());
+    replace(&record(&home, "derain"));
+    run(&zoo, &["list", "--pulled"]).expect(5);
+    replace(&zoo.path("zoo/derain/derain.onnx"));
+    let outcome = run(&zoo, &["publish", "--renew", "--signing-key", "secret.key"]).expect(3);
+    assert!(outcome.err.contains("it is not a file"), "{}", outcome.err);
+    fs::remove_file(record(&home, "derain")).unwrap();
+    run(&zoo, &["verify", "derain"]).expect(3);
 }

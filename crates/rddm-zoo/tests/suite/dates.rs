@@ -62,6 +62,22 @@ fn a_registry_over_http_without_a_signature_is_refused() {
 }
 
 #[test]
+fn an_index_of_which_a_server_sends_a_part_is_a_fault_of_the_server() {
+    let zoo = Zoo::new();
+    for status in ["206 Partial Content", "416 Range Not Satisfiable"] {
+        let server = Server::start(&zoo, move |request, stream| {
+            let index = request.path.ends_with("index.toml");
+            if index {
+                respond(stream, status, &[], b"schema");
+            }
+            index
+        });
+        let outcome = pull(&zoo, &server.registry(), &zoo.home(), &[]).expect(6);
+        assert!(outcome.err.contains(status), "{}", outcome.err);
+    }
+}
+
+#[test]
 fn an_index_that_is_half_published_is_asked_for_once_more() {
     let zoo = Zoo::new();
     let home = zoo.home();
@@ -121,6 +137,37 @@ fn an_old_index_put_back_is_refused() {
     finish(rddm_zoo(zoo.root.path()).args(["gc", "--forget-registries", "--home"]).arg(&home.0))
         .expect(0);
     pull(&zoo, &server.registry(), &home, &[]).expect(0);
+}
+
+#[test]
+fn an_index_counts_as_seen_by_a_pull_that_fails_and_by_a_lock() {
+    let zoo = Zoo::new();
+    let server = Server::of_network(&zoo, |_, stream| {
+        respond(stream, "404 Not Found", &[], b"");
+        true
+    });
+    let keep = |name: &str| fs::read(zoo.path("manifests").join(name)).unwrap();
+    let old = ["index.toml", "index.toml.minisig"].map(|name| (name, keep(name)));
+    zoo.publish(rddm_zoo::now().unix(), 365);
+    let new = ["index.toml", "index.toml.minisig"].map(|name| (name, keep(name)));
+    let put = |files: &[(&str, Vec<u8>)]| {
+        files.iter().for_each(|(name, bytes)| {
+            fs::write(zoo.path("manifests").join(name), bytes).unwrap();
+        });
+    };
+    for (command, code) in [("pull", 6), ("lock", 0)] {
+        let home = zoo.path(command);
+        let run = || {
+            let mut program = rddm_zoo(zoo.root.path());
+            program.args([command, "derain", "--registry", &server.registry(), "--home"]);
+            finish(program.arg(&home).args(["--key", public_key(), "--retries", "0"]))
+        };
+        put(&new);
+        run().expect(code);
+        put(&old);
+        let outcome = run().expect(5);
+        assert!(outcome.err.contains("had 2"), "{}", outcome.err);
+    }
 }
 
 #[test]

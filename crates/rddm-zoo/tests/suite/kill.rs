@@ -132,7 +132,7 @@ fn interrupted_ends_with_130_and_keeps_the_part() {
 #[test]
 fn an_interrupted_export_leaves_no_temporary_file() {
     // Large, so that the copy takes longer than it takes to interrupt it.
-    let network = vec![7; 128 << 20];
+    let network = vec![8; 128 << 20];
     let zoo = Zoo::with(&network);
     let home = zoo.home();
     let registry = zoo.path("manifests").to_str().unwrap().to_owned();

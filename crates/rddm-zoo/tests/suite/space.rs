@@ -108,7 +108,7 @@ fn a_registry_for_which_there_is_no_room_stays_as_it_was() {
         let draft = DRAFT.replacen("id = \"derain\"", &format!("id = \"{id}\""), 1);
         fs::write(model.join("model.toml"), draft).unwrap();
         fs::write(model.join("recipe.toml"), "").unwrap();
-        fs::write(model.join("derain.onnx"), id).unwrap();
+        fs::write(model.join("derain.onnx"), format!("\u{8}{id}")).unwrap();
     }
     fs::write(zoo.path("secret.key"), &keys().secret).unwrap();
     let run = |arguments: &[&str]| {

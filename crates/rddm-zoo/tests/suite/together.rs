@@ -11,7 +11,7 @@ use std::{
 
 use crate::{
     server::{NETWORK, Server, head},
-    zoo::{SIZE, Zoo, finish, public_key, pull, pulling, rddm_zoo},
+    zoo::{SIZE, Zoo, finish, keys, public_key, pull, pulling, rddm_zoo},
 };
 
 #[test]
@@ -118,6 +118,27 @@ fn rm_and_gc_say_that_they_wait() {
         assert_eq!(child.wait().unwrap().code(), Some(0));
     }
     home.assert_nothing();
+}
+
+#[cfg(unix)]
+#[test]
+fn publishes_at_once_take_turns_and_clear_up() {
+    let zoo = Zoo::new();
+    fs::write(zoo.path("secret.key"), &keys().secret).unwrap();
+    // What a killed one leaves.
+    fs::write(zoo.path("manifests/.new-left"), "half").unwrap();
+    let publish = || {
+        let mut command = rddm_zoo(zoo.root.path());
+        command.args(["publish", "-q", "--renew", "--signing-key", "secret.key"]).spawn().unwrap()
+    };
+    let children: Vec<Child> = (0..8).map(|_| publish()).collect();
+    for mut child in children {
+        assert_eq!(child.wait().unwrap().code(), Some(0));
+    }
+    let index = fs::read_to_string(zoo.path("manifests/index.toml")).unwrap();
+    assert!(index.contains("\nversion = 9\n"), "{index}");
+    pull(&zoo, "manifests", &zoo.home(), &[]).expect(0);
+    assert!(!zoo.path("manifests/.new-left").exists());
 }
 
 #[cfg(unix)]

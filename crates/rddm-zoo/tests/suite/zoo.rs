@@ -31,9 +31,11 @@ impl Numbers {
     }
 }
 
+/// Noise behind the byte that an ONNX file begins with.
 pub(crate) fn noise(size: usize, seed: u64) -> Vec<u8> {
     let mut numbers = Numbers(seed);
-    (0..size).map(|_| numbers.next().to_le_bytes()[3]).collect()
+    let noise = (1..size).map(|_| numbers.next().to_le_bytes()[3]);
+    std::iter::once(8).chain(noise).collect()
 }
 
 pub(crate) fn keys() -> &'static KeyPair {
@@ -98,6 +100,9 @@ impl Zoo {
             renew: true,
             check: None,
             allow_expired: false,
+            after: 0,
+            set_back: false,
+            empty: false,
         };
         publish(&options).unwrap().index.version
     }

@@ -33,23 +33,25 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
         most_steps: arguments.most_steps,
     };
     let device = work.device(&recipe)?;
-    print::line(&format!("{:>6} {:>8} {:>13} {:>10}", "step", "λ", "residual loss", "noise loss"));
+    print::line(&format!("{:>6} {:>8} {:>13} {:>10}", "step", "λ", "residual loss", "noise loss"))?;
     let mut last = None;
     let show = |point: &Point| {
         print::line(&format!(
             "{:6} {:8.5} {:13.5} {:10.5}",
             point.step, point.lambda, point.residual, point.noise
-        ));
+        ))
     };
+    // A choice is worth more than the lines on its way.
+    let mut shown = Ok(());
     let selection = select(&recipe, &work.data, &work.out, &device, &options, &mut |point| {
-        if point.step == 1 || point.step.is_multiple_of(20) {
-            show(point);
+        if shown.is_ok() && (point.step == 1 || point.step.is_multiple_of(20)) {
+            shown = show(point);
         }
         last = Some(*point);
     })?;
+    shown?;
     if let Some(point) = last {
-        show(&point);
+        show(&point)?;
     }
-    print::line(&format!("λ chose {}", selection.recipe.diffusion.objective));
-    Ok(())
+    print::line(&format!("λ chose {}", selection.recipe.diffusion.objective))
 }

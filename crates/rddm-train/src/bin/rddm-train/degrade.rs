@@ -114,9 +114,9 @@ fn folder(input: &Path, output: &Path, spec: &DegradationSpec, seed: u64) -> Res
             return Err(replaced(&clean));
         }
     }
-    for pair in degraded_pairs(input, spec, seed)? {
-        let (name, pair) = pair?;
-        let name = stored(Path::new(&name));
+    for (clean, pair) in files(input)?.iter().zip(degraded_pairs(input, spec, seed)?) {
+        let (_, pair) = pair?;
+        let name = stored(Path::new(clean.file_name().unwrap_or_default()));
         if !kept {
             Picture8::quantise(&pair.target).write(&output.join("gt").join(&name))?;
         }

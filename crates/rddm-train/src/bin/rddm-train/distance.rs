@@ -6,12 +6,12 @@ use indicatif::ProgressBar;
 use ndarray::Array3;
 use rddm_manifest::ModelId;
 use rddm_metrics::{quantise, sliced_wasserstein};
-use rddm_runtime::Control;
+use rddm_runtime::{Control, Restorer};
 use rddm_train::data::{Picture8, files};
 use serde_json::{Map, Value};
 
 use crate::model::{Running, digests, given_or_own};
-use crate::report::{Report, Row, round, rounded, shown};
+use crate::report::{Output, Row, round, rounded, shown};
 use crate::{Failure, print};
 
 /// The measure's name in `eval.json`.
@@ -32,7 +32,7 @@ pub(crate) struct Arguments {
     /// Another folder of real pictures, whose distance from the first is the scale to read the others by.
     #[arg(long)]
     real: Option<PathBuf>,
-    /// Pictures of each set; fewer where a folder has fewer.
+    /// Pictures of each set; fewer of all where a folder has fewer.
     #[arg(long, default_value_t = 500)]
     count: usize,
     /// Numbers of sampling steps; by default the model's own.
@@ -46,9 +46,8 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
-    let mut report = Report::read(arguments.output.as_deref())?;
     let model = arguments.running.zoo.find(&arguments.model)?;
-    report.begin(digests(&model));
+    let networks = digests(&model);
     let channels = model.manifest.picture.channels as usize;
     let Some(size) = model.manifest.picture.size.filter(|_| !model.manifest.sampler.conditional)
     else {
@@ -57,22 +56,38 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
     };
     let size = size.map(|side| side as usize);
     let pictures = |folder: &Path| read(folder, arguments.count, channels, size);
-    let data = pictures(&arguments.data)?;
-    print::line(&format!("{:24} {:>8}  {:>8}  levels, finest first", "pictures", "", "distance"));
-    let real = match &arguments.real {
-        Some(folder) => {
-            let levels = distance(&pictures(folder)?, &data)?;
-            print::line(&line(&folder.display().to_string(), "", &levels));
+    let mut data = pictures(&arguments.data)?;
+    let each = given_or_own(&arguments.steps)
+        .into_iter()
+        .map(|steps| arguments.running.restorer(&model, steps, None, None));
+    let each = each.collect::<Result<Vec<Restorer>, Failure>>()?;
+    let mut output = Output::new(arguments.output.as_deref())?;
+    let mut real = arguments.real.as_deref().map(pictures).transpose()?;
+    if let Some(real) = &mut real {
+        // The distance falls with the number: all sets have the same.
+        let least = real.len().min(data.len());
+        if real.len() != data.len() {
+            print::note(&format!(
+                "{least} pictures of each set are compared: one folder has no more"
+            ));
+        }
+        real.truncate(least);
+        data.truncate(least);
+    }
+    print::line(&format!("{:24} {:>8}  {:>8}  levels, finest first", "pictures", "", "distance"))?;
+    let real = match (&arguments.real, real) {
+        (Some(folder), Some(real)) => {
+            let levels = distance(&real, &data)?;
+            print::line(&line(&folder.display().to_string(), "", &levels))?;
             Some(mean(&levels))
         }
-        None => None,
+        _ => None,
     };
     let folder = arguments.data.canonicalize().unwrap_or_else(|_| arguments.data.clone());
     let dataset = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let against = arguments.real.as_deref().map(|real| format!(" --real {}", shown(real)));
     let against = against.unwrap_or_default();
-    for steps in given_or_own(&arguments.steps) {
-        let restorer = arguments.running.restorer(&model, steps, None, None)?;
+    for restorer in each {
         let (steps, engine) = (restorer.sampler().steps, restorer.engine().to_owned());
         let bar = ProgressBar::new(data.len() as u64);
         let seeds = (0..data.len() as u64).map(|index| arguments.running.seed.wrapping_add(index));
@@ -84,18 +99,13 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
         let made = made.collect::<Result<Vec<_>, Failure>>()?;
         bar.finish_and_clear();
         let levels = distance(&made, &data)?;
-        print::line(&line(arguments.model.as_str(), &format!("{steps} steps"), &levels));
         let mut more = Map::new();
         more.insert("levels".into(), levels.iter().map(|&level| rounded(level)).collect());
         more.insert("pictures".into(), Value::from(data.len()));
         if let Some(real) = real {
             more.insert("real".into(), rounded(real));
         }
-        report.rows.retain(|row| {
-            (row.metric.as_str(), &row.dataset, row.steps, &row.engine)
-                != (METRIC, &dataset, steps, &engine)
-        });
-        report.rows.push(Row {
+        let row = Row {
             dataset: dataset.clone(),
             metric: METRIC.to_owned(),
             value: round(mean(&levels)),
@@ -110,9 +120,17 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
             ),
             engine,
             more,
-        });
+        };
+        output.add(&networks, |report| {
+            report.rows.retain(|old| {
+                (&old.metric, &old.dataset, old.steps, &old.engine)
+                    != (&row.metric, &row.dataset, row.steps, &row.engine)
+            });
+            report.rows.push(row);
+        })?;
+        print::line(&line(arguments.model.as_str(), &format!("{steps} steps"), &levels))?;
     }
-    report.write(arguments.output.as_deref())
+    output.end()
 }
 
 /// The first pictures of a folder, all of the model's size.

@@ -9,17 +9,18 @@ use clap::builder::BoolishValueParser;
 use indicatif::ProgressBar;
 use ndarray::{Array3, Axis};
 use rddm_manifest::{Digest, ModelId};
-use rddm_runtime::Control;
+use rddm_runtime::{Control, ErrorKind};
 use rddm_train::data::{Layout, Split};
 use rddm_train::evaluate::{
-    DataSetScore, NamedPair, PictureScore, degraded_pairs, evaluate, inputs, pairs_of, stored_pairs,
+    DataSetScore, NamedPair, PictureScore, degraded_pairs, evaluate, inputs, pairs_of,
+    stored_pairs, without_partner,
 };
 use rddm_train::validate::{first_output, restore_any_size, sampler};
 use rddm_train::{Error, Recipe};
 use serde_json::{Map, Value};
 
 use crate::model::{Running, digests, given_or_own};
-use crate::report::{Report, Row, files, round, rounded, shown};
+use crate::report::{Output, Report, Row, round, rounded, shown, unread, word};
 use crate::{Failure, degrade, print};
 
 /// Measures a model of the zoo, or a run, where the clean picture is known: PSNR, SSIM and MAE of 8-bit pictures.
@@ -84,40 +85,74 @@ impl Arguments {
 type Restore = Box<dyn FnMut(&Array3<f32>, Option<&Array3<f32>>) -> Result<Array3<f32>, Error>>;
 
 pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
-    let mut report = Report::read(arguments.output.as_deref())?;
-    let mut measured = HashSet::new();
+    // What is missing or wrong shows before the work.
+    let each = given_or_own(&arguments.steps).into_iter().map(|steps| restorer(&arguments, steps));
+    let each = each.collect::<Result<Vec<Ready>, Failure>>()?;
+    let mut names = HashSet::new();
+    for folder in &arguments.data {
+        note_what_is_left_out(&arguments, folder)?;
+        for (dataset, _) in datasets(&arguments, folder)? {
+            if !names.insert(dataset.clone()) {
+                let text = format!(
+                    "--data: two data sets are called {dataset}, and one's figures would take the other's place; \
+                     measure them by two commands, or name their folders otherwise"
+                );
+                return Err(Failure { code: 2, text });
+            }
+        }
+    }
+    let mut output = Output::new(arguments.output.as_deref())?;
     print::line(&format!(
-        "{:28} {:>5} {:>7}  {:>15} {:>15} {:>17} {:>17}  {:>6}",
-        "data set", "steps", "engine", "PSNR RGB", "PSNR Y", "SSIM RGB", "SSIM Y", "least"
-    ));
-    for steps in given_or_own(&arguments.steps) {
-        let Ready { mut restore, steps, engine, networks } = restorer(&arguments, steps)?;
-        report.begin(networks);
+        "{:28} {:>8} {:>5} {:>7}  {:>15} {:>15} {:>17} {:>17}  {:>6}",
+        "data set",
+        "pictures",
+        "steps",
+        "engine",
+        "PSNR RGB",
+        "PSNR Y",
+        "SSIM RGB",
+        "SSIM Y",
+        "least"
+    ))?;
+    for Ready { mut restore, steps, engine, networks } in each {
         for folder in &arguments.data {
             for (mut dataset, mut pairs) in datasets(&arguments, folder)? {
                 dataset += arguments.variant().0;
-                if !measured.insert((dataset.clone(), steps)) {
-                    let text = format!(
-                        "--data: two data sets are called {dataset}, and one's figures would take the other's place; \
-                         measure them by two commands, or name their folders otherwise"
-                    );
-                    return Err(Failure { code: 2, text });
-                }
                 let bar = ProgressBar::new_spinner();
                 let on_picture = &mut |score: &PictureScore| bar.set_message(score.name.clone());
                 let score = evaluate(&mut pairs, &mut restore, on_picture)?;
                 bar.finish_and_clear();
-                print::line(&line(&dataset, steps, &engine, &score));
-                report.replace(&arguments, folder, &dataset, steps, &engine, &score);
+                output.add(&networks, |report| {
+                    report.replace(&arguments, folder, &dataset, steps, &engine, &score);
+                })?;
+                print::line(&line(&dataset, steps, &engine, &score))?;
             }
         }
     }
-    report.write(arguments.output.as_deref())
+    output.end()
 }
 
 /// A layout by the name that recipes have for it.
 fn layout(name: &str) -> Result<Layout, String> {
     serde_json::from_value(name.into()).map_err(|error| error.to_string())
+}
+
+/// Says how many clean pictures of a folder have no degraded side.
+fn note_what_is_left_out(arguments: &Arguments, folder: &Path) -> Result<(), Failure> {
+    // What is degraded has one, and a layout wants one.
+    if arguments.layout.is_none() && arguments.degraded.is_none() {
+        for input in inputs(folder)? {
+            let count = without_partner(folder, &input)?;
+            let have = match count {
+                0 => continue,
+                1 => "1 clean picture has".to_owned(),
+                _ => format!("{count} clean pictures have"),
+            };
+            let dataset = dataset_name(folder, &input);
+            print::note(&format!("{dataset}: {have} no degraded partner here"));
+        }
+    }
+    Ok(())
 }
 
 type Pairs = Box<dyn Iterator<Item = NamedPair>>;
@@ -159,6 +194,10 @@ fn restorer(arguments: &Arguments, steps: Option<usize>) -> Result<Ready, Failur
         return Err(Failure { code: 2, text: "give --model or --run".into() });
     };
     let model = arguments.running.zoo.find(id)?;
+    if model.manifest.picture.channels != 3 {
+        let text = format!("{id}: it restores grey pictures; RGB is measured");
+        return Err(Failure { code: 2, text });
+    }
     let Arguments { running, objective, mirror, .. } = arguments;
     let restorer = running.restorer(&model, steps, *objective, *mirror)?;
     let (steps, engine) = (restorer.sampler().steps, restorer.engine().to_owned());
@@ -171,7 +210,10 @@ fn restorer(arguments: &Arguments, steps: Option<usize>) -> Result<Ready, Failur
         } else {
             restorer.restore(picture.view(), mask, go_on)
         };
-        restored.map_err(|error| Error::engine(error.to_string()))
+        restored.map_err(|error| match error.kind() {
+            ErrorKind::Input => Error::unfit(error.to_string()),
+            _ => Error::engine(error.to_string()),
+        })
     });
     Ok(Ready { restore, steps, engine, networks: digests(&model) })
 }
@@ -202,13 +244,13 @@ fn of_run(folder: &Path, arguments: &Arguments, steps: usize) -> Result<Ready, F
     }
     let device = Device::flex();
     let path = folder.join("weights.safetensors");
-    let weights = fs::read(&path).map_err(|error| files(&path, &error))?;
+    let weights = fs::read(&path).map_err(|error| unread(&path, &error))?;
     let digest = Digest::of(&weights);
     let new = recipe.network.init(&device);
     let network = new
         .map_err(|error| Failure { code: 2, text: error.to_string() })?
         .with_safetensors(weights)
-        .map_err(|error| files(&path, &error))?;
+        .map_err(|error| unread(&path, &error))?;
     let sampler = sampler(&recipe, steps)?;
     let multiple = recipe.network.multiple();
     let masked = recipe.masked();
@@ -216,7 +258,7 @@ fn of_run(folder: &Path, arguments: &Arguments, steps: usize) -> Result<Ready, F
         let mask = mask.filter(|_| masked);
         if masked && mask.is_none() {
             let problem = "the network takes a mask, and this data set has none";
-            return Err(Error::engine(problem));
+            return Err(Error::unfit(problem));
         }
         restore_any_size(&network, &sampler, first, picture, mask, multiple, &device)
     });
@@ -234,7 +276,8 @@ fn dataset_name(folder: &Path, input: &str) -> String {
 fn line(dataset: &str, steps: usize, engine: &str, score: &DataSetScore) -> String {
     let (to, from) = (&score.restored, &score.input);
     format!(
-        "{dataset:28} {steps:5} {engine:>7}  {:6.2} > {:6.2} {:6.2} > {:6.2} {:7.4} > {:7.4} {:7.4} > {:7.4}  {:+6.2}",
+        "{dataset:28} {:8} {steps:5} {engine:>7}  {:6.2} > {:6.2} {:6.2} > {:6.2} {:7.4} > {:7.4} {:7.4} > {:7.4}  {:+6.2}",
+        score.pictures.len(),
         from.psnr_rgb,
         to.psnr_rgb,
         from.psnr_y,
@@ -263,7 +306,7 @@ impl Report {
             (None, _) => "--run RUN".to_owned(),
         };
         let degraded = match &arguments.degraded {
-            Some(path) => format!(" --degraded {}", path.display()),
+            Some(path) => format!(" --degraded {}", word(path)),
             None => String::new(),
         };
         let (_, variant) = arguments.variant();

@@ -5,15 +5,17 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use rddm_manifest::Digest;
 use rddm_train::run::write;
 use serde::Deserialize;
 
-use crate::Failure;
 use crate::eval::VARIANTS;
-use crate::report::{Report, files};
+use crate::report::{Report, unread};
+use crate::{Failure, print};
 
 /// Writes the page that compares the zoo's models with each other and with other methods, from the figures in `eval.json` of
-/// each model, and in `classical.json` and `published.json` of the zoo.
+/// each model, and in `classical.json` and `published.json` of the zoo. Figures of networks that `model.toml` does not name are
+/// left out.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// Folder of the zoo.
@@ -22,7 +24,7 @@ pub(crate) struct Arguments {
     /// The page, Markdown.
     #[arg(short, long, default_value = "docs/leaderboard.md")]
     output: PathBuf,
-    /// Writes nothing, and fails (3) where the page is not what the figures make.
+    /// Writes nothing, and fails (3) where the page is not what the figures make, or figures are of another network.
     #[arg(long)]
     check: bool,
 }
@@ -48,13 +50,17 @@ struct Others {
 }
 
 pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
-    let mut lines = models(&arguments.zoo)?;
+    let (mut lines, left_out) = models(&arguments.zoo)?;
+    if arguments.check && !left_out.is_empty() {
+        return Err(Failure { code: 3, text: left_out.join("\n") });
+    }
+    left_out.iter().for_each(|text| print::note(text));
     for name in ["classical.json", "published.json"] {
         let path = arguments.zoo.join(name);
         if path.exists() {
-            let text = fs::read(&path).map_err(|error| files(&path, &error))?;
+            let text = fs::read(&path).map_err(|error| unread(&path, &error))?;
             let others: Others =
-                serde_json::from_slice(&text).map_err(|error| files(&path, &error))?;
+                serde_json::from_slice(&text).map_err(|error| unread(&path, &error))?;
             lines.extend(others.rows);
         }
     }
@@ -63,7 +69,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
     if !arguments.check {
         return Ok(write(path, page.as_bytes())?);
     }
-    let found = fs::read_to_string(path).map_err(|error| files(path, &error))?;
+    let found = fs::read_to_string(path).map_err(|error| unread(path, &error))?;
     if found != page {
         let text = format!("{} is older than the figures; leave --check out", path.display());
         return Err(Failure { code: 3, text });
@@ -71,9 +77,10 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What `eval.json` of each model says, and the input of each data set as a method that does nothing.
-fn models(zoo: &Path) -> Result<Vec<Line>, Failure> {
-    let entries = fs::read_dir(zoo).map_err(|error| files(zoo, &error))?;
+/// What `eval.json` of each model says, and the input of each data set as a method that does nothing; beside them, whose figures
+/// are of another network.
+fn models(zoo: &Path) -> Result<(Vec<Line>, Vec<String>), Failure> {
+    let entries = fs::read_dir(zoo).map_err(|error| unread(zoo, &error))?;
     let mut folders: Vec<PathBuf> = entries
         .filter_map(Result::ok)
         .map(|entry| entry.path())
@@ -81,10 +88,18 @@ fn models(zoo: &Path) -> Result<Vec<Line>, Failure> {
         .collect();
     folders.sort();
     let mut lines: BTreeMap<(String, String, usize), Line> = BTreeMap::new();
+    let mut left_out = Vec::new();
     for folder in folders {
         let model = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let bytes = networks(&folder)?;
-        for row in Report::read(Some(&folder.join("eval.json")))?.rows {
+        let (digests, bytes) = networks(&folder)?;
+        let report = Report::read(&folder.join("eval.json"))?;
+        if !report.is_of(&digests) {
+            left_out.push(format!(
+                "{model}: eval.json was measured on another network; measure it again"
+            ));
+            continue;
+        }
+        for row in report.rows {
             let engine = if row.engine == "tract" { "" } else { row.engine.as_str() };
             let of_variant = |variant| Some((row.dataset.strip_suffix(variant)?, variant));
             let (dataset, variant) =
@@ -121,19 +136,33 @@ fn models(zoo: &Path) -> Result<Vec<Line>, Failure> {
         *line =
             Line { dataset, method, least_gain: None, seconds_per_megapixel: None, ..line.clone() };
     }
-    Ok(lines)
+    Ok((lines, left_out))
 }
 
-/// Bytes of a model's networks.
-fn networks(folder: &Path) -> Result<u64, Failure> {
-    let entries = fs::read_dir(folder).map_err(|error| files(folder, &error))?;
-    let mut sum = 0;
-    for path in entries.filter_map(Result::ok).map(|entry| entry.path()) {
-        if path.extension().is_some_and(|extension| extension == "onnx") {
-            sum += fs::metadata(&path).map_err(|error| files(&path, &error))?.len();
-        }
+/// What is read here of `model.toml`.
+#[derive(Deserialize)]
+struct Model {
+    networks: Vec<Network>,
+}
+
+#[derive(Deserialize)]
+struct Network {
+    file: PathBuf,
+}
+
+/// The digests and the bytes of a model's networks.
+fn networks(folder: &Path) -> Result<(Vec<Digest>, u64), Failure> {
+    let path = folder.join("model.toml");
+    let text = fs::read_to_string(&path).map_err(|error| unread(&path, &error))?;
+    let model: Model = toml::from_str(&text).map_err(|error| unread(&path, &error))?;
+    let (mut digests, mut sum) = (Vec::new(), 0);
+    for Network { file } in model.networks {
+        let path = folder.join(file);
+        let bytes = fs::read(&path).map_err(|error| unread(&path, &error))?;
+        digests.push(Digest::of(&bytes));
+        sum += bytes.len() as u64;
     }
-    Ok(sum)
+    Ok((digests, sum))
 }
 
 fn page(lines: &[Line]) -> String {

@@ -96,10 +96,14 @@ impl From<rddm_zoo::Error> for Failure {
 
 impl From<rddm_runtime::Error> for Failure {
     fn from(error: rddm_runtime::Error) -> Self {
+        use rddm_runtime::ErrorKind as Kind;
         let code = match error.kind() {
-            rddm_runtime::ErrorKind::Options => 2,
-            rddm_runtime::ErrorKind::Integrity => 5,
-            _ => 8,
+            Kind::Options | Kind::Memory => 2,
+            Kind::Input => 3,
+            Kind::Integrity => 5,
+            Kind::Engine | Kind::Device | Kind::Network | Kind::NotFinite => 8,
+            Kind::Cancelled => 130,
+            _ => 1,
         };
         Self { code, text: error.to_string() }
     }

@@ -10,7 +10,7 @@ use rddm_train::Recipe;
 use rddm_train::recipe::{Augment, Diffusion, Growth, Source, Training, Validation, Weight};
 
 use crate::degrade::parse;
-use crate::report::files;
+use crate::report::{unwritten, word};
 use crate::{Failure, print};
 
 /// Begins a model: writes its recipe, model.toml and card, and says which commands make a published model of it.
@@ -78,20 +78,24 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
         let _ = fs::remove_dir_all(&folder);
         return Err(failure);
     }
-    next(&arguments, &folder);
-    Ok(())
+    next(&arguments, &folder)
 }
 
 fn write(folder: &Path, texts: [(&str, String); 3]) -> Result<(), Failure> {
-    fs::create_dir_all(folder).map_err(|error| files(folder, &error))?;
+    fs::create_dir_all(folder).map_err(|error| unwritten(folder, &error))?;
     for (name, text) in texts {
         let path = folder.join(name);
-        fs::write(&path, text).map_err(|error| files(&path, &error))?;
+        fs::write(&path, text).map_err(|error| unwritten(&path, &error))?;
     }
     Ok(())
 }
 
 fn recipe(arguments: &Arguments) -> Result<Recipe, Failure> {
+    let mut folders = arguments.clean.iter().chain(&arguments.pairs);
+    if let Some(folder) = folders.find(|folder| folder.to_str().is_none()) {
+        let problem = "a recipe is UTF-8, and this name is not; rename the folder";
+        return Err(Failure { code: 2, text: format!("{}: {problem}", folder.display()) });
+    }
     let source = match (&arguments.clean, &arguments.degradation, &arguments.pairs[..]) {
         (Some(clean), Some(degradation), _) => Source::Degraded {
             clean: clean.clone(),
@@ -216,14 +220,7 @@ fn card(Arguments { name, summary, terms, .. }: &Arguments) -> String {
     )
 }
 
-/// A path as a shell takes it.
-fn word(path: &Path) -> String {
-    let path = path.display().to_string();
-    let plain = |c: char| c.is_alphanumeric() || "/._-+,:@%=".contains(c);
-    if path.chars().all(plain) { path } else { format!("'{}'", path.replace('\'', r"'\''")) }
-}
-
-fn next(arguments: &Arguments, folder: &Path) {
+fn next(arguments: &Arguments, folder: &Path) -> Result<(), Failure> {
     let (name, zoo, data) = (&arguments.name, word(&arguments.zoo), word(&arguments.data));
     let registry = word(&arguments.zoo.with_file_name("manifests"));
     let [recipe, eval] = ["recipe.toml", "eval.json"].map(|file| word(&folder.join(file)));
@@ -239,5 +236,5 @@ fn next(arguments: &Arguments, folder: &Path) {
          \x20   rddm-zoo publish --zoo {zoo} --out {registry} --signing-key KEY\n\
          \x20   rddm-train eval --model {name} --registry {registry} --key KEY.pub{degraded} --data TEST --output {eval}\n\n\
          TEST is {test} that it was not trained on. Look at pictures, finish the card, and publish once more: the manifest takes the figures from eval.json."
-    ));
+    ))
 }

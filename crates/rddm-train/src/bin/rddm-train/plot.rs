@@ -18,8 +18,8 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
     let output = arguments.output.unwrap_or_else(|| arguments.run.join("curve.svg"));
-    let entries = log::read(&arguments.run.join("log.jsonl"), usize::MAX)?;
+    let entries = log::read(&arguments.run.join("log.jsonl"), usize::MAX)
+        .map_err(|error| Failure { code: 3, text: error.to_string() })?;
     log::plot(&entries, &output)?;
-    print::line(&output.display().to_string());
-    Ok(())
+    print::line(&output.display().to_string())
 }

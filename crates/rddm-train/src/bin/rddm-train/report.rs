@@ -1,7 +1,7 @@
 //! `eval.json`, which the commands that measure add their figures to.
 
 use std::fmt::Display;
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use rddm_manifest::Digest;
@@ -36,29 +36,92 @@ pub(crate) struct Report {
     pub(crate) pictures: Vec<Value>,
 }
 
+/// The file that gets the figures of a command, where one was asked for.
+pub(crate) struct Output<'a> {
+    path: Option<&'a Path>,
+    report: Report,
+}
+
+impl<'a> Output<'a> {
+    /// Fails where figures can't be added to the file: before they are measured.
+    pub(crate) fn new(path: Option<&'a Path>) -> Result<Self, Failure> {
+        if let Some(path) = path.filter(|path| !is_special(path)) {
+            Report::read(path)?;
+            let folder = folder_of(path);
+            let tried = fs::create_dir_all(&folder).and_then(|()| tempfile::tempfile_in(&folder));
+            tried.map_err(|error| unwritten(path, &error))?;
+        }
+        Ok(Self { path, report: Report::default() })
+    }
+
+    /// Adds figures of these networks; what another command wrote meanwhile is kept.
+    pub(crate) fn add(
+        &mut self,
+        networks: &[Digest],
+        add: impl FnOnce(&mut Report),
+    ) -> Result<(), Failure> {
+        let Some(path) = self.path else { return Ok(()) };
+        let special = is_special(path);
+        // Where the system locks no folder, two commands at a time may still lose figures.
+        let lock = File::open(folder_of(path)).and_then(|folder| folder.lock().map(|()| folder));
+        if !special {
+            self.report = Report::read(path)?;
+        }
+        self.report.begin(networks);
+        add(&mut self.report);
+        if !special {
+            self.report.write(path)?;
+        }
+        drop(lock);
+        Ok(())
+    }
+
+    /// Writes a device or a pipe, which gets all figures at once.
+    pub(crate) fn end(self) -> Result<(), Failure> {
+        let special = self.path.filter(|path| is_special(path));
+        special.map_or(Ok(()), |path| self.report.write(path))
+    }
+}
+
+fn is_special(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|data| !data.is_file() && !data.is_dir())
+}
+
+/// The folder that the file lies in, or will, whatever it is called by.
+fn folder_of(path: &Path) -> PathBuf {
+    let place = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let folder = place.parent().filter(|folder| !folder.as_os_str().is_empty());
+    folder.unwrap_or(Path::new(".")).to_owned()
+}
+
 impl Report {
     /// What the file holds; nothing where there is no file.
-    pub(crate) fn read(path: Option<&Path>) -> Result<Self, Failure> {
-        let Some(path) = path.filter(|path| path.exists()) else { return Ok(Self::default()) };
-        let text = fs::read(path).map_err(|error| files(path, &error))?;
-        serde_json::from_slice(&text).map_err(|error| files(path, &error))
+    pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
+        if !path.exists() {
+            return Ok(Self::default());
+        }
+        let text = fs::read(path).map_err(|error| unread(path, &error))?;
+        serde_json::from_slice(&text).map_err(|error| unread(path, &error))
+    }
+
+    /// Whether it was measured on these networks, as far as it says.
+    pub(crate) fn is_of(&self, networks: &[Digest]) -> bool {
+        self.networks.iter().all(|measured| networks.contains(measured))
     }
 
     /// Leaves out what was measured on other networks than these, and says so.
-    pub(crate) fn begin(&mut self, networks: Vec<Digest>) {
+    fn begin(&mut self, networks: &[Digest]) {
         if self.networks != networks && !self.rows.is_empty() {
             print::note(
                 "--output: the figures that it had are of another network, or do not say of which; they are left out",
             );
             *self = Self::default();
         }
-        self.networks = networks;
+        self.networks = networks.to_vec();
     }
 
-    /// Writes the file, where one was asked for.
-    pub(crate) fn write(&self, path: Option<&Path>) -> Result<(), Failure> {
-        let Some(path) = path else { return Ok(()) };
-        let text = self.to_json().map_err(|error| files(path, &error))?;
+    fn write(&self, path: &Path) -> Result<(), Failure> {
+        let text = self.to_json().map_err(|error| unwritten(path, &error))?;
         Ok(write(path, text.as_bytes())?)
     }
 
@@ -82,9 +145,16 @@ fn lines(items: &[impl Serialize]) -> serde_json::Result<String> {
 pub(crate) fn shown(folder: &Path) -> String {
     let data = std::env::var_os("RDDM_DATA").map(PathBuf::from);
     match data.and_then(|data| Some(folder.strip_prefix(data).ok()?.to_owned())) {
-        Some(below) => format!("$RDDM_DATA/{}", below.display()),
-        None => folder.display().to_string(),
+        Some(below) => format!("$RDDM_DATA/{}", word(&below)),
+        None => word(folder),
     }
+}
+
+/// A path as a shell takes it.
+pub(crate) fn word(path: &Path) -> String {
+    let path = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "/._-+,:@%=".contains(c);
+    if path.chars().all(plain) { path } else { format!("'{}'", path.replace('\'', r"'\''")) }
 }
 
 /// Four places behind the point: more than the measures are worth.
@@ -96,7 +166,12 @@ pub(crate) fn rounded(value: f64) -> Value {
     Value::from(round(value))
 }
 
-/// A file that cannot be read or written.
-pub(crate) fn files(path: &Path, error: &dyn Display) -> Failure {
+/// A file that can't be read, or is not what it should be.
+pub(crate) fn unread(path: &Path, error: &dyn Display) -> Failure {
+    Failure { code: 3, text: format!("{}: {error}", path.display()) }
+}
+
+/// A file that can't be written.
+pub(crate) fn unwritten(path: &Path, error: &dyn Display) -> Failure {
     Failure { code: 7, text: format!("{}: {error}", path.display()) }
 }

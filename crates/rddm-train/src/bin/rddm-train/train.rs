@@ -11,8 +11,9 @@ use rddm_train::recipe::{Guide, Start, Teacher};
 use rddm_train::run::Run;
 use rddm_train::{Event, Published, Recipe, train};
 
-use crate::Failure;
 use crate::model::Zoo;
+use crate::report::unread;
+use crate::{Failure, print};
 
 /// Trains a recipe; goes on where the run's folder stands.
 #[derive(clap::Args)]
@@ -58,7 +59,9 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
     let published =
         Published { start: start.as_deref(), teacher: teacher.as_deref(), guide: guide.as_deref() };
     let bar = ProgressBar::new(recipe.training.steps as u64).with_style(style());
-    bar.println(format!("{}: {} steps", recipe.id, recipe.training.steps));
+    // A bar that is not drawn prints nothing either.
+    let tell = |text: &str| if bar.is_hidden() { print::say(text) } else { bar.println(text) };
+    tell(&format!("{}: {} steps", recipe.id, recipe.training.steps));
     let stop = interrupted()?;
     let mut smooth = None;
     let result = train(
@@ -69,7 +72,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
         published,
         &mut |event| match event {
             Event::Resumed { step } => {
-                bar.println(format!("goes on from step {step}"));
+                tell(&format!("goes on from step {step}"));
                 bar.set_position(step as u64);
                 bar.reset_eta();
             }
@@ -81,7 +84,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
             }
             Event::Validated { step, scores } => {
                 for score in scores {
-                    bar.println(format!(
+                    tell(&format!(
                         "step {step:6}  {} in {} steps: {:.2} dB (input {:.2})",
                         score.source, score.steps, score.psnr, score.input
                     ));
@@ -140,8 +143,7 @@ impl Arguments {
         sha256: &Digest,
     ) -> Result<Vec<u8>, Failure> {
         if let Some(path) = file {
-            let failed = |error| Failure { code: 7, text: format!("{}: {error}", path.display()) };
-            return std::fs::read(path).map_err(failed);
+            return std::fs::read(path).map_err(|error| unread(path, &error));
         }
         let networks = self.zoo.find(model)?.networks;
         let joint = networks.into_iter().find(|network| Digest::of(&network.bytes) == *sha256);
