@@ -180,6 +180,7 @@ impl<'a> RestorerBuilder<'a> {
     #[must_use]
     pub fn max_memory(mut self, bytes: u64) -> Self {
         self.max_memory = Some(bytes);
+        self.engine_options.lean = true;
         self
     }
 

@@ -146,7 +146,7 @@ fn a_training_begins_with_the_weights_of_a_published_model() {
     fs::remove_dir_all(bench.path("run/checkpoint")).unwrap();
     refused(
         &bench.train(&Bench::recipe(&published()), &[Path::new("--start"), &bench.path("none")]),
-        7,
+        3,
         "none",
     );
 }

@@ -103,8 +103,13 @@ impl Engine for OnnxRuntime {
     fn load(&self, onnx: &[u8], options: &EngineOptions) -> Result<Box<dyn Network>, Error> {
         let signature = Signature::read(onnx)?;
         let environment = environment(options.library.as_deref())?;
-        let plan =
-            Plan { environment, onnx: onnx.into(), threads: options.threads.max(1), signature };
+        let plan = Plan {
+            environment,
+            onnx: onnx.into(),
+            threads: options.threads.max(1),
+            lean: options.lean,
+            signature,
+        };
         let (session, device) = match &options.device {
             Device::Auto => {
                 let found = PROVIDERS
@@ -126,6 +131,7 @@ struct Plan {
     environment: Environment,
     onnx: Box<[u8]>,
     threads: usize,
+    lean: bool,
     signature: Signature,
 }
 
@@ -144,7 +150,10 @@ impl Plan {
     fn on_cpu(&self) -> Result<Session, Error> {
         let builder =
             Session::builder(&self.environment).map_err(failed("cannot make a session"))?;
-        // An arena keeps what each shape of a batch took, so that no estimate would hold.
+        if !self.lean {
+            return self.commit(builder);
+        }
+        // An arena keeps what each shape of a batch took.
         let without_arena = [ep::CPU::default().with_arena_allocator(false).build()];
         let builder = builder
             .with_execution_providers(without_arena)
