@@ -9,13 +9,10 @@ round or straight, light on dark or the other way round, before ground and sky o
 each time, but for what another version of Pillow draws otherwise.
 """
 
-import pathlib
-import sys
-
 import numpy
 from PIL import Image, ImageDraw
 
-FINER = 3  # Drawn this many times as large and averaged, for smooth borders.
+from pages import FINER, main
 
 
 def spots(size, random):
@@ -91,9 +88,4 @@ def scene(random):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) not in (2, 3) or not all(count.isdecimal() for count in sys.argv[2:]):
-        sys.exit(__doc__)
-    out, count = pathlib.Path(sys.argv[1]), int((sys.argv[2:] or ["200"])[0])
-    out.mkdir(parents=True, exist_ok=True)
-    for number in range(count):
-        scene(numpy.random.default_rng(number)).save(out / f"{number:03}.png")
+    main(scene, __doc__)

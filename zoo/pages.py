@@ -86,10 +86,15 @@ def page(random):
     return sheet.resize(size, Image.Resampling.BOX)
 
 
-if __name__ == "__main__":
+def main(draw, usage):
+    """Writes as many drawings as the command's words say, each by a generator of its own number."""
     if len(sys.argv) not in (2, 3) or not all(count.isdecimal() for count in sys.argv[2:]):
-        sys.exit(__doc__)
+        sys.exit(usage)
     out, count = pathlib.Path(sys.argv[1]), int((sys.argv[2:] or ["200"])[0])
     out.mkdir(parents=True, exist_ok=True)
     for number in range(count):
-        page(numpy.random.default_rng(number)).save(out / f"{number:03}.png")
+        draw(numpy.random.default_rng(number)).save(out / f"{number:03}.png")
+
+
+if __name__ == "__main__":
+    main(page, __doc__)

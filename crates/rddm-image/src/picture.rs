@@ -42,7 +42,7 @@ pub struct Metadata {
     pub xmp: Option<Vec<u8>>,
     /// What a PNG file says of its colours, for other PNG files: `cICP`, `sRGB`, `gAMA` and `cHRM`.
     pub png: Vec<PngChunk>,
-    /// How large the picture is meant to be. WebP and BMP files are written without it.
+    /// How large the picture is meant to be. WebP files are written without it.
     pub resolution: Option<Resolution>,
 }
 

@@ -134,6 +134,14 @@ impl Home {
         files
     }
 
+    /// The library does not hand out the model either, since its bytes are wrong.
+    pub(crate) fn assert_not_resolved(&self, model: &str) {
+        let mut options = rddm_zoo::ResolveOptions::default();
+        options.home = Some(self.0.clone());
+        let error = rddm_zoo::resolve(&model.parse().unwrap(), &options).unwrap_err();
+        assert_eq!(error.kind(), rddm_zoo::ErrorKind::Verification);
+    }
+
     /// Every blob has the bytes that its name says; every name means a manifest and networks that
     /// are all there.
     pub(crate) fn assert_sound(&self) {
