@@ -169,12 +169,13 @@ fn page(lines: &[Line]) -> String {
     let mut page = String::from(
         "# Leaderboard\n\n\
          Made by `rddm-train leaderboard` from `zoo/*/eval.json`, `zoo/classical.json` (measured by `zoo/classical.py` on the same\n\
-         pictures) and `zoo/published.json` (figures of papers, on the test sets that are named). Best first. Least: the gain of the\n\
-         picture that gained least, dB RGB. Time: processor seconds a megapixel, one thread, on whichever machine measured the row; they\n\
+         pictures) and `zoo/published.json` (figures of papers, on the test sets that are named). Best first, by Y where a row has no\n\
+         RGB. Least: the gain of the picture that gained least, dB RGB. Time: processor seconds a megapixel, one thread, on whichever machine measured the row; they\n\
          differ by up to three times, so that only greater differences between rows say anything.\n\n\
          The zoo's models learnt from none of these pictures, but among several states of a training the one that is published was often\n\
          chosen by these figures (`docs/decisions/training.md` says where): a tenth of a dB may be luck. `once` is `--mirror off`, `ensemble`\n\
-         `--ensemble`. Papers' figures of PReNet are of other training sets and whole test sets.\n",
+         `--ensemble`. Papers' figures of PReNet are of other training sets and whole test sets. DND and SIDD are real noise of\n\
+         other cameras, not measured here: what DnCNN, FFDNet and MCWNNM reached, to see which of them does well on such noise.\n",
     );
     let mut datasets: Vec<&str> = lines.iter().map(|line| line.dataset.as_str()).collect();
     datasets.sort_unstable();
@@ -186,7 +187,9 @@ fn page(lines: &[Line]) -> String {
              | --- | --- | --- | --- | --- | --- | --- | --- |\n"
         );
         let mut rows: Vec<&Line> = lines.iter().filter(|line| line.dataset == dataset).collect();
-        let rank = |line: &Line| line.psnr_rgb.or(line.psnr_y).unwrap_or(0.0);
+        // By the one metric that every row has: some papers give Y alone.
+        let by_y = rows.iter().any(|line| line.psnr_rgb.is_none());
+        let rank = |line: &Line| (if by_y { line.psnr_y } else { line.psnr_rgb }).unwrap_or(0.0);
         rows.sort_by(|a, b| rank(b).total_cmp(&rank(a)));
         for line in rows {
             let number = |value: Option<f64>, places: usize| {
