@@ -187,8 +187,10 @@ fn replace(path: &Path, bytes: &[u8], overwrite: bool) -> Result<(), Error> {
     persist(part, &place, overwrite)
 }
 
-/// Whether a device, a pipe or a socket is there: it is written to, a file in its place would be its end.
-pub(crate) fn is_special(path: &Path) -> bool {
+/// Whether a device, a pipe or a socket is at `path`: what no file may take the place of, and what can't be read again. False where
+/// nothing is, or what can't be looked at.
+#[must_use]
+pub fn is_special(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|data| !data.is_file() && !data.is_dir())
 }
 

@@ -40,7 +40,7 @@ mod xmp;
 
 pub use compare::{grid, grid_size, side_by_side};
 pub use decode::{decode, read};
-pub use encode::{EncodeOptions, Encoded, Loss, abandon, encode, write, write_bytes};
+pub use encode::{EncodeOptions, Encoded, Loss, abandon, encode, is_special, write, write_bytes};
 pub use error::{Error, ErrorKind};
 pub use format::Format;
 pub use header::{Header, header, read_header};

@@ -496,7 +496,7 @@ struct Found {
 
 /// Whether it is standard input or output, a pipe or a device: no file that can be read again.
 pub(crate) fn is_stream(path: &Path) -> bool {
-    path == Path::new(STREAM) || path.metadata().is_ok_and(|data| !data.is_file() && !data.is_dir())
+    path == Path::new(STREAM) || rddm_image::is_special(path)
 }
 
 pub(crate) fn is_folder(path: &Path) -> bool {

@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
+use rddm_image::is_special;
 use rddm_manifest::Digest;
 use rddm_train::run::write;
 use serde::{Deserialize, Serialize};
@@ -81,10 +82,6 @@ impl<'a> Output<'a> {
         let special = self.path.filter(|path| is_special(path));
         special.map_or(Ok(()), |path| self.report.write(path))
     }
-}
-
-fn is_special(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|data| !data.is_file() && !data.is_dir())
 }
 
 /// The folder that the file lies in, or will, whatever it is called by.
