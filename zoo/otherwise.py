@@ -12,10 +12,12 @@ Gaussian blur of the stored values, holes are letters and lines. Levin's kernels
 cannot be told from it; shakes are the same kernels with their mean in the middle.
 """
 
+import collections
 import pathlib
 import sys
 
 import numpy
+import skimage
 from scipy import ndimage
 from skimage import color, draw, io
 
@@ -107,13 +109,17 @@ def main(data, out, pictures):
     paths = sorted(path for path in pictures.rglob("*") if path.suffix.lower() in {".png", ".jpg", ".jpeg"})
     if not paths:
         sys.exit(f"{pictures}: no PNG or JPEG file here")
+    names = collections.Counter(path.stem for path in paths)
+    for path in paths:
+        if names[path.stem] > 1:
+            sys.exit(f"{path}: {names[path.stem]} pictures here would be {path.stem}.png; name them otherwise, or give a folder of some")
     KERNELS.extend(kernels.read(data / "kernels" / "Levin09.mat"))
     for name, way in WAYS.items():
         for folder in ("gt", "input", "mask"):
             (out / name / folder).mkdir(parents=True, exist_ok=True)
         for number, path in enumerate(paths):
-            picture = io.imread(path)
-            picture = (color.gray2rgb(picture) if picture.ndim == 2 else picture)[..., :3] / 255
+            picture = skimage.img_as_float(io.imread(path))
+            picture = (color.gray2rgb(picture) if picture.ndim == 2 else picture)[..., :3]
             degraded, mask = way(picture, numpy.random.default_rng(number), number)
             target = f"{path.stem}.png"
             io.imsave(out / name / "gt" / target, stored(picture), check_contrast=False)

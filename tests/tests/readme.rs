@@ -3,6 +3,7 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+use std::error::Error;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::symlink;
@@ -16,6 +17,39 @@ impl Drop for Serving {
         self.0.kill().ok();
         self.0.wait().ok();
     }
+}
+
+/// The README's "Embed", as rustfmt has it.
+fn embedded(picture: &ndarray::Array3<f32>) -> Result<ndarray::Array3<f32>, Box<dyn Error>> {
+    use rddm_runtime::{Control, Restorer};
+
+    let mut options = rddm_zoo::ResolveOptions::default();
+    options.registry = Some("manifests".parse()?);
+    let model = rddm_zoo::resolve(&"derain".parse()?, &options)?;
+    let restorer = Restorer::builder(&model.manifest)
+        .threads(2)
+        .build(model.networks.iter().map(|n| &n.bytes))?;
+    let restored = restorer.restore(picture.view(), None, &mut |_| Control::Continue)?;
+    Ok(restored)
+}
+
+#[test]
+fn what_is_embedded_as_the_readme_has_it_restores() {
+    let root = rddm_tests::root().canonicalize().unwrap();
+    let text = fs::read_to_string(root.join("README.md")).unwrap();
+    let (_, section) = text.split_once("\n## Embed\n").unwrap();
+    let lines = section.lines().skip_while(|line| line.is_empty());
+    let lines = lines.take_while(|line| line.is_empty() || line.starts_with("    "));
+    let bare = |text: &str| text.split_whitespace().collect::<String>();
+    let snippet = bare(&lines.collect::<String>());
+    assert!(
+        snippet.ends_with("?;") && bare(include_str!("readme.rs")).contains(&snippet),
+        "{snippet}"
+    );
+    // The other test names its folders in full.
+    std::env::set_current_dir(root).unwrap();
+    let picture = ndarray::Array3::from_elem((3, 24, 32), 0.5);
+    assert_eq!(embedded(&picture).unwrap().dim(), picture.dim());
 }
 
 #[test]

@@ -248,6 +248,20 @@ fn path_independent_sampling_walks_twice() {
     assert_eq!(x, [0.25], "the second walk ignores the residual");
 }
 
+/// The first step by the noise alone divides by as little as the start's noise is.
+#[test]
+fn a_start_is_without_noise_where_that_decides_nothing() {
+    for (objective, sum_scale, needed) in [
+        (Objective::PredResNoise, 1e-12, false),
+        (Objective::PredRes, 1e-4, true),
+        (Objective::PredNoise, 1e-12, true),
+    ] {
+        let schedule = ScheduleSpec { sum_scale, ..ScheduleSpec::default() };
+        let spec = SamplerSpec { schedule, objective, ..SamplerSpec::default() };
+        assert_eq!(Sampler::new(spec).unwrap().start_needs_noise(), needed, "{objective}");
+    }
+}
+
 #[test]
 fn unconditional_walks_need_no_input() {
     let schedule = Schedule::from_ddim(&DdimSpec::default(), FirstStep::RepeatSecond).unwrap();

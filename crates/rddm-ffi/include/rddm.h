@@ -23,7 +23,7 @@ typedef enum rddm_status {
   RDDM_STATUS_MANIFEST = 2,
   // A network's bytes are not those that the manifest names; nothing of them was parsed.
   RDDM_STATUS_INTEGRITY = 3,
-  // An option that the model can't serve.
+  // An option that the model can't serve, or a model that needs a newer version.
   RDDM_STATUS_OPTIONS = 4,
   // The engine is unknown, not built in, or its library can't be loaded.
   RDDM_STATUS_ENGINE = 5,
@@ -76,6 +76,8 @@ typedef struct rddm_options {
   int32_t mirror;
   // How much of the restoration is applied, up to 4. 0: all of it, as 1.
   float strength;
+  // Whether a change stands only where a look at the picture at half of its size sees it too: 1 yes, -1 no, 0 as published.
+  int32_t confirm;
 } rddm_options;
 
 // A picture of the caller's: rows from the top, in a row pixels from the left, in a pixel its channels, red first.
@@ -129,17 +131,22 @@ void rddm_close(struct rddm_restorer *restorer);
 bool rddm_needs_mask(const struct rddm_restorer *restorer);
 
 // Writes to `bytes` what restoring a picture of this size takes at its peak, beside the caller's pictures and what the
-// program holds already.
+// program holds already. With "ort" and no `max_memory` it may take more; and where tract, which tells for both engines, does not
+// run a network, this gives `RDDM_STATUS_NETWORK`, and `rddm_restore` may work.
 //
 // # Safety
 // `restorer` is of `rddm_open` and was not closed; `bytes` can be written to.
-enum rddm_status rddm_memory(const struct rddm_restorer *restorer, size_t width, size_t height, uint64_t *bytes);
+enum rddm_status rddm_memory(const struct rddm_restorer *restorer,
+                             size_t width,
+                             size_t height,
+                             uint64_t *bytes);
 
 // Restores a picture. The output has its width, height and channels; rows of it begin `output_stride` bytes after each other,
 // and from its first row to its last it may not overlap the picture or the mask, not even in what lies between their rows: it is
 // no part of the frame that the picture is a part of. `mask`, of the picture's size and one channel, is for models that need one:
 // what is 0 in it is kept; null for the others. `progress` may be null; `user` is handed to it. Where this fails, the output
-// holds some rows or none.
+// holds some rows or none. A thread that calls this or `rddm_open` has 256 KiB of
+// stack or more.
 //
 // # Safety
 // `restorer` is of `rddm_open` and was not closed; `picture` and `mask` point to as many bytes as they say, which nobody

@@ -18,7 +18,7 @@ pub enum Status {
     Manifest = 2,
     /// A network's bytes are not those that the manifest names; nothing of them was parsed.
     Integrity = 3,
-    /// An option that the model can't serve.
+    /// An option that the model can't serve, or a model that needs a newer version.
     Options = 4,
     /// The engine is unknown, not built in, or its library can't be loaded.
     Engine = 5,

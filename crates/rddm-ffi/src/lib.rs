@@ -62,6 +62,8 @@ pub struct Options {
     pub mirror: i32,
     /// How much of the restoration is applied, up to 4. 0: all of it, as 1.
     pub strength: f32,
+    /// Whether a change stands only where a look at the picture at half of its size sees it too: 1 yes, -1 no, 0 as published.
+    pub confirm: i32,
 }
 
 /// A picture of the caller's: rows from the top, in a row pixels from the left, in a pixel its channels, red first.
@@ -167,7 +169,8 @@ pub unsafe extern "C" fn rddm_needs_mask(restorer: *const Handle) -> bool {
 }
 
 /// Writes to `bytes` what restoring a picture of this size takes at its peak, beside the caller's pictures and what the
-/// program holds already.
+/// program holds already. With "ort" and no `max_memory` it may take more; and where tract, which tells for both engines, does not
+/// run a network, this gives `RDDM_STATUS_NETWORK`, and `rddm_restore` may work.
 ///
 /// # Safety
 /// `restorer` is of `rddm_open` and was not closed; `bytes` can be written to.
@@ -193,7 +196,8 @@ pub unsafe extern "C" fn rddm_memory(
 /// and from its first row to its last it may not overlap the picture or the mask, not even in what lies between their rows: it is
 /// no part of the frame that the picture is a part of. `mask`, of the picture's size and one channel, is for models that need one:
 /// what is 0 in it is kept; null for the others. `progress` may be null; `user` is handed to it. Where this fails, the output
-/// holds some rows or none.
+/// holds some rows or none. A thread that calls this or `rddm_open` has 256 KiB of
+/// stack or more.
 ///
 /// # Safety
 /// `restorer` is of `rddm_open` and was not closed; `picture` and `mask` point to as many bytes as they say, which nobody
@@ -284,14 +288,25 @@ impl Options {
         if self.strength != 0.0 {
             builder = builder.strength(self.strength);
         }
-        match self.mirror {
-            0 => Ok(builder),
-            1 => Ok(builder.mirror(true)),
-            -1 => Ok(builder.mirror(false)),
-            other => {
-                let text = format!("mirror is {other}: it is 1 (yes), -1 (no) or 0");
-                Err(Failure::new(Status::Options, text))
-            }
+        if let Some(mirror) = switch("mirror", self.mirror)? {
+            builder = builder.mirror(mirror);
+        }
+        if let Some(confirm) = switch("confirm", self.confirm)? {
+            builder = builder.confirm(confirm);
+        }
+        Ok(builder)
+    }
+}
+
+/// What an option says, if anything.
+fn switch(name: &str, value: i32) -> Result<Option<bool>, Failure> {
+    match value {
+        0 => Ok(None),
+        1 => Ok(Some(true)),
+        -1 => Ok(Some(false)),
+        other => {
+            let text = format!("{name} is {other}: it is 1 (yes), -1 (no) or 0");
+            Err(Failure::new(Status::Options, text))
         }
     }
 }

@@ -13,7 +13,7 @@ use std::ptr::{null, null_mut};
 
 use rddm::*;
 use rddm_image::{Limits, Picture as Decoded};
-use rddm_manifest::Manifest;
+use rddm_manifest::{Digest, Manifest};
 use rddm_runtime::{Control, Restorer};
 
 const NO_OPTIONS: Options = Options {
@@ -26,6 +26,7 @@ const NO_OPTIONS: Options = Options {
     threads: 1,
     tile: 0,
     mirror: 0,
+    confirm: 0,
     strength: 0.0,
 };
 
@@ -137,6 +138,32 @@ fn colour_grey_and_masked_pictures_come_out_as_in_rust() {
 }
 
 #[test]
+fn the_stack_that_the_header_asks_for_is_enough() {
+    let thread = std::thread::Builder::new().stack_size(256 << 10);
+    let rainy = example("rainy.png");
+    let restored = thread.spawn(move || {
+        let derain = model("derain", &NO_OPTIONS).unwrap();
+        restore(&derain, &Frame::of(&rainy, 3), null()).0
+    });
+    assert_eq!(restored.unwrap().join().unwrap(), Status::Ok);
+}
+
+#[test]
+fn a_model_is_what_its_manifest_and_the_files_allow() {
+    let manifest = String::from_utf8(file("manifests/derain-tiny.toml")).unwrap();
+    let network = file("zoo/derain-tiny/derain-tiny.onnx");
+    let newer = manifest.replace("least_runtime = \"0.1.0\"", "least_runtime = \"99.0.0\"");
+    assert_eq!(open(newer.as_bytes(), &network, null()).err(), Some(Status::Options));
+    assert!(said().contains("99.0.0"), "{}", said());
+    // The narrow one of two precisions alone.
+    let (before, rest) = manifest.split_once("[[networks]]\n").unwrap();
+    let (own, after) = rest.split_once("\n[").unwrap();
+    let wide = own.replace("fp16", "fp32").replace(&Digest::of(&network).hex(), &"0".repeat(64));
+    let both = format!("{before}[[networks]]\n{wide}\n[[networks]]\n{own}\n[{after}");
+    assert!(open(both.as_bytes(), &network, null()).is_ok(), "{}", said());
+}
+
+#[test]
 fn memory_is_told_and_kept() {
     let (mut free, mut kept) = (0, 0);
     let derain = model("derain-tiny", &NO_OPTIONS).unwrap();
@@ -188,6 +215,7 @@ fn what_is_wrong_is_said() {
     refused(Status::Device, asked(Options { device: c"gpu".as_ptr(), ..NO_OPTIONS }), "gpu");
     refused(Status::Options, asked(Options { steps: 5000, ..NO_OPTIONS }), "steps");
     refused(Status::Options, asked(Options { mirror: 7, ..NO_OPTIONS }), "mirror");
+    refused(Status::Options, asked(Options { confirm: 7, ..NO_OPTIONS }), "confirm");
     refused(Status::Options, asked(Options { strength: -1.0, ..NO_OPTIONS }), "strength");
     refused(Status::Options, model("faces64", &NO_OPTIONS), "faces64 draws");
     let nothing = Bytes { data: null(), length: 4 };

@@ -25,7 +25,7 @@ pub fn read(path: impl AsRef<Path>, limits: &Limits) -> Result<Picture, Error> {
 /// Decodes the contents of a PNG, JPEG, WebP, TIFF or BMP file.
 ///
 /// A palette and fewer than 8 bits become 8 bits, floating-point values 16. The EXIF orientation is
-/// applied and removed, and so is the smaller picture in the EXIF. CMYK becomes RGB by the plain
+/// applied and removed, and smaller pictures in EXIF and XMP are removed. CMYK becomes RGB by the plain
 /// formula, and its ICC profile, which no longer fits, is left out. Colours that a TIFF holds
 /// multiplied by their alpha are divided by it. Of an animation or a file of several pages, the
 /// first picture is read; [`Picture::unread`] says so, and what else is not read.

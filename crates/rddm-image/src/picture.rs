@@ -98,13 +98,16 @@ impl Picture {
 
 impl Metadata {
     /// Adds properties to the XMP packet, or makes one: `prefix:name="value"` for each pair, in the
-    /// namespace `uri`. Names are XML names; values may be any text.
+    /// namespace `uri`. Names are XML names; values may be any text. Gives whether they were added.
     ///
     /// What an earlier call has added under the same prefix and `uri` is replaced. A packet stays as it is, and nothing is added,
     /// where another program has put such properties among its own, and where it is XMP of another form than is written here:
     /// not in UTF-8, or RDF of another prefix than `rdf`. What is no XMP is replaced.
-    pub fn add_properties(&mut self, prefix: &str, uri: &str, properties: &[(&str, &str)]) {
-        self.xmp = Some(xmp::add(self.xmp.as_deref(), prefix, uri, properties));
+    pub fn add_properties(&mut self, prefix: &str, uri: &str, properties: &[(&str, &str)]) -> bool {
+        let packet = xmp::add(self.xmp.as_deref(), prefix, uri, properties);
+        let added = packet.is_some();
+        self.xmp = packet.or(self.xmp.take());
+        added
     }
 
     /// Whether a file of this format holds the XMP packet, without the padding at its end where it must.

@@ -8,23 +8,24 @@ const EMPTY: &str = "<?xpacket begin=\"\u{feff}\" id=\"W5M0MpCehiHzreSzNTczkc9d\
     </x:xmpmeta>\n\
     <?xpacket end=\"w\"?>";
 
+/// The packet with properties; nothing where they can't be added to it.
 pub(crate) fn add(
     packet: Option<&[u8]>,
     prefix: &str,
     uri: &str,
     properties: &[(&str, &str)],
-) -> Vec<u8> {
+) -> Option<Vec<u8>> {
     let present =
         packet.and_then(|bytes| std::str::from_utf8(bytes).ok()).filter(|text| text.contains(END));
-    if let (None, Some(packet)) = (present, packet.filter(|packet| is_rdf(packet))) {
-        return packet.to_vec();
+    if present.is_none() && packet.is_some_and(is_rdf) {
+        return None;
     }
     let uri = escaped(uri);
     let begin = format!("<rdf:Description rdf:about=\"\" xmlns:{prefix}=\"{uri}\"");
     let text = without(present.unwrap_or(EMPTY), &begin);
     // Another program has put them among its own: a property that is there twice would make the packet unreadable.
     if text.contains(&format!("\"{uri}\"")) || text.contains(&format!("'{uri}'")) {
-        return text.into_bytes();
+        return None;
     }
     let place = text.rfind(END).unwrap_or(text.len());
     let mut out = text[..place].to_owned();
@@ -34,7 +35,7 @@ pub(crate) fn add(
     }
     out.push_str("/>\n");
     out.push_str(&text[place..]);
-    out.into_bytes()
+    Some(out.into_bytes())
 }
 
 /// Whether a packet names the namespace of RDF, in UTF-8, UTF-16 or UTF-32: these differ by zeros alone.
@@ -63,8 +64,8 @@ fn without(packet: &str, begin: &str) -> String {
     text
 }
 
-/// The packet as it is true of what is decoded: its orientation says that nothing is to be turned, and it leads to no further
-/// segments, which are not read.
+/// The packet as it is true of what is decoded: its orientation says that nothing is to be turned, it leads to no further segments,
+/// which are not read, and has no smaller picture.
 pub(crate) fn decoded(packet: &[u8]) -> Vec<u8> {
     let Ok(text) = std::str::from_utf8(packet) else { return packet.to_vec() };
     let mut text = text.to_owned();
@@ -72,6 +73,8 @@ pub(crate) fn decoded(packet: &[u8]) -> Vec<u8> {
         ("xmpNote:HasExtendedXMP=\"", "\""),
         ("xmpNote:HasExtendedXMP='", "'"),
         ("<xmpNote:HasExtendedXMP>", "</xmpNote:HasExtendedXMP>"),
+        ("<xmp:Thumbnails>", "</xmp:Thumbnails>"),
+        ("<xap:Thumbnails>", "</xap:Thumbnails>"),
     ] {
         let Some(start) = text.find(begin) else { continue };
         if let Some(length) = text[start + begin.len()..].find(end) {
@@ -127,7 +130,7 @@ mod tests {
             &EMPTY[..EMPTY.find(END).unwrap_or(0)]
         );
         let once = add(Some(theirs.as_bytes()), "p", "urn:p", &[("Model", "a/>b"), ("Seed", "1")]);
-        let twice = add(Some(&once), "p", "urn:p", &[("Model", "c")]);
+        let twice = add(once.as_deref(), "p", "urn:p", &[("Model", "c")]).unwrap_or_default();
         let found = text(&twice);
         assert_eq!(found.matches("p:Model").count(), 1, "{found}");
         assert!(found.contains("p:Model=\"c\"") && !found.contains("p:Seed"), "{found}");
@@ -138,7 +141,7 @@ mod tests {
     fn what_another_program_has_rewritten_stays() {
         let theirs =
             format!("<rdf:Description xmlns:p='urn:p'><p:Model>a</p:Model></rdf:Description>{END}");
-        assert_eq!(text(&add(Some(theirs.as_bytes()), "p", "urn:p", &[("Model", "b")])), theirs);
+        assert_eq!(add(Some(theirs.as_bytes()), "p", "urn:p", &[("Model", "b")]), None);
     }
 
     #[test]
@@ -146,19 +149,21 @@ mod tests {
         let prefix = EMPTY.replace("rdf:", "r:").replace(":rdf", ":r");
         let wide = |bytes: fn(u16) -> [u8; 2]| EMPTY.encode_utf16().flat_map(bytes).collect();
         for theirs in [prefix.into_bytes(), wide(u16::to_le_bytes), wide(u16::to_be_bytes)] {
-            assert_eq!(add(Some(&theirs), "p", "urn:p", &[("Model", "b")]), theirs);
+            assert_eq!(add(Some(&theirs), "p", "urn:p", &[("Model", "b")]), None);
         }
         for none in [&b"   "[..], b"<svg/>", &[0xff, 0xfe]] {
-            let packet = add(Some(none), "p", "urn:p", &[("Model", "b")]);
+            let packet = add(Some(none), "p", "urn:p", &[("Model", "b")]).unwrap_or_default();
             assert!(text(&packet).contains("p:Model=\"b\""));
         }
     }
 
     #[test]
-    fn nothing_is_to_be_turned_any_more() {
+    fn what_holds_for_stored_pixels_alone_goes() {
         for packet in ["<a tiff:Orientation=\"6\"/>", "<tiff:Orientation>8</tiff:Orientation>"] {
             let upright = decoded(packet.as_bytes());
             assert!(text(&upright).contains('1') && !text(&upright).contains(['6', '8']));
         }
+        let smaller = "<a><xmp:Thumbnails><rdf:Alt>base64</rdf:Alt></xmp:Thumbnails></a>";
+        assert_eq!(text(&decoded(smaller.as_bytes())), "<a></a>");
     }
 }

@@ -11,8 +11,8 @@ use rddm_image::{
     EncodeOptions, ErrorKind, Format, Header, Limits, Loss, Picture, Resolution, RowReader,
     RowWriter, Unread, decode, encode,
 };
-use tiff::encoder::TiffEncoder;
-use tiff::encoder::colortype::{ColorType, RGB32, RGB32Float};
+use tiff::encoder::colortype::{ColorType, RGB8, RGB32, RGB32Float, RGBA8};
+use tiff::encoder::{Rational, TiffEncoder, TiffKind, TiffKindBig, TiffKindStandard};
 use tiff::tags::Tag;
 
 const PAGES: &[u8] = include_bytes!("samples/pages.tif");
@@ -112,6 +112,95 @@ where
     let mut out = Cursor::new(Vec::new());
     TiffEncoder::new(&mut out).unwrap().write_image::<C>(2, 2, values).unwrap();
     out.into_inner()
+}
+
+/// Four pixels of 8 bits, with tags of short numbers.
+fn tagged<C: ColorType<Inner = u8>>(tags: &[(Tag, &[u16])]) -> Vec<u8> {
+    let mut out = Cursor::new(Vec::new());
+    let mut encoder = TiffEncoder::new(&mut out).unwrap();
+    let mut picture = encoder.new_image::<C>(2, 2).unwrap();
+    for (tag, values) in tags {
+        picture.encoder().write_tag(*tag, *values).unwrap();
+    }
+    picture.write_data(&vec![200; 4 * C::BITS_PER_SAMPLE.len()]).unwrap();
+    out.into_inner()
+}
+
+#[test]
+fn channels_that_are_not_read_are_told() {
+    let (unspecified, alpha) = (0, 2);
+    let infrared = unread(&tagged::<RGBA8>(&[(Tag::ExtraSamples, &[unspecified])]));
+    assert_eq!(infrared, [Unread::Channels]);
+    assert!(infrared[0].is_picture());
+    assert_eq!(unread(&tagged::<RGBA8>(&[(Tag::ExtraSamples, &[alpha])])), []);
+}
+
+#[test]
+fn a_place_on_the_map_and_the_texts_of_a_tiff_are_told() {
+    let geographic = [(Tag::GeoKeyDirectoryTag, &[1, 1, 0, 0][..])];
+    assert_eq!(unread(&tagged::<RGB8>(&geographic)), [Unread::Tags]);
+    let iptc = Tag::from_u16_exhaustive(33_723);
+    assert_eq!(unread(&tagged::<RGB8>(&[(iptc, &[1, 2])])), [Unread::Iptc]);
+}
+
+/// A picture with a profile, a packet, short or long, and a resolution, in files with offsets of 32 or 64 bits.
+fn described<K: TiffKind>(packet: &str) -> Vec<u8> {
+    let mut out = Cursor::new(Vec::new());
+    let mut encoder = TiffEncoder::<_, K>::new_generic(&mut out).unwrap();
+    let mut picture = encoder.new_image::<RGB8>(2, 2).unwrap();
+    picture.x_resolution(Rational { n: 600, d: 1 });
+    picture.y_resolution(Rational { n: 300, d: 1 });
+    picture.resolution_unit(tiff::tags::ResolutionUnit::Inch);
+    let profile = [&[0; 16][..], b"RGB ", &[7; 100]].concat();
+    picture.encoder().write_tag(Tag::IccProfile, &profile[..]).unwrap();
+    picture.encoder().write_tag(Tag::from_u16_exhaustive(700), packet.as_bytes()).unwrap();
+    picture.write_data(&[200; 12]).unwrap();
+    out.into_inner()
+}
+
+#[test]
+fn a_tiff_with_offsets_of_64_bits_keeps_its_metadata() {
+    for packet in ["<a/>", "<a></a>", "<a>long</a>"] {
+        let [usual, big] =
+            [described::<TiffKindStandard>(packet), described::<TiffKindBig>(packet)]
+                .map(|file| decode(&file, &Limits::default()).unwrap().metadata);
+        assert!(usual.icc.is_some() && usual.resolution.is_some());
+        assert_eq!(usual.xmp, Some(packet.into()));
+        assert_eq!(big, usual);
+    }
+    // Whatever it claims.
+    let file = described::<TiffKindBig>("<a>long</a>");
+    let directory = u64::from_le_bytes(file[8..16].try_into().unwrap()) as usize;
+    for at in (8..16).chain(directory..file.len()) {
+        let mut file = file.clone();
+        file[at] = 0xff;
+        let _ = decode(&file, &Limits::default());
+    }
+}
+
+#[test]
+fn several_pictures_in_one_file_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.png");
+    for (format, other) in [
+        (Format::Png, Some(Unread::Trailer)),
+        (Format::WebP, Some(Unread::Trailer)),
+        (Format::Bmp, None),
+    ] {
+        let one = file(&grey(), format);
+        for (behind, told) in
+            [(&b""[..], None), (&[0; 300], None), (&one, Some(Unread::Pictures)), (b"more", other)]
+        {
+            let several = [&one, behind].concat();
+            let told: Vec<_> = told.into_iter().collect();
+            assert_eq!(unread(&several), told, "{format}");
+            if format == Format::Png {
+                std::fs::write(&path, several).unwrap();
+                let rows = RowReader::open(&path, &Limits::default()).unwrap();
+                assert_eq!(rows.header().unread, told);
+            }
+        }
+    }
 }
 
 #[test]
@@ -221,8 +310,11 @@ fn texts_that_are_not_carried_are_told() {
     assert_eq!(unread(&with_segment(&jpeg, 0xfe, b"")), []);
     let author = (b"tEXt", b"Author\0somebody".to_vec());
     assert_eq!(unread(&support::png(4, 4, &[author])), [Unread::Texts]);
-    let program = (b"tEXt", b"Software\0something".to_vec());
-    assert_eq!(unread(&support::png(4, 4, &[program])), []);
+    let parameters = (b"zTXt", b"parameters\0\0".to_vec());
+    assert_eq!(unread(&support::png(4, 4, &[parameters])), [Unread::Texts]);
+    for own in [&b"Software\0something"[..], b"date:create\x002026"] {
+        assert_eq!(unread(&support::png(4, 4, &[(b"tEXt", own.to_vec())])), []);
+    }
 
     let mut picture = grey();
     let packet = "<rdf:RDF><rdf:Description xmpNote:HasExtendedXMP=\"0123\" a:b=\"c\"/></rdf:RDF>";
@@ -338,6 +430,60 @@ fn sides_in_the_metadata_change_places_with_those_of_the_picture() {
             });
             assert_eq!(back.metadata.resolution, high);
         }
+    }
+}
+
+/// A directory of whole numbers of 32 bits, which the one at `next` follows.
+fn directory(entries: &[(u16, u32)], next: u32) -> Vec<u8> {
+    let mut out = (entries.len() as u16).to_le_bytes().to_vec();
+    for (tag, value) in entries {
+        let [low, high] = tag.to_le_bytes();
+        out.extend([low, high, 4, 0, 1, 0, 0, 0]);
+        out.extend(value.to_le_bytes());
+    }
+    out.extend(next.to_le_bytes());
+    out
+}
+
+fn read_back(exif: Vec<u8>) -> Picture {
+    let mut picture = grey();
+    picture.metadata.exif = Some(exif);
+    decode(&file(&picture, Format::Png), &Limits::default()).unwrap()
+}
+
+#[test]
+fn what_the_first_directory_says_of_sides_turns_too() {
+    let exif = |values: [u32; 4]| {
+        let entries: Vec<_> = [256, 257, 282, 283].into_iter().zip(values).collect();
+        [&b"II\x2a\0\x08\0\0\0"[..], &directory(&[&entries[..], &[(274, 6)]].concat(), 0)].concat()
+    };
+    // The orientation is a short number, of 1 when the picture is upright.
+    let [stored, upright] =
+        [(exif([12, 16, 54, 62]), 6), (exif([16, 12, 62, 54]), 1)].map(|(mut exif, turn)| {
+            let entry = exif.len() - 4 - 12;
+            (exif[entry + 2], exif[entry + 8]) = (3, turn);
+            exif
+        });
+    assert_eq!(read_back(stored).metadata.exif, Some(upright));
+}
+
+#[test]
+fn nothing_is_left_of_the_smaller_picture_in_the_exif() {
+    let smaller = file(&grey(), Format::Jpeg);
+    let length = smaller.len() as u32;
+    // Behind the header, a directory of one entry, which one of two follows.
+    let begin = [
+        &b"II\x2a\0\x08\0\0\0"[..],
+        &directory(&[(256, 12)], 26),
+        &directory(&[(513, 56), (514, length)], 0),
+    ]
+    .concat();
+    assert_eq!(begin.len(), 56);
+    for behind in [&b""[..], b"a maker's own"] {
+        let exif = read_back([&begin, &smaller, behind].concat()).metadata.exif.unwrap();
+        assert!(!exif.windows(2).any(|word| word == [0xff, 0xd8]));
+        assert!(exif.ends_with(behind) && exif.starts_with(&begin[..20]));
+        assert_eq!(exif.len() < smaller.len(), behind.is_empty());
     }
 }
 

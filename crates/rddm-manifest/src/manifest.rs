@@ -101,6 +101,16 @@ impl Manifest {
         Ok(manifest)
     }
 
+    /// The oldest runtime that the manifest in `text` asks for, also where [`Manifest::parse`] refuses it: what a
+    /// newer one is needed for may be a key that is not known here. `None` if it says none.
+    pub fn least_runtime_of(text: &str) -> Option<Version> {
+        #[derive(Deserialize)]
+        struct Probe {
+            least_runtime: Version,
+        }
+        toml_text::probe(text, Self::MAX_BYTES).ok().map(|probe: Probe| probe.least_runtime)
+    }
+
     /// Writes the manifest as TOML.
     ///
     /// # Errors

@@ -7,9 +7,8 @@ use crate::{Error, ErrorKind, SCHEMA, printable};
 
 /// Parses `text` of at most `limit` bytes. Depth is bounded by the TOML parser itself.
 pub(crate) fn parse<T: DeserializeOwned>(text: &str, limit: usize) -> Result<T, Error> {
-    check_size(text, limit)?;
-    let probe: Probe = toml::from_str(text).map_err(syntax)?;
-    match probe.schema {
+    let Probe { schema } = probe(text, limit)?;
+    match schema {
         Some(toml::Value::Integer(schema)) if schema == i64::from(SCHEMA) => {}
         Some(toml::Value::Integer(schema)) => {
             let what = format!(
@@ -24,6 +23,12 @@ pub(crate) fn parse<T: DeserializeOwned>(text: &str, limit: usize) -> Result<T, 
             ));
         }
     }
+    toml::from_str(text).map_err(syntax)
+}
+
+/// The few keys of `T` in `text` of at most `limit` bytes, whatever else it has.
+pub(crate) fn probe<T: DeserializeOwned>(text: &str, limit: usize) -> Result<T, Error> {
+    check_size(text, limit)?;
     toml::from_str(text).map_err(syntax)
 }
 

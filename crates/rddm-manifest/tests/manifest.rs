@@ -47,6 +47,18 @@ fn unknown_missing_and_doubled_keys_are_refused() {
 }
 
 #[test]
+fn what_a_manifest_needs_is_known_though_its_keys_are_not() {
+    let newer = DERAIN
+        .replacen("schema = 1", "schema = 2", 1)
+        .replacen("task =", "unheard = 1\ntask =", 1)
+        .replacen("least_runtime = \"0.1.0\"", "least_runtime = \"9.0.0\"", 1);
+    assert!(Manifest::parse(&newer).is_err());
+    assert_eq!(Manifest::least_runtime_of(&newer), Some("9.0.0".parse().unwrap()));
+    assert_eq!(Manifest::least_runtime_of(&newer.replacen("9.0.0", "9", 1)), None);
+    assert_eq!(Manifest::least_runtime_of("schema = 1"), None);
+}
+
+#[test]
 fn other_schemas_are_refused_before_anything_else_is_looked_at() {
     assert_eq!(refused("schema = 1", "schema = 2"), ErrorKind::Schema);
     assert_eq!(refused("schema = 1", "schema = -1"), ErrorKind::Schema);
@@ -101,6 +113,7 @@ fn roles_that_are_swapped_doubled_or_missing_are_refused() {
     assert_eq!(refused("\"pred_res_noise\"", "\"pred_res\""), ErrorKind::Inconsistent);
     let harmonic = "eta = 0.0\nmirror_mean = \"harmonic\"";
     assert_eq!(refused("eta = 0.0", harmonic), ErrorKind::Inconsistent);
+    assert_eq!(refused("eta = 0.0", "eta = 0.0\nconfirm = true"), ErrorKind::Inconsistent);
     assert_eq!(refused("[\"x\", \"time\"]", "[\"time\", \"x\"]"), ErrorKind::Inconsistent);
     let network = DERAIN.split_once("[[networks]]").unwrap().1.split_once("[sampler]").unwrap().0;
     let twice = format!("[[networks]]{network}[sampler]");

@@ -116,6 +116,10 @@ pub(crate) struct Sampling {
     /// unless given.
     #[arg(long, value_name = "on|off", value_parser = BoolishValueParser::new(), hide_possible_values = true)]
     pub(crate) mirror: Option<bool>,
+    /// Lets a change stand only where a look at the picture at half of its size sees it too: less is taken away by mistake, and
+    /// less is found. As the model was published unless given.
+    #[arg(long, value_name = "on|off", value_parser = BoolishValueParser::new(), hide_possible_values = true)]
+    pub(crate) confirm: Option<bool>,
     /// A picture that marks what to restore (white), for models that take a mask; what is black or transparent is kept. One for all pictures, so of their size.
     #[arg(long, value_name = "FILE")]
     pub(crate) mask: Option<PathBuf>,
@@ -321,6 +325,9 @@ pub(crate) struct Bench {
     /// Asks the networks about mirror images too, or not. As the model was published unless given.
     #[arg(long, value_name = "on|off", value_parser = BoolishValueParser::new(), hide_possible_values = true, conflicts_with_all = ["network", "files"])]
     pub(crate) mirror: Option<bool>,
+    /// Asks them about the picture at half of its size too, or not. As the model was published unless given.
+    #[arg(long, value_name = "on|off", value_parser = BoolishValueParser::new(), hide_possible_values = true, conflicts_with_all = ["network", "files"])]
+    pub(crate) confirm: Option<bool>,
     /// Tiles that are worked on at a time; 0 means one for each processor core.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) threads: usize,

@@ -16,6 +16,8 @@ use crate::failure::{Failure, code};
 pub(crate) struct Job {
     pub(crate) input: PathBuf,
     pub(crate) output: PathBuf,
+    /// The input's place below the folder that was named.
+    pub(crate) below: PathBuf,
 }
 
 /// Standard input and output.
@@ -60,16 +62,28 @@ impl Plan<'_> {
         for input in self.inputs {
             self.expand(input, &mut finds)?;
         }
-        let Finds { pictures: found, links, mut notes } = finds;
-        if links > 0 {
-            notes.push(format!("note: links to folders or to nothing: {links} left out"));
-        }
+        let Finds { pictures: found, links, others, helpers, mut notes } = finds;
         if found.is_empty() && !self.may_be_empty {
-            let hint = if self.recursive { "" } else { "; --recursive looks into folders in it" };
+            let hint = match (others.first(), self.recursive) {
+                (Some(other), _) => format!(" that are read: convert {}", other.display()),
+                (None, true) => String::new(),
+                (None, false) => "; --recursive looks into folders in it".to_owned(),
+            };
             return Err(Failure::new(
                 code::INPUT,
                 format!("there are no pictures in {}{hint}", shown(self.inputs)),
             ));
+        }
+        if links > 0 {
+            notes.push(format!("note: links to folders or to nothing: {links} left out"));
+        }
+        for (what, paths) in
+            [("files of kinds that are not read", others), ("programs' own folders", helpers)]
+        {
+            if let Some(first) = paths.first() {
+                let (first, count) = (first.display(), paths.len());
+                notes.push(format!("note: {what}, such as {first}: {count} left out"));
+            }
         }
         let many = |input: &PathBuf| list(input).is_some() || input.is_dir();
         let several = found.len() > 1 || self.inputs.iter().any(many);
@@ -77,7 +91,7 @@ impl Plan<'_> {
             .into_iter()
             .map(|found| {
                 let output = self.output(&found, several)?;
-                Ok(Job { input: found.path, output })
+                Ok(Job { input: found.path, output, below: found.below })
             })
             .collect::<Result<Vec<_>, Failure>>()?;
         let jobs = self.distinct(jobs, &mut notes);
@@ -197,7 +211,9 @@ impl Plan<'_> {
             // Links to folders are not followed: they may lead back up.
             let kind = entry.file_type().map_err(failed)?;
             if kind.is_dir() {
-                if self.recursive && !self.gets_outputs(&entry.path()) {
+                if self.recursive && is_helper(&entry.path()) {
+                    found.helpers.push(entry.path());
+                } else if self.recursive && !self.gets_outputs(&entry.path()) {
                     self.walk(root, &below, found)?;
                 }
             } else if kind.is_symlink() && self.is_passed(&entry.path()) {
@@ -208,6 +224,8 @@ impl Plan<'_> {
                 && !self.is_no_input(&identity(&entry.path()))
             {
                 found.pictures.push(Found { path: entry.path(), below });
+            } else if other_kind(&entry.path()).is_some() && !is_resource_fork(&entry.path()) {
+                found.others.push(entry.path());
             }
         }
         Ok(())
@@ -380,18 +398,23 @@ impl Plan<'_> {
     /// Nor do the pictures after each step, however many they are.
     fn check_steps(&self, jobs: &[Job], taken: &HashSet<PathBuf>) -> Result<(), Failure> {
         let Some(steps) = self.steps else { return Ok(()) };
+        let name =
+            |place: &Path| place.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        // Of many pictures, hardly one is named so.
+        let named = taken.iter().filter(|place| name(place).contains(".step-"));
+        let named: Vec<&PathBuf> = named.collect();
         let is_step = |place: &Path, beginning: &Path| {
-            let name = place.file_name().unwrap_or_default().as_encoded_bytes();
-            let own = beginning.file_name().unwrap_or_default().as_encoded_bytes();
             place.parent() == beginning.parent()
-                && name.strip_prefix(own).is_some_and(|rest| rest.ends_with(b".png"))
+                && name(place)
+                    .strip_prefix(&name(beginning))
+                    .is_some_and(|rest| rest.ends_with(".png"))
         };
         let mut beginnings = HashSet::new();
         for job in jobs {
             let beginning = identity(&steps(job));
-            let met = taken.iter().find(|place| is_step(place, &beginning));
+            let met = named.iter().find(|place| is_step(place, &beginning));
             if met.is_some() || !beginnings.insert(beginning.clone()) {
-                return Err(falls(job, "steps", met.unwrap_or(&beginning)));
+                return Err(falls(job, "steps", met.map_or(&beginning, |place| place)));
             }
         }
         Ok(())
@@ -431,6 +454,12 @@ pub(crate) fn is_picture_file(path: &Path) -> bool {
     path.is_file() && Format::from_path(path).is_some() && !is_resource_fork(path)
 }
 
+/// Whether a folder is a program's own, such as `.thumbnails` or `@eaDir`.
+pub(crate) fn is_helper(folder: &Path) -> bool {
+    let name = folder.file_name().unwrap_or_default().as_encoded_bytes();
+    name.starts_with(b".") || name.starts_with(b"@") || name == b"__MACOSX"
+}
+
 /// Whether it is what macOS keeps of a picture in a file beside it, `._NAME`, where the file system has no place for it (AppleDouble).
 fn is_resource_fork(path: &Path) -> bool {
     const MAGIC: [u8; 4] = [0, 5, 22, 7];
@@ -456,16 +485,19 @@ fn is_comparison(path: &Path, stems: &HashSet<OsString>) -> bool {
     stem.and_then(Path::file_stem).is_some_and(|stem| stems.contains(stem))
 }
 
+/// The extension of a kind of picture that is neither read nor written.
+fn other_kind(path: &Path) -> Option<String> {
+    const OTHERS: [&str; 24] = [
+        "arw", "avif", "cr2", "cr3", "dng", "exr", "gif", "heic", "heif", "ico", "jp2", "jxl",
+        "nef", "orf", "pdf", "pgm", "ppm", "psd", "qoi", "raf", "rw2", "svg", "tga", "xcf",
+    ];
+    let extension = path.extension()?.to_string_lossy().to_lowercase();
+    OTHERS.contains(&extension.as_str()).then_some(extension)
+}
+
 /// Refuses the name of a kind of picture that is not written; another name takes the input's format.
 pub(crate) fn writable(output: &Path) -> Result<(), Failure> {
-    const OTHERS: [&str; 16] = [
-        "avif", "dng", "exr", "gif", "heic", "heif", "ico", "jp2", "jxl", "pdf", "pgm", "ppm",
-        "psd", "qoi", "svg", "tga",
-    ];
-    let extension = output.extension().unwrap_or_default().to_string_lossy().to_lowercase();
-    if !OTHERS.contains(&extension.as_str()) {
-        return Ok(());
-    }
+    let Some(extension) = other_kind(output) else { return Ok(()) };
     let problem = format!("{}: .{extension} is not written", output.display());
     Err(Failure::usage(problem)
         .with_next("name a .png, .jpg, .webp, .tiff or .bmp file, or a --format"))
@@ -485,6 +517,10 @@ struct Finds {
     pictures: Vec<Found>,
     /// Links that were not followed.
     links: usize,
+    /// Files of kinds that are not read.
+    others: Vec<PathBuf>,
+    /// Folders that programs keep for themselves.
+    helpers: Vec<PathBuf>,
     notes: Vec<String>,
 }
 

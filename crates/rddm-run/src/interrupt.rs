@@ -23,6 +23,7 @@ pub(crate) fn token() -> Result<CancelToken, Failure> {
 /// Has `told` called at the first interrupt. The second one ends the process at once, and the first one does while it is
 /// [`streaming`].
 pub(crate) fn listen(told: impl Fn() + Send + 'static) -> Result<(), Failure> {
+    rddm_zoo::keep_ignored_signals();
     let installed = ctrlc::set_handler(move || {
         if ASKED.swap(true, Ordering::SeqCst) || STREAMING.load(Ordering::SeqCst) {
             leave();

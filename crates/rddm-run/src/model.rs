@@ -59,6 +59,9 @@ pub(crate) fn restorer(
     if let Some(mirror) = sampling.mirror {
         builder = builder.mirror(mirror);
     }
+    if let Some(confirm) = sampling.confirm {
+        builder = builder.confirm(confirm);
+    }
     let builder = sampling.diffusion.tell(builder, &model.manifest)?;
     let restorer = builder.build(model.networks.iter().map(|network| &network.bytes))?;
     if engine.device == Device::Auto {

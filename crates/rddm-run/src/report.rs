@@ -114,6 +114,7 @@ pub(crate) struct Sampler {
     pub(crate) strength: f32,
     pub(crate) ensemble: bool,
     pub(crate) mirror: bool,
+    pub(crate) confirm: bool,
     pub(crate) objective: String,
     pub(crate) method: String,
     pub(crate) schedule: Schedule,
@@ -138,6 +139,7 @@ impl Sampler {
             strength: sampling.strength,
             ensemble: sampling.ensemble,
             mirror: restorer.mirror(),
+            confirm: restorer.confirm(),
             objective: spec.objective.to_string(),
             method: spec.method.to_string(),
             schedule: Schedule {

@@ -76,6 +76,19 @@ fn metrics_of_folders_and_sizes() {
 
     bench.run("metrics a a/1.png").ends(2);
     bench.run("metrics a/1.png none.png").ends(3).says(&["none.png"]);
+    // One that has no number has no part in the mean.
+    for (name, sides) in [("2.png", [3, 3]), ("1.png", [40, 30])] {
+        let picture = bench.picture(&format!("c/{name}"), sides[0], sides[1]);
+        bench.save(&format!("d/{name}"), &picture);
+    }
+    bench.save("c/3.png", &support::colours(20, 20));
+    bench.save("d/3.png", &rddm_image::Picture::new(ndarray::Array3::zeros((3, 20, 20))));
+    let done = bench.run("metrics c d --json").ends(0);
+    let done = done.says(&["SSIM: 2 of 3 have one", "PSNR RGB: 1 of 3 have one"]);
+    let report = done.json();
+    assert_eq!(report["mean"]["psnr_y"], report["pictures"][2]["psnr_y"]);
+    assert!(report["mean"]["ssim_y"].as_f64().unwrap() > 0.5);
+    assert_eq!(report["mean_of"]["ssim_rgb"], 2);
     bench.picture("tiny.png", 3, 3);
     let small = bench.run("metrics tiny.png tiny.png --json").ends(0).json();
     assert!(small["pictures"][0]["ssim_rgb"].is_null());

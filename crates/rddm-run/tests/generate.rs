@@ -28,6 +28,8 @@ fn pictures_are_drawn_beside_each_other() {
     assert_eq!(report["size"], serde_json::json!({"width": 20, "height": 12}));
     assert_eq!(report["sampler"]["seed"], 4);
     let grid = bench.read("out/d.png");
+    let xmp = String::from_utf8(grid.metadata.xmp.clone().unwrap()).unwrap();
+    assert!(xmp.contains("rddm:Model=\"tiny\"") && xmp.contains("rddm:Seed=\"4\""), "{xmp}");
     // Two columns and two rows with 8 pixels between, the last place empty.
     assert_eq!((grid.width(), grid.height()), (48, 32));
     let part = |top: usize, left: usize| {

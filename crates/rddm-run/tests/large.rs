@@ -209,7 +209,7 @@ fn an_interrupt_leaves_no_half_file() {
             std::thread::sleep(Duration::from_millis(20));
         }
         for _ in 0..1 + usize::from(insisting) {
-            Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+            Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
         }
         assert_eq!(child.wait().unwrap().code(), Some(130));
         assert_eq!(bench.files(), ["a.png"]);

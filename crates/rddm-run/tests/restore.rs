@@ -83,6 +83,9 @@ fn alpha_depth_metadata_and_orientation_are_kept() {
         "rddm:Steps=\"2\"",
         "rddm:Strength=\"0.5\"",
         "rddm:Engine=\"tract\"",
+        "rddm:Precision=\"fp32\"",
+        "rddm:Method=",
+        "sum scale 0.01",
     ] {
         assert!(xmp.contains(word), "{word} is not in {xmp}");
     }
@@ -122,6 +125,9 @@ fn the_mirror_image_is_asked_about_too() {
     assert_eq!(own, once);
     assert_ne!(once, mean);
     bench.restore("a.png --mirror sideways").ends(2).says(&["--mirror", "sideways"]);
+    let done = bench.restore("a.png -o off.png --confirm off --json").ends(0);
+    assert_eq!(done.json()["sampler"]["confirm"], false);
+    bench.restore("a.png --confirm on").ends(2).says(&["confirm", "pred_res"]);
 }
 
 #[test]
@@ -282,6 +288,25 @@ fn links_that_are_not_followed_are_counted() {
 }
 
 #[test]
+fn what_is_passed_over_in_a_folder_is_said() {
+    let bench = Bench::new();
+    bench.picture("in/a.jpg", 8, 8);
+    for name in ["in/b.heic", "in/c.GIF", "in/notes.txt", "heic/b.heic"] {
+        bench.write(name, b"");
+    }
+    for folder in ["@eaDir/a.jpg", ".thumbnails", "more"] {
+        bench.picture(&format!("in/{folder}/d.png"), 8, 8);
+    }
+    let done = bench.restore("in -r -o out --json").ends(0);
+    let done = done.says(&["such as in/b.heic: 2 left out", "such as in/.thumbnails: 2 left out"]);
+    assert_eq!(done.json()["written"], 2);
+    bench.restore("in/.thumbnails -r -o named").ends(0);
+    bench.restore("heic").ends(3).says(&["no pictures in heic", "convert heic/b.heic"]);
+    let measured = bench.run("metrics in in --json").ends(0).json();
+    assert_eq!(measured["pictures"].as_array().unwrap().len(), 2);
+}
+
+#[test]
 fn a_list_names_inputs() {
     let bench = Bench::new();
     bench.picture("a.png", 16, 16);
@@ -400,7 +425,16 @@ fn a_dry_run_says_what_it_would_do_and_writes_nothing() {
     let report = bench.restore("a.png -o out/b.png --dry-run --json").ends(0).json();
     assert_eq!(report["pictures"][0]["status"], "planned");
     assert_eq!(report["pictures"][0]["output"], "out/b.png");
-    assert!(report["pictures"][0]["memory"]["bytes"].as_u64().unwrap() > 10_000);
+    let bytes = |report: &serde_json::Value| report["pictures"][0]["memory"]["bytes"].as_u64();
+    assert!(bytes(&report) > Some(10_000));
+    // The sum of several forms stands beside input and result.
+    bench.picture("large.png", 3000, 2000);
+    let [one, several] = ["", "--ensemble"].map(|words| {
+        bytes(&bench.restore(&format!("large.png --dry-run --json {words}")).ends(0).json())
+            .unwrap()
+    });
+    assert!(several.saturating_sub(one) > 60_000_000, "{one} {several}");
+    std::fs::remove_file(bench.path("large.png")).unwrap();
     assert_eq!(bench.files(), ["a.png"]);
 }
 
@@ -452,6 +486,14 @@ fn comparisons_and_steps_are_written() {
     std::fs::create_dir(bench.path("c.tiny.compare.png")).unwrap();
     bench.restore("c.png --compare").ends(7);
     assert!(!bench.path("c.tiny.png").exists());
+
+    // Of a tree they have one, too.
+    bench.picture("tree/1/a.png", 8, 8);
+    bench.picture("tree/2/a.png", 8, 8);
+    bench.restore("tree -r -o tree-out --preview tree-steps --steps 1").ends(0);
+    assert!(
+        ["1", "2"].iter().all(|at| bench.path(&format!("tree-steps/{at}/a.step-01.png")).exists())
+    );
 
     // Steps below a folder are no pictures of it.
     bench.picture("w/a.png", 8, 8);
@@ -516,6 +558,25 @@ fn parameters_do_not_drive_out_the_xmp_of_a_picture() {
     let done = bench.restore("c.bmp -o d.bmp --json").ends(0);
     assert!(done.json()["pictures"][0].get("losses").is_none(), "{}", done.text());
     assert!(!done.stderr.contains("parameters"), "{}", done.stderr);
+}
+
+/// Parameters of an earlier restoration, as other programs write them, are not taken for this one's.
+#[test]
+fn a_packet_that_another_program_has_rewritten_is_said() {
+    let bench = Bench::new();
+    let mut input = colours(1500, 1000);
+    let packet = "<rdf:RDF xmlns:rdf=\"http://www.w3.org/1999/02/22-rdf-syntax-ns#\"><rdf:Description \
+        xmlns:rddm=\"urn:rddm-zoo:restoration:1\"><rddm:Model>lol</rddm:Model></rdf:Description></rdf:RDF>";
+    input.metadata.xmp = Some(packet.into());
+    bench.save("a.png", &input);
+    for (words, rows) in [("", false), ("--max-memory 80MB", true)] {
+        let line = format!("a.png -o b.png --steps 1 --json {words}");
+        let done = bench.restore(&line).ends(0).says(&["parameters are left out", "earlier one"]);
+        let picture = &done.json()["pictures"][0];
+        assert_eq!(picture["losses"], serde_json::json!(["the restoration's parameters"]));
+        assert_eq!(picture["memory"]["rows"] == true, rows);
+        assert_eq!(bench.read("b.png").metadata.xmp, input.metadata.xmp);
+    }
 }
 
 #[test]

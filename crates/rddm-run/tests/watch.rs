@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::Write as _;
 use std::process::Stdio;
 
-use support::{Bench, Done, colours, interrupt, until, wait_until_it_listens};
+use support::{Bench, Done, colours, interrupt, signal, until, wait_until_it_listens};
 
 /// What is written over its input is no change of it, and a name that is taken ends nothing.
 #[test]
@@ -29,6 +29,24 @@ fn a_folder_that_is_restored_in_place_is_watched() {
     // Three looks more.
     std::thread::sleep(std::time::Duration::from_millis(3500));
     assert_eq!((said("in/first.png → "), said("in/second.png → ")), (1, 1));
+    interrupt(child.id());
+    Done::of(child.wait_with_output().unwrap()).ends(130);
+}
+
+/// As by `nohup`, at the end of a session.
+#[test]
+fn a_signal_that_was_ignored_stays_so() {
+    let bench = Bench::new();
+    bench.picture("in/first.png", 16, 12);
+    let words = "--model tiny --registry registry --allow-unsigned --threads 2 in -o out --watch";
+    let command = format!("trap '' HUP; exec '{}' {words}", env!("CARGO_BIN_EXE_rddm-run"));
+    let mut shell = std::process::Command::new("sh");
+    bench.settle(&mut shell);
+    let child = shell.args(["-c", &command]).stderr(Stdio::piped()).spawn().unwrap();
+    until(|| bench.path("out/first.png").exists());
+    signal(child.id(), "HUP");
+    bench.picture("in/second.png", 20, 10);
+    until(|| bench.path("out/second.png").exists());
     interrupt(child.id());
     Done::of(child.wait_with_output().unwrap()).ends(130);
 }

@@ -1,7 +1,7 @@
 use std::{num::NonZero, path::PathBuf};
 
 use rddm_core::{Method, Objective, Sampler, SamplerSpec, Schedule, ScheduleSpec};
-use rddm_manifest::{Manifest, Precision};
+use rddm_manifest::{Manifest, Precision, Version};
 
 use crate::{
     CancelToken, Device, EngineOptions, Error, ErrorKind, Restorer, engine,
@@ -23,6 +23,7 @@ pub struct RestorerBuilder<'a> {
     objective: Option<Objective>,
     method: Option<Method>,
     mirror: Option<bool>,
+    confirm: Option<bool>,
     schedule: Option<ScheduleSpec>,
     seed: u64,
     strength: f32,
@@ -45,6 +46,7 @@ impl<'a> RestorerBuilder<'a> {
             objective: None,
             method: None,
             mirror: None,
+            confirm: None,
             schedule: None,
             seed: 0,
             strength: 1.0,
@@ -78,7 +80,7 @@ impl<'a> RestorerBuilder<'a> {
         self
     }
 
-    /// Which of the model's networks run, by their precision; the widest unless set.
+    /// Which of the model's networks run, by their precision; unless set, the widest whose files are given.
     #[must_use]
     pub fn precision(mut self, precision: Precision) -> Self {
         self.precision = Some(precision);
@@ -113,6 +115,16 @@ impl<'a> RestorerBuilder<'a> {
     #[must_use]
     pub fn method(mut self, method: Method) -> Self {
         self.method = Some(method);
+        self
+    }
+
+    /// Whether the networks are asked about each window's mirror image at half of its size too, and a residual counts where that look from afar
+    /// has at least a quarter of it, and in part where it has less: a quarter more time, and less that is taken away by mistake.
+    ///
+    /// Only for objective `pred_res`; [`build`](Self::build) refuses it for others.
+    #[must_use]
+    pub fn confirm(mut self, confirm: bool) -> Self {
+        self.confirm = Some(confirm);
         self
     }
 
@@ -184,7 +196,8 @@ impl<'a> RestorerBuilder<'a> {
         self
     }
 
-    /// A token that stops the restorer from elsewhere.
+    /// A token that stops the restorer from elsewhere, for good: for one picture of several, give each a restorer of its own
+    /// ([`share`](Self::share)) with its own token.
     #[must_use]
     pub fn cancel(mut self, token: CancelToken) -> Self {
         self.cancel = token;
@@ -198,23 +211,24 @@ impl<'a> RestorerBuilder<'a> {
     ///
     /// # Errors
     /// [`ErrorKind::Integrity`] if a file is none that the manifest names: nothing was parsed then.
-    /// [`ErrorKind::Options`] for options that the model cannot serve, [`ErrorKind::Engine`] and
-    /// [`ErrorKind::Device`] for what is not there, [`ErrorKind::Network`] for a network that is
-    /// not what the manifest says.
+    /// [`ErrorKind::Options`] for options that the model cannot serve and for a model that needs a
+    /// newer version of this crate, [`ErrorKind::Engine`] and [`ErrorKind::Device`] for what is not
+    /// there, [`ErrorKind::Network`] for a network that is not what the manifest says.
     pub fn build<B: AsRef<[u8]>>(
         self,
         networks: impl IntoIterator<Item = B>,
     ) -> Result<Restorer, Error> {
         let files: Vec<B> = networks.into_iter().collect();
         let engine = engine(&self.engine)?;
-        let precision = self.chosen_precision()?;
+        self.check_runtime()?;
+        self.check_precision()?;
         let (spec, sampler) = self.sampler()?;
         let rules = self.rules(&sampler)?;
         let threads = self.chosen_threads()?;
         self.check_strength()?;
         let (crew, wiring) = networks::load(
             self.manifest,
-            precision,
+            self.precision,
             spec.objective,
             rules.window_planes,
             &files,
@@ -226,7 +240,8 @@ impl<'a> RestorerBuilder<'a> {
 
     /// Makes a restorer that shares what `loaded` holds: its networks, which are not hashed and
     /// loaded again, its engine, device, precision and threads, whatever was set of these here. All
-    /// else is this builder's. It takes microseconds, so a server can make one for each picture.
+    /// else is this builder's; [`max_memory`](Self::max_memory) as by [`Restorer::set_max_memory`]. It
+    /// takes microseconds, so a server can make one for each picture.
     ///
     /// # Errors
     /// [`ErrorKind::Options`] if `loaded` runs another model or for another objective, and for
@@ -286,20 +301,27 @@ impl<'a> RestorerBuilder<'a> {
         Err(options(format!("a strength is from 0 to 4, not {}", self.strength)))
     }
 
-    fn chosen_precision(&self) -> Result<Precision, Error> {
+    fn check_runtime(&self) -> Result<(), Error> {
+        const OWN: &str = env!("CARGO_PKG_VERSION");
+        let Manifest { id, version, least_runtime, .. } = self.manifest;
+        // A version of another form counts as older than any.
+        if OWN.parse().is_ok_and(|own: Version| *least_runtime <= own) {
+            return Ok(());
+        }
+        Err(options(format!(
+            "{id} {version} needs rddm {least_runtime} or newer, and this is {OWN}; take a newer version"
+        )))
+    }
+
+    fn check_precision(&self) -> Result<(), Error> {
         let known = self.manifest.precisions();
-        let names = || known.iter().map(|p| p.as_str()).collect::<Vec<_>>().join(", ");
         match self.precision {
-            Some(asked) if known.contains(&asked) => Ok(asked),
-            Some(asked) => Err(options(format!(
-                "{} has no networks of precision {asked}, only {}",
-                self.manifest.id,
-                names()
-            ))),
-            None => known
-                .first()
-                .copied()
-                .ok_or_else(|| options(format!("{} has no networks", self.manifest.id))),
+            Some(asked) if !known.contains(&asked) => {
+                let names = known.iter().map(|p| p.as_str()).collect::<Vec<_>>().join(", ");
+                let id = &self.manifest.id;
+                Err(options(format!("{id} has no networks of precision {asked}, only {names}")))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -336,6 +358,14 @@ impl<'a> RestorerBuilder<'a> {
         let input_planes = if sampler.conditional() { channels + mask } else { 0 };
         let told = &self.manifest.sampler;
         let mirror = self.mirror.unwrap_or(told.mirror);
+        let confirm = self.confirm.unwrap_or(told.confirm);
+        if confirm && sampler.objective() != Objective::PredRes {
+            let what = format!(
+                "a look from afar confirms residuals alone, objective pred_res, not {}; leave `confirm` off",
+                sampler.objective()
+            );
+            return Err(options(what));
+        }
         Ok(Rules {
             multiple: picture.multiple as usize,
             overlap,
@@ -344,6 +374,7 @@ impl<'a> RestorerBuilder<'a> {
             input_planes,
             window_planes: channels + input_planes,
             mirror: mirror.then_some(told.mirror_mean),
+            confirm,
         })
     }
 

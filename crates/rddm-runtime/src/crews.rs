@@ -25,10 +25,10 @@ struct Lending {
     next: u64,
 }
 
-/// Pictures that are under way, and networks that never run, so that whoever asks them something
+/// Shapes of what the pictures under way are cut into, and networks that never run, so that whoever asks them something
 /// waits for no tile.
 struct Pictures {
-    count: usize,
+    shapes: usize,
     unlent: Crew,
 }
 
@@ -41,7 +41,7 @@ impl Crews {
             crews: Mutex::new(Lending { free, ..Lending::default() }),
             changed: Condvar::new(),
             worked: AtomicU64::new(0),
-            pictures: Mutex::new(Pictures { count: 0, unlent }),
+            pictures: Mutex::new(Pictures { shapes: 0, unlent }),
         })
     }
 
@@ -64,13 +64,13 @@ impl Crews {
         pictures.unlent.networks().iter().map(|network| network.footprint(shape)).collect()
     }
 
-    /// Counts a picture for as long as the result is kept. Networks stay ready for a shape for each
-    /// picture that is under way, and for no more: each picture's estimate counts the weights once.
-    pub(crate) fn begin_picture(&self) -> UnderWay<'_> {
+    /// Counts a picture, whose windows have so many `shapes`, for as long as the result is kept. Networks stay ready for the
+    /// shapes of the pictures that are under way, and for no more: each picture's estimate counts the weights once a shape.
+    pub(crate) fn begin_picture(&self, shapes: usize) -> UnderWay<'_> {
         let mut pictures = self.pictures();
-        pictures.count += 1;
-        pictures.unlent.keep(pictures.count);
-        UnderWay(self)
+        pictures.shapes += shapes;
+        pictures.unlent.keep(pictures.shapes);
+        UnderWay { crews: self, shapes }
     }
 
     /// Waits for a crew, for as long as nobody cancels, and lets it work.
@@ -114,11 +114,14 @@ impl Crews {
 }
 
 /// A picture that is counted until this is dropped.
-pub(crate) struct UnderWay<'a>(&'a Crews);
+pub(crate) struct UnderWay<'a> {
+    crews: &'a Crews,
+    shapes: usize,
+}
 
 impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
-        self.0.pictures().count -= 1;
+        self.crews.pictures().shapes -= self.shapes;
     }
 }
 
@@ -161,7 +164,7 @@ mod tests {
                     }
                     waiting
                 });
-                drop(crews.begin_picture());
+                drop(crews.begin_picture(1));
                 tokens[2].cancel();
                 while crews.crews().waiting.len() > 2 {
                     std::thread::yield_now();

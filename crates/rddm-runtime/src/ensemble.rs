@@ -3,6 +3,7 @@
 use ndarray::{Array3, ArrayView, ArrayView2, ArrayView3, Axis, Dimension};
 
 use crate::Error;
+use crate::memory;
 use crate::progress::Progress;
 use crate::restorer::{OnProgress, Restorer};
 
@@ -42,7 +43,7 @@ impl Restorer {
         if forms.iter().any(|form| form & 4 != 0) {
             self.check_picture([channels, width, height])?;
         }
-        let mut sum = Array3::zeros(picture.raw_dim());
+        let mut sum = memory::blank([channels, height, width])?;
         for (before, &form) in forms.iter().enumerate() {
             let on_progress = &mut |of_form: Progress| {
                 let Progress { step, steps, done, tiles } = of_form;

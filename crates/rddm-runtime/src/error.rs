@@ -22,7 +22,8 @@ pub enum ErrorKind {
     Integrity,
     /// A network is not valid, or does not have the inputs and outputs that its manifest says.
     Network,
-    /// The options contradict each other, or ask for what the networks cannot do.
+    /// The options contradict each other, or ask for what the networks cannot do, or the model needs
+    /// a newer version.
     Options,
     /// The picture or the mask has a shape or a value that the model does not take.
     Input,

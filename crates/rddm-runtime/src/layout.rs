@@ -23,6 +23,10 @@ pub(crate) struct Layout {
     pub(crate) window_planes: usize,
     /// Which mean of its answers counts where it is asked about mirror images too.
     pub(crate) mirror: Option<MirrorMean>,
+    /// Whether it is asked about the picture at half of its size too.
+    pub(crate) confirm: bool,
+    /// What a network's windows have to be a multiple of.
+    pub(crate) multiple: usize,
     pub(crate) tile: usize,
 }
 
@@ -36,6 +40,7 @@ pub(crate) struct Rules {
     pub(crate) input_planes: usize,
     pub(crate) window_planes: usize,
     pub(crate) mirror: Option<MirrorMean>,
+    pub(crate) confirm: bool,
 }
 
 impl Rules {
@@ -67,6 +72,8 @@ impl Rules {
             input_planes: self.input_planes,
             window_planes: self.window_planes,
             mirror: self.mirror,
+            confirm: self.confirm,
+            multiple,
             tile,
         }
     }
@@ -125,6 +132,11 @@ impl Layout {
     /// Height and width of what a network sees at once.
     pub(crate) fn window(&self) -> [usize; 2] {
         [self.rows.first().map_or(0, Axis::window), self.columns.window()]
+    }
+
+    /// Of how many shapes the windows are.
+    pub(crate) fn shapes(&self) -> usize {
+        1 + usize::from(self.confirm)
     }
 
     /// Tiles over all steps.

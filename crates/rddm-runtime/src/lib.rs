@@ -29,6 +29,7 @@
 #![deny(unsafe_code)]
 
 mod builder;
+mod confirm;
 mod crews;
 mod engine;
 mod ensemble;

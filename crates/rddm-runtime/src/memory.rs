@@ -41,6 +41,8 @@ pub(crate) struct Cost {
     pub(crate) per_pixel: f64,
     /// Bytes beside the weights while a network is made ready, by one thread at a time.
     pub(crate) preparing: u64,
+    /// Whether a network keeps more than that.
+    pub(crate) keeps_more: bool,
 }
 
 /// What a thread of a pool takes beside its tile: its stack, and what its allocator keeps.
@@ -95,14 +97,18 @@ impl Layout {
         let window = self.window().iter().map(|&side| side as u64).product::<u64>();
         // The window that goes in, its copy inside the engine, the outputs, those of its mirror image.
         let outputs = 2 * planes * (1 + u64::from(self.mirror.is_some()));
-        let ports = window * float * (2 * self.window_planes as u64 + outputs);
+        let mut ports = window * float * (2 * self.window_planes as u64 + outputs);
+        if self.confirm {
+            // The same of a quarter of the window.
+            ports += window * float * (2 * self.window_planes as u64 + 3 * planes) / 4;
+        }
         let running = (window as f64 * cost.per_pixel) as u64;
         let tiles = widest.max(1).saturating_mul(self.columns.spans().len());
         let busy = threads.min(tiles).max(1) as u64;
         // Cores of tiles, which wait to be taken.
         let finished = parallel::ahead(threads, tiles) as u64;
         let core = window * float * planes * if self.shown { 3 } else { 1 };
-        let networks = cost.weights
+        let networks = self.shapes() as u64 * cost.weights
             + busy * (cost.own_weights + ports)
             + (busy - 1) * running
             + running.max(cost.preparing)

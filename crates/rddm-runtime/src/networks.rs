@@ -22,11 +22,11 @@ pub(crate) struct Wiring {
     outputs: Vec<(usize, usize)>,
 }
 
-/// Loads those networks that `objective` needs, after all bytes were verified. They get windows of
-/// `channels`.
+/// Loads those networks that `objective` needs, after all bytes were verified, where no precision is
+/// asked for those of the widest that is there whole. They get windows of `channels`.
 pub(crate) fn load(
     manifest: &Manifest,
-    precision: Precision,
+    asked: Option<Precision>,
     objective: Objective,
     channels: usize,
     files: &[impl AsRef<[u8]>],
@@ -35,16 +35,30 @@ pub(crate) fn load(
 ) -> Result<(Crew, Wiring), Error> {
     let served = served_roles(manifest, objective)?;
     let files = verify(manifest, files)?;
+    let given = |network: &rddm_manifest::Network| {
+        files.iter().find(|(digest, _)| *digest == network.sha256).map(|(_, bytes)| *bytes)
+    };
+    let used = |network: &&rddm_manifest::Network| {
+        network.role == Role::Joint || served.contains(&network.role)
+    };
+    let known = manifest.precisions();
+    let whole = |precision: &&Precision| {
+        manifest
+            .networks_of(**precision)
+            .into_iter()
+            .filter(used)
+            .all(|network| given(network).is_some())
+    };
+    let chosen = asked.as_ref().or_else(|| known.iter().find(whole)).or(known.first());
+    let Some(&precision) = chosen else {
+        return Err(Error::new(ErrorKind::Options, format!("{} has no networks", manifest.id)));
+    };
     let mut crew = Vec::new();
     let mut wiring = Wiring { times: Vec::new(), outputs: Vec::new() };
     let mut gives: Vec<(Role, (usize, usize))> = Vec::new();
-    for network in manifest.networks_of(precision) {
-        let used = network.role == Role::Joint || served.contains(&network.role);
-        if !used {
-            continue;
-        }
+    for network in manifest.networks_of(precision).into_iter().filter(used) {
         let name = format!("the network `{}` ({precision}) of {}", network.role, manifest.id);
-        let Some((_, bytes)) = files.iter().find(|(digest, _)| *digest == network.sha256) else {
+        let Some(bytes) = given(network) else {
             let what = format!("{name} was not given");
             return Err(Error::new(ErrorKind::Options, what));
         };

@@ -47,7 +47,8 @@ pub enum Control {
 pub struct CancelToken(Arc<AtomicBool>);
 
 impl CancelToken {
-    /// Asks all that hold the token to stop. A network that is running ends its tile first.
+    /// Asks all that hold the token to stop, now and whenever they are asked for a picture again: it
+    /// can't be taken back. A network that is running ends its tile first.
     pub fn cancel(&self) {
         self.0.store(true, Ordering::Relaxed);
     }

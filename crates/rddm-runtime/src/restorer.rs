@@ -111,7 +111,7 @@ impl Restorer {
     ///
     /// A grey picture (one channel) given to a model of colour pictures is run as three equal
     /// channels, and its result is their mean. `mask`, `[height, width]` from 0 to 1, is needed by
-    /// models that have one; where it is 0 the picture is kept.
+    /// models that have one; where it is 0 the picture is kept, to the last step of 16 bits.
     ///
     /// # Errors
     /// [`ErrorKind::Input`] for a picture or mask that the model does not take,
@@ -192,11 +192,12 @@ impl Restorer {
         Ok(result)
     }
 
-    /// What restoring a picture of `[height, width]` will take.
+    /// What restoring a picture of `[height, width]` will take. What ONNX Runtime's arena keeps, of
+    /// networks that were loaded without [`max_memory`](RestorerBuilder::max_memory), comes to it.
     ///
     /// # Errors
     /// [`ErrorKind::Memory`] when [`max_memory`](RestorerBuilder::max_memory) cannot be kept, and
-    /// [`ErrorKind::Network`] when a network does not run at all.
+    /// [`ErrorKind::Network`] when a network does not run in tract, which tells for ONNX Runtime too.
     pub fn memory_estimate(&self, [height, width]: [usize; 2]) -> Result<MemoryEstimate, Error> {
         self.estimate([height, width], false)
     }
@@ -217,7 +218,7 @@ impl Restorer {
     /// [`max_memory`](RestorerBuilder::max_memory) can be kept from this on.
     ///
     /// # Errors
-    /// [`ErrorKind::Network`] when a network does not run at all.
+    /// [`ErrorKind::Network`] as [`Restorer::memory_estimate`].
     pub fn least_memory(&self, [height, width]: [usize; 2]) -> Result<MemoryEstimate, Error> {
         self.least([height, width], false)
     }
@@ -249,7 +250,9 @@ impl Restorer {
         Ok([borders(layout.rows.last()), borders(Some(&layout.columns))])
     }
 
-    /// Sets what [`max_memory`](RestorerBuilder::max_memory) sets, for the pictures from now on.
+    /// Sets what [`max_memory`](RestorerBuilder::max_memory) sets, for the pictures from now on. ONNX
+    /// Runtime keeps it where the networks were loaded with a limit; else pictures are refused then,
+    /// with [`ErrorKind::Options`].
     pub fn set_max_memory(&mut self, bytes: Option<u64>) {
         self.parts.max_memory = bytes;
     }
@@ -273,6 +276,11 @@ impl Restorer {
     /// Whether the networks are asked about mirror images too ([`RestorerBuilder::mirror`]).
     pub fn mirror(&self) -> bool {
         self.parts.rules.mirror.is_some()
+    }
+
+    /// Whether a look from afar has to confirm a residual ([`RestorerBuilder::confirm`]).
+    pub fn confirm(&self) -> bool {
+        self.parts.rules.confirm
     }
 
     /// The seed of the noise field.
@@ -318,7 +326,7 @@ impl Restorer {
         &self.parts.picture
     }
 
-    /// The token that stops it.
+    /// The token that stops it, for good.
     pub fn cancel_token(&self) -> CancelToken {
         self.parts.cancel.clone()
     }
@@ -380,6 +388,13 @@ impl Restorer {
     fn layout(&self, size: [usize; 2], shown: bool) -> Result<Layout, Error> {
         match self.parts.max_memory {
             None => Ok(self.own_cut(size, shown)),
+            Some(_) if self.cost()?.keeps_more => {
+                let what = format!(
+                    "the networks of {} were loaded without a limit of memory, and keep in {} what they took; set the limit when they are loaded",
+                    self.parts.id, self.parts.engine
+                );
+                Err(Error::new(ErrorKind::Options, what))
+            }
             Some(most) => {
                 memory::choose(self.cuts(size, shown), self.cost()?, self.parts.threads, most)
                     .map_err(|least| self.too_little(least, most))
@@ -443,6 +458,7 @@ impl Restorer {
             // They run one after the other.
             widest = widest.max(footprint.running);
             cost.preparing = cost.preparing.max(footprint.preparing);
+            cost.keeps_more |= footprint.keeps_more;
         }
         cost.per_pixel = widest as f64 / (side * side) as f64;
         Ok(*self.cost.get_or_init(|| cost))

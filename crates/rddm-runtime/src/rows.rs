@@ -148,6 +148,7 @@ mod tests {
             input_planes: 4,
             window_planes: 7,
             mirror: None,
+            confirm: false,
         };
         for layout in rules.descending([1000, 96], 256, 3) {
             let [input, pictures] = made(&layout);

@@ -2,14 +2,13 @@
 
 use std::ops::Range;
 
-use ndarray::Array3;
 use rayon::prelude::*;
 use rddm_core::NoiseField;
 
 use crate::{
     Control, Error, ErrorKind, Progress, Restorer, RowSink, RowSource, StepView,
     layout::Layout,
-    parallel,
+    memory, parallel,
     restorer::{OnProgress, OnStep},
     rows::{Band, Spare, all_finite},
     tile::StepOf,
@@ -60,7 +59,7 @@ impl<'a> Run<'a> {
     }
 
     pub(crate) fn go(mut self) -> Result<(), Error> {
-        let _under_way = self.restorer.crews().begin_picture();
+        let _under_way = self.restorer.crews().begin_picture(self.layout.shapes());
         let rows = self.layout.rows.clone();
         let steps = rows.len();
         let mut wave = Wavefront::new(&rows, self.layout.band);
@@ -158,7 +157,9 @@ impl<'a> Run<'a> {
             Ok::<(), Error>(())
         };
         let rows = self.pictures[0].rows_from(new.start);
-        match self.restorer.pool() {
+        // In the pool it waits for the tiles of other pictures, which a copy and a small picture need not.
+        let tiles = self.layout.rows[0].spans().len() * self.layout.columns.spans().len();
+        match self.restorer.pool().filter(|_| noisy && tiles > 1) {
             Some(pool) => pool.install(|| rows.into_par_iter().zip(new).try_for_each(fill)),
             None => rows.into_iter().zip(new).try_for_each(fill),
         }
@@ -220,12 +221,14 @@ impl<'a> Run<'a> {
         let [_, height, width] = self.job.size;
         let (channels, padded) = (self.layout.channels, self.layout.width());
         let whole = |band: &Band| {
-            Array3::from_shape_fn((channels, height, width), |(c, y, x)| {
-                band.row(y)[c * padded + x]
-            })
+            let mut whole = memory::blank([channels, height, width])?;
+            for ((c, y, x), value) in whole.indexed_iter_mut() {
+                *value = band.row(y)[c * padded + x];
+            }
+            Ok::<_, Error>(whole)
         };
-        let picture = whole(&self.pictures[step + 1]);
-        let [residual, noise] = [whole(&self.details[0]), whole(&self.details[1])];
+        let picture = whole(&self.pictures[step + 1])?;
+        let [residual, noise] = [whole(&self.details[0])?, whole(&self.details[1])?];
         let view = StepView {
             step,
             steps: self.layout.rows.len(),
@@ -293,4 +296,43 @@ impl<'a> Run<'a> {
 
 pub(crate) fn cancelled() -> Error {
     Error::new(ErrorKind::Cancelled, "stopped before the picture was finished")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path, sync::mpsc, time::Duration};
+
+    use ndarray::Array3;
+    use rddm_manifest::Manifest;
+
+    use super::*;
+
+    #[test]
+    fn a_small_picture_waits_for_no_thread_of_the_pool() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        // With noise at the start, and without.
+        for id in ["denoise", "denoise-tiny"] {
+            let manifest = fs::read_to_string(root.join(format!("manifests/{id}.toml"))).unwrap();
+            let manifest = Manifest::parse(&manifest).unwrap();
+            let network = fs::read(root.join(format!("zoo/{id}/{id}.onnx"))).unwrap();
+            let restorer = Restorer::builder(&manifest).threads(2).build([network]).unwrap();
+            let busy = [(); 2].map(|()| {
+                let (release, released) = mpsc::channel::<()>();
+                restorer.pool().unwrap().spawn(move || drop(released.recv()));
+                release
+            });
+            let (sender, done) = mpsc::channel();
+            let done = std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    let picture = Array3::from_elem((3, 24, 24), 0.5);
+                    let go_on = &mut |_| Control::Continue;
+                    sender.send(restorer.restore(picture.view(), None, go_on).is_ok())
+                });
+                let done = done.recv_timeout(Duration::from_secs(100));
+                drop(busy);
+                done
+            });
+            assert_eq!(done, Ok(true), "{id}");
+        }
+    }
 }

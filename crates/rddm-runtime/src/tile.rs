@@ -8,6 +8,7 @@ use rddm_manifest::MirrorMean;
 
 use crate::{
     Error, ErrorKind, Restorer,
+    confirm::{confirm, from_afar},
     engine::{Batch, Outputs},
     layout::Layout,
     networks::Crew,
@@ -39,6 +40,12 @@ impl StepOf<'_> {
                     *value = mean_of(mean, *value, *of_image);
                 });
             }
+        }
+        if self.layout.confirm
+            && let Some(residual) = outputs.first_mut()
+        {
+            let far = self.predict(from_afar(x.view(), self.layout.multiple).view())?;
+            far.first().into_iter().for_each(|far| confirm(residual, far));
         }
         let inner_rows = rows.core.start - rows.window.start..rows.core.end - rows.window.start;
         let inner_columns =

@@ -81,7 +81,9 @@ fn without_the_feature_the_message_names_it() {
 
 #[cfg(feature = "ort")]
 mod onnx_runtime {
+    use prost::Message as _;
     use rddm_runtime::{Control, Device, ErrorKind, Restorer};
+    use tract_onnx::pb::{AttributeProto, ModelProto, attribute_proto::AttributeType};
 
     use super::*;
     use crate::support::{onnx_runtime, picture};
@@ -194,6 +196,76 @@ mod onnx_runtime {
         many.restore(picture(3, 20, 20).view(), None, go).unwrap();
         let took = resident().saturating_sub(before);
         assert!(took < 40_000_000, "{took}");
+    }
+
+    /// What the arena keeps was not estimated.
+    #[test]
+    fn a_limit_is_for_networks_that_were_loaded_with_one() {
+        let Some(EngineOptions { library: Some(library), .. }) = options() else { return };
+        let model = Model::joint();
+        let manifest = model.manifest();
+        let degraded = picture(3, 20, 20);
+        let of = |engine: &str| Restorer::builder(&manifest).engine(engine).library(&library);
+        let restore = |restorer: &Restorer| {
+            restorer.restore(degraded.view(), None, &mut |_| Control::Continue)
+        };
+        let mut free = of("ort").build(model.files()).unwrap();
+        let shared = of("ort").max_memory(1 << 30).share(&free).unwrap();
+        restore(&free).unwrap();
+        free.set_max_memory(Some(1 << 30));
+        for restorer in [&free, &shared] {
+            let error = restore(restorer).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Options, "{error}");
+            assert!(error.to_string().contains("loaded without a limit"), "{error}");
+        }
+        for engine in ["ort", "tract"] {
+            let builder = of(engine);
+            let builder = if engine == "ort" { builder.max_memory(1 << 29) } else { builder };
+            let mut limited = builder.build(model.files()).unwrap();
+            limited.set_max_memory(Some(1 << 30));
+            restore(&limited).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_network_that_tract_does_not_run_is_restored_with_and_its_memory_unknown() {
+        let Some(EngineOptions { library: Some(library), .. }) = options() else { return };
+        let model = Model::joint();
+        let mut onnx = ModelProto::decode(&*model.files()[0]).unwrap();
+        for node in &mut onnx.graph.as_mut().unwrap().node {
+            if node.op_type == "Tanh" {
+                node.op_type = "LpPool".to_owned();
+                node.attribute.push(AttributeProto {
+                    name: "kernel_shape".to_owned(),
+                    r#type: AttributeType::Ints as i32,
+                    ints: vec![1, 1],
+                    ..AttributeProto::default()
+                });
+            }
+        }
+        let files = vec![onnx.encode_to_vec()];
+        let manifest = model.manifest_of(&files);
+        let restorer = Restorer::builder(&manifest).engine("ort").library(&library);
+        let restorer = restorer.build(&files).unwrap();
+        restorer.restore(picture(3, 20, 20).view(), None, &mut |_| Control::Continue).unwrap();
+        let error = restorer.memory_estimate([20, 20]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Network, "{error}");
+        assert!(error.to_string().contains("tract, which tells ONNX Runtime's memory"), "{error}");
+    }
+
+    #[test]
+    fn one_library_may_be_named_in_two_ways() {
+        let Some(mut options) = options() else { return };
+        let (ort, onnx) = (engine("ort").unwrap(), TinyNet::joint(3, 6).onnx());
+        assert!(ort.load(&onnx, &options).is_ok());
+        let path = options.library.take().unwrap().canonicalize().unwrap();
+        let folder = path.parent().unwrap();
+        let around = folder.join("..").join(folder.file_name().unwrap());
+        options.library = Some(around.join(path.file_name().unwrap()));
+        assert!(ort.load(&onnx, &options).is_ok());
+        options.library = Some(std::env::current_exe().unwrap());
+        let Err(error) = ort.load(&onnx, &options) else { panic!("it was taken for the same") };
+        assert!(error.to_string().contains("another process"), "{error}");
     }
 
     #[test]

@@ -128,6 +128,78 @@ fn the_harmonic_mean_takes_what_both_looks_see() {
     assert!(agreed > 100 && not > 100, "{agreed} {not}");
 }
 
+/// Against the same by hand, on a picture in one window whose right half is a pattern that no look from afar sees.
+#[test]
+fn a_look_from_afar_confirms() {
+    let networks = vec![("residual", TinyNet::single("residual"))];
+    let model = Model { networks, objective: "pred_res", steps: 1, eta: 0.0, ..Model::joint() };
+    let mut manifest = model.manifest();
+    manifest.sampler.sum_scale = 1e-12;
+    let go_on = &mut |_| Control::Continue;
+    let smooth = picture(3, 64, 96).mapv(|value| 0.4 + 0.2 * value);
+    let picture = Array3::from_shape_fn(smooth.raw_dim(), |(c, y, x)| match x {
+        0..48 => smooth[(c, y, x)],
+        _ => [0.36, 0.64][(x + y) % 2],
+    });
+    let whole = || Restorer::builder(&manifest).tile(1024);
+    let plain = whole().build(model.files()).unwrap();
+    let mut change = |of: &Array3<f32>| plain.restore(of.view(), None, go_on).unwrap() - of;
+    let half = |of: &Array3<f32>| {
+        let at = |c: usize, y: usize, x: usize| of[(c, y, x)] + of[(c, y, x + 1)];
+        Array3::from_shape_fn((3, 32, 48), |(c, y, x)| {
+            (at(c, 2 * y, 2 * x) + at(c, 2 * y + 1, 2 * x)) / 4.0
+        })
+    };
+    let near = change(&picture);
+    let (own, seen) = (half(&near), mirror(&change(&half(&mirror(&picture)))));
+    let share = Array2::from_shape_fn((32, 48), |(y, x)| {
+        let (mut both, mut alone) = (0.0, 0.0);
+        for (c, y, x) in (0..3).flat_map(|c| {
+            let rows = y.saturating_sub(2)..(y + 3).min(32);
+            rows.flat_map(move |y| (x.saturating_sub(2)..(x + 3).min(48)).map(move |x| (c, y, x)))
+        }) {
+            both += own[(c, y, x)] * seen[(c, y, x)];
+            alone += own[(c, y, x)] * own[(c, y, x)];
+        }
+        (4.0 * both / alone).clamp(0.0, 1.0)
+    });
+    let enlarged = |y: usize, x: usize| {
+        let between = |at: usize, last: usize| {
+            let place = ((at as f32 + 0.5) / 2.0 - 0.5).clamp(0.0, last as f32);
+            (place as usize, (place as usize + 1).min(last), place.fract())
+        };
+        let ((top, bottom, down), (left, right, across)) = (between(y, 31), between(x, 47));
+        let line = |y: usize| share[(y, left)] * (1.0 - across) + share[(y, right)] * across;
+        line(top) * (1.0 - down) + line(bottom) * down
+    };
+    let restorer = whole().confirm(true).build(model.files()).unwrap();
+    assert!(restorer.confirm() && !plain.confirm());
+    let confirmed = restorer.restore(picture.view(), None, &mut |_| Control::Continue).unwrap();
+    let mut shares = Vec::new();
+    for ((c, y, x), value) in (confirmed - &picture).indexed_iter() {
+        let share = enlarged(y, x);
+        shares.push(share);
+        assert!(
+            (value - share * near[(c, y, x)]).abs() < 1e-4,
+            "{value} of {} with {share} at {c}, {y}, {x}",
+            near[(c, y, x)]
+        );
+    }
+    let count = |range: std::ops::RangeInclusive<f32>| {
+        shares.iter().filter(|share| range.contains(share)).count()
+    };
+    assert!(count(0.9..=1.0) > 1000 && count(0.0..=0.8) > 100, "{shares:?}");
+}
+
+#[test]
+fn only_residuals_are_confirmed() {
+    let model = Model::joint();
+    let error = Restorer::builder(&model.manifest()).confirm(true).build(model.files());
+    let error = error.map(|_| ()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Options);
+    assert!(error.to_string().contains("pred_res"), "{error}");
+}
+
 #[test]
 fn can_be_stopped() {
     let model = Model::joint();

@@ -90,6 +90,44 @@ fn files_can_come_in_any_order_and_none_may_lack() {
     assert!(noise_alone.build(&files[..1]).is_ok());
 }
 
+/// Of two precisions the widest that is there whole runs, where none is asked for.
+#[test]
+fn the_files_of_one_precision_are_enough() {
+    let model = Model::two_networks();
+    let (mut manifest, wide) = (model.manifest(), model.files());
+    let mut other = model.clone();
+    other.networks.iter_mut().for_each(|(_, network)| network.seed += 9);
+    let (others, narrow) = (other.manifest().networks.into_iter(), other.files());
+    manifest.networks.extend(others.map(|mut network| {
+        network.precision = Precision::Fp16;
+        network
+    }));
+    let degraded = picture(3, 16, 16);
+    let restored = |files: Vec<&Vec<u8>>| {
+        let restorer = Restorer::builder(&manifest).build(files).unwrap();
+        restorer.restore(degraded.view(), None, &mut go).unwrap()
+    };
+    let [of_wide, of_narrow] = [&wide, &narrow].map(|files| restored(files.iter().collect()));
+    assert!(of_wide != of_narrow);
+    assert!(restored(vec![&wide[0], &narrow[0], &narrow[1]]) == of_narrow);
+    assert!(restored(vec![&narrow[0], &narrow[1], &wide[0], &wide[1]]) == of_wide);
+    let asked = Restorer::builder(&manifest).precision(Precision::Fp32).build(&narrow);
+    refused(asked, ErrorKind::Options, &["fp32", "not given"]);
+    let half = Restorer::builder(&manifest).build([&wide[0], &narrow[1]]);
+    refused(half, ErrorKind::Options, &["fp32", "not given"]);
+}
+
+#[test]
+fn a_model_that_needs_a_newer_version_is_not_run() {
+    let model = Model::joint();
+    let mut manifest = model.manifest();
+    manifest.least_runtime = "99.0.0".parse().unwrap();
+    let words = ["99.0.0", env!("CARGO_PKG_VERSION"), "newer"];
+    refused(Restorer::builder(&manifest).build(model.files()), ErrorKind::Options, &words);
+    manifest.least_runtime = env!("CARGO_PKG_VERSION").parse().unwrap();
+    assert!(Restorer::builder(&manifest).build(model.files()).is_ok());
+}
+
 #[test]
 fn a_network_must_be_what_its_manifest_says() {
     let swapped = TinyNet { outputs: vec!["noise", "residual"], ..TinyNet::joint(3, 6) };
@@ -371,6 +409,18 @@ fn errors_of_source_and_sink_come_back() {
         ErrorKind::Rows,
         &["write row 11", "disk is gone"],
     );
+}
+
+/// A picture that shows the same pixel everywhere, and takes no memory itself.
+#[test]
+fn an_ensemble_for_whose_result_there_is_no_memory_is_refused() {
+    let model = Model::joint();
+    let manifest = model.manifest();
+    let restorer = Restorer::builder(&manifest).tile(1 << 14).build(model.files()).unwrap();
+    let pixel = Array3::from_elem((1, 1, 1), 0.5);
+    let endless = pixel.broadcast((3, 1 << 24, 1 << 24)).unwrap();
+    let result = restorer.restore_ensemble(endless, None, &mut go);
+    refused(result, ErrorKind::Memory, &["16777216×16777216"]);
 }
 
 #[test]

@@ -140,6 +140,20 @@ fn every_cut_gives_the_picture_of_a_plain_loop() {
 }
 
 #[test]
+fn what_a_mask_leaves_out_is_kept_to_the_last_step_of_16_bits() {
+    let model = Model::masked();
+    let manifest = model.manifest();
+    let restorer = Restorer::builder(&manifest).build(model.files()).unwrap();
+    let values = (0..=u16::MAX).cycle().map(|value| f32::from(value) / 65535.0);
+    let degraded = Array3::from_shape_vec((3, 148, 148), values.take(3 * 148 * 148).collect());
+    let (degraded, mask) = (degraded.unwrap(), Array2::zeros((148, 148)));
+    let (view, mask) = (degraded.view(), Some(mask.view()));
+    let steps = |picture: &Array3<f32>| picture.mapv(|value| (value * 65535.0).round());
+    assert!(steps(&restorer.restore(view, mask, &mut go).unwrap()) == steps(&degraded));
+    assert!(steps(&restorer.restore_ensemble(view, mask, &mut go).unwrap()) == steps(&degraded));
+}
+
+#[test]
 fn pictures_of_any_size() {
     let model = Model::joint();
     for (height, width) in

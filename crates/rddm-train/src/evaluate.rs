@@ -15,7 +15,8 @@ use crate::degrade::{DegradationSpec, Degraded, build, once};
 use crate::error::{Error, Kind};
 use crate::validate::MOST_PSNR;
 
-/// The measures of one picture against the clean one; dB for PSNR, 0 to 1 for SSIM, levels of 255 for MAE.
+/// The measures of one picture against the clean one; dB for PSNR, 0 to 1 for SSIM, levels of 255 for MAE. Grey pictures have those of
+/// three equal channels.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
 pub struct Measures {
     /// PSNR over red, green and blue.
@@ -121,24 +122,25 @@ pub fn inputs(folder: &Path) -> Result<Vec<String>, Error> {
     Ok(names)
 }
 
-/// Restores a picture `[3, height, width]` that may have a mask `[1, height, width]`, values in [0, 1].
+/// Restores a picture `[channels, height, width]` that may have a mask `[1, height, width]`, values in [0, 1].
 pub type Restore<'a> =
     &'a mut dyn FnMut(&Array3<f32>, Option<&Array3<f32>>) -> Result<Array3<f32>, Error>;
 
 /// A named pair, or why there is none.
 pub type NamedPair = Result<(String, Pair), Error>;
 
-/// The pictures of `folder/input` and of `folder/gt`.
+/// The pictures of `folder/input` and of `folder/gt`, of three channels or, in grey, of one.
 ///
 /// # Errors
 /// When the folder cannot be read; each pair, when one of its pictures cannot, or they do not fit.
 pub fn stored_pairs(
     folder: &Path,
     input: &str,
+    channels: usize,
 ) -> Result<impl Iterator<Item = NamedPair> + use<>, Error> {
     let mask = folder.join(input.replacen("input", "mask", 1));
     let mask = mask.is_dir().then_some(mask.as_path());
-    Ok(pairs_of(by_name(&folder.join(input), &folder.join("gt"), mask)?))
+    Ok(pairs_of(by_name(&folder.join(input), &folder.join("gt"), mask)?, channels))
 }
 
 /// How many pictures of `folder/gt` have no partner in `folder/input`.
@@ -150,10 +152,10 @@ pub fn without_partner(folder: &Path, input: &str) -> Result<usize, Error> {
     Ok(unpaired(&by_name(&folder.join(input), &clean, None)?, &clean)?.len())
 }
 
-/// The pictures of files; a clean picture alone is its own input.
-pub fn pairs_of(files: Vec<Files>) -> impl Iterator<Item = NamedPair> + use<> {
-    files.into_iter().map(|files| {
-        let clean = Picture8::read_at_least(&files.clean, 1)?;
+/// The pictures of files, of three channels or, in grey, of one; a clean picture alone is its own input.
+pub fn pairs_of(files: Vec<Files>, channels: usize) -> impl Iterator<Item = NamedPair> + use<> {
+    files.into_iter().map(move |files| {
+        let clean = Picture8::read_channels(&files.clean, 1, channels, None)?;
         let Example { clean, degraded, mask } = Example::read(clean, &files, 1, true, None)?;
         let target = clean.whole();
         let input = degraded.map_or_else(|| target.clone(), |degraded| degraded.whole());
@@ -184,7 +186,7 @@ pub fn degraded_pairs(
 
 /// Restores every degraded picture with `restore` and measures it against the clean one.
 ///
-/// `restore` gets and gives `[3, height, width]`, values in [0, 1]; what it gives is rounded to 8 bits, as a file would
+/// `restore` gets and gives `[channels, height, width]` as the pairs are, values in [0, 1]; what it gives is rounded to 8 bits, as a file would
 /// be. `on_picture` is called after each picture.
 ///
 /// # Errors

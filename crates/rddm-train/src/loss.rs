@@ -37,6 +37,7 @@ impl Batch {
         noise: Tensor<4>,
         times: &[usize],
         schedule: &Schedule,
+        time_encoding: TimeEncoding,
     ) -> Result<Self, Error> {
         let device = x_start.device();
         let [count, _, height, width] = x_start.dims();
@@ -60,7 +61,7 @@ impl Batch {
                 (clean, degraded.as_ref().map(|degraded| degraded[at]), noise)
             });
             let mask = mask.as_ref().map(of).unwrap_or_default();
-            examples.add(t, schedule, TimeEncoding::Index, values, mask.into_iter());
+            examples.add(t, schedule, time_encoding, values, mask.into_iter());
         }
         Ok(examples.on(&device))
     }

@@ -17,10 +17,10 @@ use std::path::{Path, PathBuf};
 use burn::module::Module;
 use burn::optim::ModuleOptimizer;
 use burn::store::ModuleRecord;
+use rddm_manifest::Digest;
 use rddm_networks::Network;
 use rddm_networks::checkpoint::StateDict;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Kind};
 use crate::recipe::Recipe;
@@ -43,6 +43,9 @@ pub struct State {
     /// Sum of the losses that no line of the log tells yet, and how many they are.
     #[serde(default)]
     pub losses: (f64, usize),
+    /// [`DataSet::digest`](crate::data::DataSet::digest) of the pictures; empty of an earlier version.
+    #[serde(default)]
+    pub pictures: String,
     /// SHA-256 of the recipe without its notes, so that a checkpoint is not taken for another's.
     pub recipe: String,
 }
@@ -227,13 +230,12 @@ impl State {
     /// Never for a recipe that was parsed.
     pub fn new(recipe: &Recipe) -> Result<Self, Error> {
         let recipe = digest(&recipe.without_notes())?;
-        Ok(Self { step: 0, seconds: 0.0, losses: (0.0, 0), recipe })
+        Ok(Self { step: 0, seconds: 0.0, losses: (0.0, 0), pictures: String::new(), recipe })
     }
 }
 
 fn digest(recipe: &Recipe) -> Result<String, Error> {
-    let digest = Sha256::digest(recipe.to_toml()?.as_bytes());
-    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(Digest::of(recipe.to_toml()?.as_bytes()).hex())
 }
 
 /// Writes a file beside its place and renames it; its folder is made if it is missing. Where `path` is a link, the file that it

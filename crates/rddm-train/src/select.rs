@@ -30,7 +30,7 @@ pub struct Options {
     pub threshold: f32,
     /// Learning rate of `λ`; the paper trains everything with 8e-5.
     pub rate: f64,
-    /// Optimiser steps until the choice is given up.
+    /// Optimiser steps until the choice is given up; no more than the recipe's.
     pub most_steps: usize,
 }
 
@@ -125,6 +125,8 @@ pub fn select(
     }
     let data = DataSet::load(recipe, data)?;
     let mut stage = Stage::new(recipe, device)?;
+    // A choice after the last step would leave nothing to train.
+    let most_steps = options.most_steps.min(recipe.training.steps);
     let mut points = Vec::new();
     let choice = loop {
         let point = stage.step(recipe, &data, options, device)?;
@@ -132,9 +134,10 @@ pub fn select(
         points.push(point);
         on_point(&point);
         match stage.lambda.choice(options.threshold) {
-            Choice::Open if points.len() >= options.most_steps => {
+            Choice::Open if points.len() >= most_steps => {
                 let problem = format!(
-                    "λ is {:.4} after {} steps and has not left ½ by {}; more steps or a higher rate may help",
+                    "λ is {:.4} after {} steps and has not left ½ by {}; more steps (--most-steps, and training.steps) \
+                     or a higher --rate may help",
                     point.lambda,
                     points.len(),
                     options.threshold
@@ -149,7 +152,12 @@ pub fn select(
     decided.diffusion.objective = choice.objective().unwrap_or(recipe.diffusion.objective);
     let Checkpoint { state, network, .. } = stage.checkpoint;
     run.save(&Checkpoint {
-        state: State { step: state.step, seconds: state.seconds, ..State::new(&decided)? },
+        state: State {
+            step: state.step,
+            seconds: state.seconds,
+            pictures: data.digest().to_owned(),
+            ..State::new(&decided)?
+        },
         average: network.clone().valid(),
         network,
         optimizer: optimizer(),

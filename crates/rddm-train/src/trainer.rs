@@ -33,6 +33,8 @@ pub enum Event<'a> {
         /// Optimiser steps done before.
         step: usize,
     },
+    /// The pictures are not those that the training saw before: it goes on with other examples.
+    OtherPictures,
     /// An optimiser step is done.
     Step {
         /// Optimiser steps done.
@@ -79,6 +81,11 @@ pub fn train(
     if session.checkpoint.state.step > 0 {
         on_event(Event::Resumed { step: session.checkpoint.state.step });
     }
+    let seen = &mut session.checkpoint.state.pictures;
+    if !seen.is_empty() && *seen != data.digest() {
+        on_event(Event::OtherPictures);
+    }
+    data.digest().clone_into(seen);
     // What was logged past the checkpoint will be logged again.
     if log.exists() {
         log::replace(&log, &log::read(&log, session.checkpoint.state.step)?)?;

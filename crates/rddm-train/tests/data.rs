@@ -236,6 +236,14 @@ fn pictures_that_are_held_out_are_as_large_as_the_network_takes() {
     let error = DataSet::load(&recipe, folder.path()).err().unwrap();
     assert_eq!(error.kind(), rddm_train::Kind::Data);
     assert!(error.to_string().contains("b.png: 6×40 is less than the 8×8"), "{error}");
+    // Nor as large as a crop.
+    for part in ["gt", "input"] {
+        RgbImage::new(20, 20).save(folder.path().join(part).join("b.png")).unwrap();
+    }
+    let recipe =
+        Recipe::parse(&text.replace("crop = 16", "crop = 32").replace("zoom = [4.0, 4.0]", ""));
+    let data = DataSet::load(&recipe.unwrap(), folder.path()).unwrap();
+    assert_eq!(data.held_out()[0].1[0].pair.input.dim(), (3, 16, 16));
 }
 
 /// What is held out may lie in the folder under another name, or in another source.

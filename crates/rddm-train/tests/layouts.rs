@@ -115,6 +115,26 @@ fn rain100_is_parted_by_the_names_of_folders() {
     pictures(folder.path(), &paths[2..]);
     let error = Layout::Rain100.examples(folder.path(), Split::Test).unwrap_err().to_string();
     assert!(error.contains("for train"), "{error}");
+    // As JORDER's authors name them: what no folder's name tells is the other part.
+    let paths = [
+        "Rain100L/rain-1.png",
+        "Rain100L/norain-1.png",
+        "RainTrainL/rain-1.png",
+        "RainTrainL/norain-1.png",
+    ];
+    let files = |at: usize| [["rain-1.png", paths[at + 1], paths[at], "-"]];
+    check(Layout::Rain100, &paths, Split::Test, &files(0));
+    check(Layout::Rain100, &paths, Split::Train, &files(2));
+    let paths =
+        ["RainTestL/rain-1.png", "RainTestL/norain-1.png", "L/rain-1.png", "L/norain-1.png"];
+    let files = |at: usize| [["rain-1.png", paths[at + 1], paths[at], "-"]];
+    check(Layout::Rain100, &paths, Split::Test, &files(0));
+    check(Layout::Rain100, &paths, Split::Train, &files(2));
+    // No word for tests.
+    let paths = ["latest/rain-1.png", "latest/norain-1.png"];
+    let files = ["rain-1.png", paths[1], paths[0], "-"];
+    check(Layout::Rain100, &paths, Split::Train, &[files]);
+    check(Layout::Rain100, &paths, Split::Test, &[files]);
 }
 
 #[test]
@@ -168,7 +188,7 @@ fn pictures_are_fitted_when_the_recipe_says() {
     face.save(folder.path().join("1.png")).unwrap();
     let recipe = Recipe::parse(
         "schema = 1\nid = \"faces\"\n[network]\nfamily = \"edge\"\nin_channels = 3\n\
-         [diffusion]\nconditional = false\n[[data]]\nkind = \"clean\"\nclean = \".\"\n\
+         [diffusion]\nconditional = false\nsum_scale = 1.0\n[[data]]\nkind = \"clean\"\nclean = \".\"\n\
          [training]\nfit = 20\ncrop = 16\naugment = \"none\"\n[validation]\ncrop = 16\n",
     )
     .unwrap();
@@ -197,6 +217,18 @@ fn a_missing_partner_is_named() {
     assert!(error.contains("1_GT_SRGB.PNG: has no degraded partner"), "{error}");
     let error = Layout::Sidd.examples(folder.path(), Split::Test).unwrap_err().to_string();
     assert!(error.contains("no test part"), "{error}");
+
+    let folder = tempfile::tempdir().unwrap();
+    let of = |name: &str| ["rain", "norain"].map(|side| format!("{name}/{side}-1.png"));
+    for [rainy, clean] in [of("RainTrainL"), of("Rain100L/a"), of("Rain100L/b")] {
+        pictures(folder.path(), &[&rainy, &clean]);
+    }
+    assert_eq!(found(Layout::Rain100, folder.path(), Split::Test).len(), 2);
+    fs::remove_file(folder.path().join("Rain100L/b/rain-1.png")).unwrap();
+    let error = Layout::Rain100.examples(folder.path(), Split::Test).unwrap_err().to_string();
+    assert!(error.contains("b/norain-1.png: has no degraded partner"), "{error}");
+    // The other part is whole.
+    assert_eq!(found(Layout::Rain100, folder.path(), Split::Train).len(), 1);
 }
 
 #[test]

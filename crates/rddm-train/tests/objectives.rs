@@ -14,7 +14,7 @@ use burn::module::{Module, Param};
 use burn::optim::{AdamConfig, GradientsParams};
 use burn::tensor::{Device, Tensor, TensorData};
 use rddm_core::aosa::Choice;
-use rddm_core::{Ema, FirstStep, Objective, Schedule, ScheduleSpec};
+use rddm_core::{Ema, FirstStep, Objective, Schedule, ScheduleSpec, TimeEncoding};
 use rddm_networks::checkpoint::{StateDict, gradients, state_dict};
 use rddm_networks::unet::UnetRes;
 use rddm_train::aosa::{Lambda, Sums, losses};
@@ -187,7 +187,9 @@ fn impossible_times_are_refused() {
         Schedule::new(&ScheduleSpec { timesteps: 10, ..ScheduleSpec::default() }).unwrap();
     let picture = Tensor::<4>::zeros([1, 3, 4, 4], &device);
     let diffuse = |times: &[usize]| {
-        Batch::diffuse(picture.clone(), None, None, picture.clone(), times, &schedule).map(|_| ())
+        let index = TimeEncoding::Index;
+        Batch::diffuse(picture.clone(), None, None, picture.clone(), times, &schedule, index)
+            .map(|_| ())
     };
     assert!(diffuse(&[9]).is_ok());
     assert!(diffuse(&[10]).unwrap_err().to_string().contains("time 10"));
@@ -223,7 +225,8 @@ fn batch(
     };
     let centred = |name: &str| tensor(name) * 2.0 - 1.0;
     let input = conditional.then(|| centred("x_input"));
-    Batch::diffuse(centred("x_start"), input, None, tensor("noise"), &times(file, prefix), schedule)
+    let (times, index) = (times(file, prefix), TimeEncoding::Index);
+    Batch::diffuse(centred("x_start"), input, None, tensor("noise"), &times, schedule, index)
         .unwrap()
 }
 
@@ -297,9 +300,14 @@ fn errors_outside_of_the_mask_count_for_nothing_where_that_is_asked_for() {
     let (clean, degraded) = (picture([0.25; 12]), picture([-0.5; 12]));
     let mask = Tensor::<4>::from_floats([[[[1.0, -0.5], [-1.0, -1.0]]]], &device);
     let noise = picture([0.0; 12]);
+    let (seen, encoding) = (Some(mask.clone()), TimeEncoding::AlphaBarBetaBar);
     let batch =
-        Batch::diffuse(clean, Some(degraded), Some(mask.clone()), noise.clone(), &[999], &schedule)
+        Batch::diffuse(clean, Some(degraded), seen, noise.clone(), &[999], &schedule, encoding)
             .unwrap();
+    // All of the residual, a tenth of the noise.
+    for (time, expected) in batch.times.clone().into_iter().zip([1000.0, 100.0]) {
+        assert!((time.into_scalar::<f32>() - expected).abs() < 1e-2);
+    }
     let of = |wrong: Tensor<4>, within_mask: bool| {
         let training = Training { within_mask, ..Training::default() };
         let predictions = [batch.residual.clone() + wrong, noise.clone()];
@@ -318,8 +326,10 @@ fn the_psnr_of_each_picture_counts_alike() {
     let schedule = Schedule::new(&ScheduleSpec::default()).unwrap();
     let zeros = Tensor::<4>::zeros([2, 1, 2, 2], &device);
     let input = Some(zeros.clone());
+    let index = TimeEncoding::Index;
     let batch =
-        Batch::diffuse(zeros.clone(), input, None, zeros.clone(), &[999; 2], &schedule).unwrap();
+        Batch::diffuse(zeros.clone(), input, None, zeros.clone(), &[999; 2], &schedule, index)
+            .unwrap();
     // Off by 0.2 of a range of 2, and by nothing: 20 dB and the most that counts.
     let wrong = Tensor::<4>::from_floats([[[[0.2]]], [[[0.0]]]], &device);
     for (psnr_limit, expected) in [(60.0, 40.0), (40.0, 29.98)] {

@@ -306,6 +306,11 @@ fn a_teacher_that_cannot_teach_is_refused() {
     other["network"] = masked(&recipe["network"]).into();
     recipe.insert("teacher".into(), other);
     wrong.push((recipe, "teacher.network"));
+    let mut recipe = begin();
+    let mut other = teacher(&recipe, &published(), 0.5);
+    other["network"].as_table_mut().unwrap().insert("times".into(), 2.into());
+    recipe.insert("teacher".into(), other);
+    wrong.push((recipe, "it is told other times"));
     for (recipe, says) in wrong {
         let bench = Bench::new();
         refused(&bench.train(&recipe, &[]), 2, says);

@@ -92,6 +92,7 @@ fn make_zoo(root: &Path, mebibytes: usize) {
         allow_expired: false,
         after: 0,
         set_back: false,
+        retire: &[],
         empty: false,
     };
     publish(&options).unwrap();

@@ -56,9 +56,7 @@ fn export_one(
     let manifest = store.manifest(&record)?;
     let place: Place = record.registry.parse()?;
     let seen = listing(&record, &place, store, trust)?.ok_or_else(|| {
-        pull_first(format!(
-            "the index of {place} that is in the store does not list this version of {id}"
-        ))
+        pull_first(format!("the store has no index of {place} that lists this version of {id}"))
     })?;
     let entry =
         seen.index.entry(id).ok_or_else(|| pull_first(format!("{id} is not in the index")))?;
@@ -117,7 +115,7 @@ fn listing(
 ) -> Result<Option<Seen>, Error> {
     let mut refused = None;
     for slot in [Slot::Signed, Slot::Unsigned] {
-        let Some(seen) = store.seen(place, slot) else { continue };
+        let Some(seen) = store.seen(place, slot)? else { continue };
         if seen.index.entry(&record.id).is_none_or(|entry| entry.sha256 != record.sha256) {
             continue;
         }

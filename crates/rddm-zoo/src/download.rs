@@ -224,7 +224,7 @@ fn attempt(
     }
     let from = partial.length();
     let rest = (from > 0).then(|| Rest { from, tag: partial.tag(url.as_str()) });
-    let response = http.get(url, rest)?;
+    let response = http.get(url, rest, matches!(start, Start::Whole))?;
     let tag =
         response.headers().get(header::ETAG).and_then(|tag| tag.to_str().ok()).map(str::to_owned);
     let mut begin_again = |partial: &mut Partial<'_>, why: &str| -> Result<Failure, Failure> {

@@ -111,16 +111,19 @@ impl Output {
         }
     }
 
+    /// An error for programs, who read the standard output.
+    pub(crate) fn error_as_json(&self, error: &Error) {
+        self.json(&serde_json::json!({
+            "event": "error",
+            "kind": kind(error),
+            "exit_code": error.exit_code(),
+            "message": error.to_string(),
+            "next": error.next(),
+        }));
+    }
+
     pub(crate) fn error(&self, error: &Error) {
-        if self.manner == Manner::Json {
-            self.json(&serde_json::json!({
-                "event": "error",
-                "kind": kind(error),
-                "exit_code": error.exit_code(),
-                "message": error.to_string(),
-                "next": error.next(),
-            }));
-        }
+        self.error_as_json(error);
         self.bars.suspend(|| {
             write_line(io::stderr(), &format!("error: {error}"));
             if let Some(next) = error.next() {

@@ -15,7 +15,7 @@ use rddm_manifest::{
 use crate::{
     Error, SigningKey, Trust,
     place::{INDEX, SIGNATURE},
-    registry::read_small,
+    registry::{SKEW, read_small},
     store::{hash_file, hold_folder, open_file, prepare, remove_leftovers},
 };
 
@@ -45,6 +45,8 @@ pub struct PublishOptions<'a> {
     pub after: u64,
     /// Let a model's version be below the one that is published.
     pub set_back: bool,
+    /// Models that the registry has and the zoo no longer.
+    pub retire: &'a [ModelId],
     /// Let the zoo have no models, as when the last one is retired.
     pub empty: bool,
 }
@@ -69,8 +71,8 @@ pub struct Published {
 ///
 /// # Errors
 /// [`ErrorKind::Input`](crate::ErrorKind::Input) if a folder lacks a file or has a wrong one, if a
-/// network is not what its version was published with, if a version is below the one that is published,
-/// or, with `check`, if the registry is not up to date; [`ErrorKind::Verification`](crate::ErrorKind::Verification)
+/// network or the sampler is not what its version was published with, if a version is below the one that is
+/// published, if a published model is gone without being retired, or, with `check`, if the registry is not up to date; [`ErrorKind::Verification`](crate::ErrorKind::Verification)
 /// with `check`, if the index has expired or is not signed as it must be; [`ErrorKind::Store`](crate::ErrorKind::Store)
 /// if the registry cannot be written.
 pub fn publish(options: &PublishOptions<'_>) -> Result<Published, Error> {
@@ -117,6 +119,8 @@ pub fn publish(options: &PublishOptions<'_>) -> Result<Published, Error> {
         return Err(out_of_date(options));
     }
     if let Some((index, ..)) = &before {
+        check_clock(options, index)?;
+        check_retired(options, index, &entries)?;
         for (entry, text) in &models {
             check_version(options, index, entry, text)?;
         }
@@ -216,8 +220,11 @@ fn previous(registry: &Path) -> Result<Option<Previous>, Error> {
     let place = path.display().to_string();
     let text =
         std::str::from_utf8(&bytes).map_err(|_| Error::input(format!("{place}: not a text")))?;
-    let index =
-        Index::parse(text).map_err(|error| Error::input(error.within(&place).to_string()))?;
+    let index = Index::parse(text).map_err(|error| {
+        Error::input(error.within(&place).to_string()).with_next(
+            "if it is from a merge, take one side of it; else remove it and publish with --after the highest version that readers may have seen",
+        )
+    })?;
     let signature = read_small(&registry.join(SIGNATURE), rddm_manifest::Signature::MAX_BYTES)?;
     Ok(Some((index, bytes, signature.and_then(|signature| String::from_utf8(signature).ok()))))
 }
@@ -232,8 +239,35 @@ fn manifests_are_there(registry: &Path, entries: &[Entry]) -> Result<bool, Error
     Ok(true)
 }
 
-/// Refuses other networks under a version that is published: who has pulled it has what it says. What a lower
-/// version was published with is not known any more, so that is refused too.
+/// Refuses a clock that is wrong for certain: by it the index would expire at once for all readers.
+fn check_clock(options: &PublishOptions<'_>, before: &Index) -> Result<(), Error> {
+    if options.now.unix() + SKEW >= before.created.unix() {
+        return Ok(());
+    }
+    let (now, place, created) = (options.now, options.registry.display(), before.created);
+    let what = format!("the clock says {now}, and {place} was published on {created}");
+    Err(Error::input(what).with_next("set the clock, then publish"))
+}
+
+/// Refuses to lose a model whose folder somebody forgot to check out, mount or name as before.
+fn check_retired(
+    options: &PublishOptions<'_>,
+    before: &Index,
+    entries: &[Entry],
+) -> Result<(), Error> {
+    let stays = |id: &ModelId| entries.iter().any(|entry| entry.id == *id);
+    let lost =
+        before.models.iter().find(|old| !stays(&old.id) && !options.retire.contains(&old.id));
+    // An empty zoo was asked for by itself.
+    let Some(lost) = lost.filter(|_| !entries.is_empty()) else { return Ok(()) };
+    let (id, zoo) = (&lost.id, options.zoo.display());
+    let what = format!("{id} is published, and {zoo} has no {id}/model.toml any more");
+    Err(Error::input(what)
+        .with_next(format!("put it back, or add --retire {id} if the registry is to lose it")))
+}
+
+/// Refuses other networks or another sampler under a version that is published: who has pulled it has what it says,
+/// and locks name it. What a lower version was published with is not known any more, so that is refused too.
 fn check_version(
     options: &PublishOptions<'_>,
     before: &Index,
@@ -258,17 +292,18 @@ fn check_version(
     let old_text = old_text.and_then(|bytes| String::from_utf8(bytes).ok());
     let Some(old) = old_text.and_then(|text| Manifest::parse(&text).ok()) else { return Ok(()) };
     let new = Manifest::parse(text).map_err(|error| Error::input(error.to_string()))?;
-    let changed = new.networks.iter().find(|new| {
-        let same = |old: &&Network| old.role == new.role && old.precision == new.precision;
-        old.networks.iter().find(same).is_some_and(|old| old.sha256 != new.sha256)
+    // Further precisions may come.
+    let changed = old.networks.iter().find(|old| {
+        let face = |network: &Network| (network.role, network.precision, network.sha256);
+        !new.networks.iter().any(|new| face(new) == face(old))
     });
-    changed.map_or(Ok(()), |network| {
-        let (id, version, role, precision) =
-            (&new.id, new.version, network.role, network.precision);
-        let what =
-            format!("{id} {version} is published with another {role} network of {precision}");
-        Err(Error::input(what).with_next("give its model.toml a higher version"))
-    })
+    let other = match changed {
+        Some(old) => format!("another {} network of {}", old.role, old.precision),
+        None if old.sampler != new.sampler => "another sampler".to_owned(),
+        None => return Ok(()),
+    };
+    let what = format!("{} {} is published with {other}", new.id, new.version);
+    Err(Error::input(what).with_next("give its model.toml a higher version"))
 }
 
 fn out_of_date(options: &PublishOptions<'_>) -> Error {
@@ -310,12 +345,21 @@ fn prefix(options: &PublishOptions<'_>) -> Result<String, Error> {
 }
 
 fn model_folders(zoo: &Path) -> Result<Vec<PathBuf>, Error> {
-    let failed = |error: std::io::Error| Error::file("read", zoo, &error);
+    let failed = |error: io::Error| Error::file("read", zoo, &error);
     let mut folders = Vec::new();
     for entry in fs::read_dir(zoo).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
-        if path.join("model.toml").is_file() {
-            folders.push(path);
+        let model = path.join("model.toml");
+        match fs::metadata(&model) {
+            Ok(metadata) if metadata.is_file() => folders.push(path),
+            Ok(_) => {}
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+                ) => {}
+            // It may be a model, which must not be lost.
+            Err(error) => return Err(Error::file("read", &model, &error)),
         }
     }
     folders.sort();

@@ -27,8 +27,8 @@ pub struct PullOptions {
     pub precision: Option<Precision>,
     /// How many files are transferred at once, at least 1.
     pub jobs: usize,
-    /// Other folders or URLs that have the registry's files at the same paths; they are tried
-    /// after the registry itself.
+    /// Other folders or URLs that have the registry's networks, at the same paths or by digest; they are tried
+    /// after the registry itself. One that is not there is passed over.
     pub mirrors: Vec<Place>,
     /// The runtime that will run the models.
     pub runtime: Version,
@@ -97,7 +97,7 @@ pub fn pull(
         signed_by: registry.signed_by().map(str::to_owned),
         pulled: access.now,
     };
-    let origin = (&record.registry.clone(), &record.signed_by.clone());
+    let (place, key) = (record.registry.clone(), record.signed_by.clone());
     // What is found there stays from now on. A store that can't be locked can't be written either.
     let lock = store.lock(Mode::Shared, || observer(Event::waiting_for_store()));
     let before = store.record(id).ok().flatten();
@@ -118,7 +118,10 @@ pub fn pull(
         Err(error) if already && error.kind() == ErrorKind::Store => {}
         result => {
             result?;
-            let other = |before: &Record| (&before.registry, &before.signed_by) != origin;
+            // Of what a lock brought back nobody knows who had signed it.
+            let other = |before: &Record| {
+                before.registry != place || before.signed_by.is_some() && before.signed_by != key
+            };
             if let Some(Record { registry, signed_by, .. }) = before.filter(other) {
                 observer(Event::Replaced { model: id.to_string(), registry, signed_by });
             }
@@ -199,13 +202,16 @@ fn is_there(
 /// # Errors
 /// [`ErrorKind::TooOld`] if `runtime` is older than the model needs.
 pub(crate) fn check_runtime(manifest: &Manifest, runtime: Version) -> Result<(), Error> {
-    if manifest.least_runtime <= runtime {
+    check_least(&manifest.id, manifest.least_runtime, runtime)
+}
+
+/// # Errors
+/// [`ErrorKind::TooOld`] if `runtime` is older than `least`.
+pub(crate) fn check_least(id: &ModelId, least: Version, runtime: Version) -> Result<(), Error> {
+    if least <= runtime {
         return Ok(());
     }
-    let what = format!(
-        "{} {} needs version {} of this program, and this is {runtime}",
-        manifest.id, manifest.version, manifest.least_runtime
-    );
+    let what = format!("{id} needs version {least} of this program, and this is {runtime}");
     Err(Error::new(ErrorKind::TooOld, what).with_next("install a newer version of rddm"))
 }
 
@@ -244,20 +250,20 @@ fn sources(
     mirrors: &[Place],
 ) -> Result<Vec<Source>, Error> {
     let hex = network.sha256.hex();
-    let mut sources = Vec::new();
-    for place in std::iter::once(registry.place()).chain(mirrors) {
+    let of = |place: &Place| {
         let listed = place.file(manifest.as_str())?.join(&network.url)?;
         let by_digest = place.file(&format!("blobs/sha256/{}/{hex}", &hex[..2]))?;
-        match &listed {
+        Ok::<_, Error>(match &listed {
             // A bundle has its blobs by digest, and a checkout has no such folder.
-            Source::File(path) if !path.exists() => sources.extend([by_digest, listed]),
-            _ => sources.extend([listed, by_digest]),
-        }
-    }
+            Source::File(path) if !path.exists() => [by_digest, listed],
+            _ => [listed, by_digest],
+        })
+    };
+    let mut sources = of(registry.place())?.to_vec();
     let origin = registry.place().file(manifest.as_str())?;
-    for mirror in &network.mirrors {
-        sources.push(origin.join(mirror)?);
-    }
+    // A mirror that is not there, or that must not be asked, is one fewer.
+    sources.extend(mirrors.iter().filter_map(|place| of(place).ok()).flatten());
+    sources.extend(network.mirrors.iter().filter_map(|mirror| origin.join(mirror).ok()));
     let mut unique: Vec<Source> = Vec::new();
     for source in sources {
         if !unique.contains(&source) {

@@ -9,6 +9,7 @@ use crate::{
     Error, Http, Place, Store, Trust,
     event::{Event, Observer},
     place::{INDEX, SIGNATURE, Source},
+    pull::check_least,
     store::{Slot, open_file},
 };
 
@@ -37,7 +38,7 @@ pub struct Registry {
 }
 
 /// How much earlier than the index a clock may be and still be believed, in seconds.
-const SKEW: u64 = 24 * 3600;
+pub(crate) const SKEW: u64 = 24 * 3600;
 
 impl Registry {
     /// Reads the index of the registry at `place`; checks its signature, its dates, and that it is
@@ -101,9 +102,14 @@ impl Registry {
     pub fn remembered(place: Option<&Place>, store: &Store, trust: &Trust) -> Result<Self, Error> {
         if let Some(place) = place {
             // What was accepted unsigned is only for those who accept such again.
-            let unsigned =
-                (*trust == Trust::Unsigned).then(|| store.seen(place, Slot::Unsigned)).flatten();
-            if let Some(seen) = unsigned.or_else(|| store.seen(place, Slot::Signed)) {
+            let mut seen = None;
+            if *trust == Trust::Unsigned {
+                seen = store.seen(place, Slot::Unsigned)?;
+            }
+            if seen.is_none() {
+                seen = store.seen(place, Slot::Signed)?;
+            }
+            if let Some(seen) = seen {
                 let signed_by = trust.check(
                     "the index in the store",
                     &seen.bytes,
@@ -226,7 +232,8 @@ impl Registry {
         {
             older(&carried.index, &carried.bytes, "the one that this program carries")?;
         }
-        match store.and_then(|store| store.seen(&self.place, Slot::Signed)) {
+        let seen = store.map(|store| store.seen(&self.place, Slot::Signed)).transpose()?.flatten();
+        match seen {
             // What was accepted unsigned before says nothing about signed ones.
             Some(seen) if trust.check("", &seen.bytes, seen.signature.as_deref()).is_ok() => {
                 older(&seen.index, &seen.bytes, "the one seen before")
@@ -338,7 +345,7 @@ impl Registry {
 pub(crate) fn parse_manifest(bytes: &[u8], place: &str, id: &ModelId) -> Result<Manifest, Error> {
     let text = std::str::from_utf8(bytes)
         .map_err(|_| Error::verification(format!("{place}: not a text")))?;
-    let manifest = Manifest::parse(text).map_err(|error| Error::manifest(place, error))?;
+    let manifest = manifest_of(text, place, id)?;
     if manifest.id != *id {
         return Err(Error::verification(format!(
             "{place} is the manifest of {}, not of {id}",
@@ -346,6 +353,15 @@ pub(crate) fn parse_manifest(bytes: &[u8], place: &str, id: &ModelId) -> Result<
         )));
     }
     Ok(manifest)
+}
+
+/// Reads the manifest of `id`. One that says itself that it needs a newer program is not called damaged.
+pub(crate) fn manifest_of(text: &str, place: &str, id: &ModelId) -> Result<Manifest, Error> {
+    Manifest::parse(text).map_err(|error| {
+        let newer = Manifest::least_runtime_of(text)
+            .and_then(|least| check_least(id, least, crate::runtime_version()).err());
+        newer.unwrap_or_else(|| Error::manifest(place, error))
+    })
 }
 
 /// Reads a small ordinary file; `None` if it does not exist.

@@ -13,6 +13,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rddm_manifest::printable;
+
 use crate::{
     Error, ErrorKind, Http, Registry, Trust,
     http::pace::Pace,
@@ -162,6 +164,7 @@ struct Request {
     path: String,
     range: Option<String>,
     if_range: Option<String>,
+    if_none_match: Option<String>,
 }
 
 fn serve(stream: TcpStream, site: &Site, log: &Log) -> io::Result<()> {
@@ -174,7 +177,9 @@ fn serve(stream: TcpStream, site: &Site, log: &Log) -> io::Result<()> {
             return refuse(&mut output, status);
         }
     };
-    let line = format!("{} {}", if request.head { "HEAD" } else { "GET" }, request.path);
+    let method = if request.head { "HEAD" } else { "GET" };
+    // Whoever can connect writes it, and a terminal may show it.
+    let line = format!("{method} {}", printable(&request.path));
     let item = match site.items() {
         Ok(mut items) => items.remove(&request.path),
         Err(error) => {
@@ -188,7 +193,22 @@ fn serve(stream: TcpStream, site: &Site, log: &Log) -> io::Result<()> {
         log(&line, 404, None);
         return refuse(&mut output, 404);
     };
+    // What has its digest for a name stays what it is; all else may be another file after the next publication.
+    let by_digest = item.tag.as_ref().is_some_and(|hex| item.path.ends_with(hex));
     let tag = item.tag.map(|hex| format!("\"{hex}\""));
+    let kept = if by_digest { "public, max-age=31536000, immutable" } else { "no-cache" };
+    let caching = match &tag {
+        Some(tag) => format!("ETag: {tag}\r\nCache-Control: {kept}"),
+        None => format!("Cache-Control: {kept}"),
+    };
+    let has = |known: &String| tag.as_ref().is_some_and(|tag| known.contains(tag.as_str()));
+    if request.if_none_match.as_ref().is_some_and(has) {
+        log(&line, 304, None);
+        return write!(
+            output,
+            "HTTP/1.1 304 Not Modified\r\n{caching}\r\nConnection: close\r\n\r\n"
+        );
+    }
     // A tag or date that is not this file's means that the client wants the whole file.
     let range =
         request.range.as_deref().filter(|_| request.if_range.is_none() || request.if_range == tag);
@@ -218,10 +238,7 @@ fn serve(stream: TcpStream, site: &Site, log: &Log) -> io::Result<()> {
     if status == 206 {
         write!(output, "Content-Range: bytes {first}-{}/{size}\r\n", first + length - 1)?;
     }
-    match tag {
-        Some(tag) => write!(output, "ETag: {tag}\r\nCache-Control: public, max-age=3600\r\n\r\n")?,
-        None => write!(output, "Cache-Control: no-cache\r\n\r\n")?,
-    }
+    write!(output, "{caching}\r\n\r\n")?;
     log(&line, status, None);
     if !request.head {
         file.seek(SeekFrom::Start(first))?;
@@ -302,7 +319,7 @@ fn read_request(stream: impl Read) -> io::Result<Result<Request, u16>> {
         _ => return Ok(Err(405)),
     };
     let path = target.split('?').next().unwrap_or_default().to_owned();
-    let mut request = Request { head, path, range: None, if_range: None };
+    let mut request = Request { head, path, range: None, if_range: None, if_none_match: None };
     loop {
         if !next(&mut line)? {
             return Ok(Err(431));
@@ -316,6 +333,8 @@ fn read_request(stream: impl Read) -> io::Result<Result<Request, u16>> {
             request.range = value;
         } else if name.eq_ignore_ascii_case("if-range") {
             request.if_range = value;
+        } else if name.eq_ignore_ascii_case("if-none-match") {
+            request.if_none_match = value;
         }
     }
 }

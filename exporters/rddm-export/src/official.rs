@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use rddm_core::coefficients;
 use rddm_manifest::{
     Coefficients, Draft, DraftNetwork, License, Method, MirrorMean, ModelId, Objective, Padding,
@@ -101,6 +101,7 @@ pub fn export(path: &Path, options: &Options) -> Result<Exported, Error> {
             residual_limit: 1.0,
             mirror: false,
             mirror_mean: MirrorMean::Arithmetic,
+            confirm: false,
             time_encoding: options.time_encoding,
             conditional,
             method: Method::Ddim,
@@ -139,33 +140,52 @@ impl Exporter<'_> {
             UnetRes::One(one) => {
                 let predicts = self.objective.predicts();
                 let border = self.border(predicts, false);
-                let file =
-                    to_onnx(&border, &one.unet0, |unet, x, [time, _]| vec![unet.forward(x, time)])?;
+                let file = to_onnx(&border, &one.unet0, |unet, x, [time, _]| {
+                    vec![unet.forward(self.seen(x), time)]
+                })?;
                 Ok(vec![self.entry(&border, predicts[0], "", file)?])
             }
             UnetRes::Two(two) => [(&two.unet0, Role::Residual), (&two.unet1, Role::Noise)]
                 .into_iter()
                 .map(|(unet, role)| {
                     let border = self.border(std::slice::from_ref(&role), false);
-                    let file =
-                        to_onnx(&border, unet, |unet, x, [time, _]| vec![unet.forward(x, time)])?;
+                    let file = to_onnx(&border, unet, |unet, x, [time, _]| {
+                        vec![unet.forward(self.seen(x), time)]
+                    })?;
                     self.entry(&border, role, &format!("-{role}"), file)
                 })
                 .collect(),
             UnetRes::Shared(shared) => {
                 let two_times = self.options.time_encoding == TimeEncoding::AlphaBarBetaBar;
                 let border = self.border(&[Role::Residual, Role::Noise], two_times);
-                let file =
-                    to_onnx(&border, shared, |unet, x, [time, _]| unet.forward(x, time).into())?;
+                let file = to_onnx(&border, shared, |unet, x, [time, _]| {
+                    unet.forward(self.seen(x), time).into()
+                })?;
                 Ok(vec![self.entry(&border, Role::Joint, "", file)?])
             }
         }
     }
 
+    /// What the networks take for `x`. A sampler gives a mask of one plane in [-1, 1]; the official code's is a picture in [0, 1].
+    fn seen(&self, x: Tensor<4>) -> Tensor<4> {
+        if !mask_is_picture(self.config) {
+            return x;
+        }
+        let channels = self.config.channels;
+        let mask = x.clone().narrow(1, 2 * channels, 1).add_scalar(1.0).mul_scalar(0.5);
+        let mut planes = vec![x.narrow(1, 0, 2 * channels)];
+        planes.resize(1 + channels, mask);
+        Tensor::cat(planes, 1)
+    }
+
     fn border<'b>(&'b self, outputs: &'b [Role], two_times: bool) -> Border<'b> {
         Border {
             id: self.options.id.as_str(),
-            in_channels: self.config.in_channels,
+            in_channels: if mask_is_picture(self.config) {
+                2 * self.config.channels + 1
+            } else {
+                self.config.in_channels
+            },
             multiple: self.config.multiple(),
             outputs,
             two_times,
@@ -219,7 +239,7 @@ fn inputs(path: &Path, config: &UnetConfig) -> Result<(bool, bool), Error> {
     match (config.in_channels, config.channels) {
         (inputs, channels) if inputs == channels => Ok((false, false)),
         (inputs, channels) if inputs == 2 * channels => Ok((true, false)),
-        (inputs, channels) if inputs == 2 * channels + 1 || inputs == 3 * channels => {
+        (inputs, channels) if inputs == 2 * channels + 1 || mask_is_picture(config) => {
             Ok((true, true))
         }
         (inputs, channels) => {
@@ -227,6 +247,11 @@ fn inputs(path: &Path, config: &UnetConfig) -> Result<(bool, bool), Error> {
             Err(Error::input(path, problem))
         }
     }
+}
+
+/// Whether the networks see a mask of as many channels as the pictures, as the official code gives it.
+fn mask_is_picture(config: &UnetConfig) -> bool {
+    config.in_channels == 3 * config.channels
 }
 
 fn timesteps(tables: &StateDict) -> u32 {

@@ -12,7 +12,8 @@ use burn::tensor::{Device, Distribution, Tensor, TensorData};
 use engines::Plain;
 use rddm_export::{official, run};
 use rddm_manifest::{Objective, TimeEncoding};
-use rddm_networks::checkpoint::{StateDict, Weights};
+use rddm_networks::checkpoint::{StateDict, Weights, state_dict};
+use rddm_networks::unet::{Networks, UnetConfig};
 use rddm_networks::{Network, NetworkConfig};
 
 const TOLERANCE: f32 = 1e-4;
@@ -233,6 +234,61 @@ fn edge(keys: &str, times: usize) {
     assert!(largest > 0.1, "the answers are too small to tell a difference");
 }
 
+/// The official code gives a mask as a picture in [0, 1], a sampler as one plane in [-1, 1].
+#[test]
+fn official_networks_are_told_the_mask_that_a_sampler_has() {
+    let folder = tempfile::tempdir().unwrap();
+    for networks in [Networks::Two, Networks::Shared, Networks::One] {
+        let dim_mults = vec![1, 2];
+        let config =
+            UnetConfig { dim: 8, dim_mults, in_channels: 9, networks, ..UnetConfig::default() };
+        let network = config.init(&Device::flex()).unwrap();
+        let path = folder.path().join(WEIGHTS);
+        std::fs::write(&path, state_dict(&network).to_safetensors().unwrap()).unwrap();
+        let options = official::Options {
+            objective: (networks == Networks::One).then_some(Objective::PredRes),
+            ..golden()
+        };
+        let exported = official::export(&path, &options).unwrap();
+        assert!(exported.draft.picture.mask && exported.draft.sampler.conditional);
+
+        let x = Plain::noise(&[2, 7, 16, 24], 1);
+        let time = Plain { dims: vec![2], values: vec![999.0, 431.0] };
+        let given = burn::<4>(&x);
+        let mask = (given.clone().narrow(1, 6, 1) + 1.0) / 2.0;
+        let seen = Tensor::cat(vec![given.narrow(1, 0, 6), mask.repeat_dim(1, 3)], 1);
+        let outputs = network.forward(seen, [burn(&time), burn(&time)]);
+        let expected: Vec<_> =
+            outputs.into_iter().map(|output| plain(&output.into_data())).collect();
+        let mut engines = [Vec::new(), Vec::new()];
+        for (_, file) in &exported.files {
+            for (found, (_, answer)) in
+                engines.iter_mut().zip(answers(file, &[x.clone(), time.clone()]))
+            {
+                found.extend(answer);
+            }
+        }
+        for found in engines.iter().filter(|found| !found.is_empty()) {
+            let distance = distance(found, &expected);
+            assert!(distance <= TOLERANCE, "{networks:?}: {distance:e}");
+        }
+    }
+}
+
+/// What a checkpoint does not say of itself.
+fn golden() -> official::Options {
+    official::Options {
+        id: "golden".parse().unwrap(),
+        task: "restore".parse().unwrap(),
+        license: "MIT".parse().unwrap(),
+        weights: Weights::Average,
+        objective: None,
+        time_encoding: TimeEncoding::Index,
+        steps: 5,
+        sum_scale: None,
+    }
+}
+
 /// The folder of numbers that the official code made; `None` where it is missing, which in CI is a failure.
 fn goldens() -> Option<PathBuf> {
     let folder = std::env::var_os("RDDM_GOLDENS").map_or_else(
@@ -270,10 +326,6 @@ fn official_networks_agree_with_the_official_code() {
         let (x, times, expected) = (numbered("x"), numbered("time"), numbered("output"));
         let noise = case["objective"] == "pred_noise" || case["num_unet"] == 1;
         let options = official::Options {
-            id: "golden".parse().unwrap(),
-            task: "restore".parse().unwrap(),
-            license: "MIT".parse().unwrap(),
-            weights: Weights::Average,
             objective: (case["networks"] == "one").then_some(if noise {
                 Objective::PredNoise
             } else {
@@ -284,8 +336,7 @@ fn official_networks_agree_with_the_official_code() {
             } else {
                 TimeEncoding::Index
             },
-            steps: 5,
-            sum_scale: None,
+            ..golden()
         };
         let exported = official::export(&read("weights"), &options).unwrap();
         let tolerance = case["tolerance"].as_f64().unwrap() as f32;

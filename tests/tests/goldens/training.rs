@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use burn::module::Param;
 use burn::optim::{AdamConfig, GradientsParams};
 use burn::tensor::{Device, Tensor as BurnTensor};
-use rddm_core::{Ema, Objective, Schedule, ScheduleSpec};
+use rddm_core::{Ema, Objective, Schedule, ScheduleSpec, TimeEncoding};
 use rddm_networks::checkpoint::{StateDict, Weights, gradients, state_dict};
 use rddm_networks::unet::UnetRes;
 use rddm_train::ema::follow;
@@ -146,8 +146,16 @@ pub fn batch(
     let times: Vec<usize> = get("time")?.values.iter().map(|&time| time as usize).collect();
     let input = if conditional { Some(picture(get("x_input")?)) } else { None };
     let noise = to_burn::<4>(get("noise")?, device);
-    Batch::diffuse(picture(get("x_start")?), input, None, noise, &times, schedule)
-        .map_err(|error| error.to_string())
+    Batch::diffuse(
+        picture(get("x_start")?),
+        input,
+        None,
+        noise,
+        &times,
+        schedule,
+        TimeEncoding::Index,
+    )
+    .map_err(|error| error.to_string())
 }
 
 #[derive(Deserialize)]

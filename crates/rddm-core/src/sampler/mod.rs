@@ -126,9 +126,12 @@ impl Sampler {
 
     /// Whether a picture of 16 bits can hold the noise of the start: whether the largest value of a
     /// [`NoiseField`](crate::NoiseField) moves the start by half a step of 2/65535 or more. Where it
-    /// can't, zeros serve [`Sampler::start`] as well.
+    /// can't, zeros serve [`Sampler::start`] as well, but for [`Objective::PredNoise`], whose first step
+    /// divides by as little.
     pub fn start_needs_noise(&self) -> bool {
-        !self.conditional || self.start_scale * crate::NoiseField::LARGEST >= 1.0 / 65535.0
+        !self.conditional
+            || self.objective == Objective::PredNoise
+            || self.start_scale * crate::NoiseField::LARGEST >= 1.0 / 65535.0
     }
 
     /// The start `I_T`: `I_in + √(sum_scale) ε`, or `ε` without an input, which may then be empty.

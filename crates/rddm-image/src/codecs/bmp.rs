@@ -7,7 +7,7 @@ use image::{ImageDecoder, ImageEncoder, ImageResult};
 use super::Abilities;
 
 use crate::raster::Raster;
-use crate::{Metadata, Resolution};
+use crate::{Metadata, Resolution, Unread};
 
 pub(super) const ABILITIES: Abilities = Abilities {
     sixteen: false,
@@ -33,6 +33,14 @@ pub(super) fn resolution(file: &[u8]) -> Option<Resolution> {
     long(14).filter(|&header| header > OLDEST)?;
     let [across, down] = [RESOLUTION.start, RESOLUTION.start + 4].map(long);
     Resolution::new([across?, down?].map(f64::from), 1.0)
+}
+
+/// Whether another file follows where the header says that this one ends, which is not always true.
+pub(crate) fn unread(file: &[u8]) -> Vec<Unread> {
+    let long = |at: usize| Some(u32::from_le_bytes(*file.get(at..)?.first_chunk()?) as usize);
+    let end = long(2).filter(|&end| long(10).is_some_and(|pixels| pixels < end));
+    let behind = end.and_then(|end| Unread::behind(file.get(end..)?));
+    behind.filter(|behind| behind.is_picture()).into_iter().collect()
 }
 
 pub(super) fn encode(raster: &Raster, metadata: &Metadata) -> ImageResult<Vec<u8>> {

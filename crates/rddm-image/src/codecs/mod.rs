@@ -6,6 +6,7 @@ mod png;
 mod tiff;
 mod webp;
 
+pub(crate) use self::bmp::unread as bmp_unread;
 pub(crate) use self::jpeg::unread as jpeg_unread;
 pub(crate) use self::png::{
     carried as png_carried, chunks_of as png_chunks,
@@ -13,10 +14,10 @@ pub(crate) use self::png::{
     has_other_colours as png_has_other_colours, unread as png_unread, xmp_body as png_xmp,
 };
 pub(crate) use self::tiff::{
-    end_after_first as end_after_first_directory, pages as tiff_pages, tags as tiff_tags,
-    transpose as transpose_exif,
+    end_after_first as end_after_first_directory, transpose as transpose_exif,
+    unread as tiff_unread,
 };
-pub(crate) use self::webp::frames as webp_frames;
+pub(crate) use self::webp::unread as webp_unread;
 
 use std::io::Cursor;
 

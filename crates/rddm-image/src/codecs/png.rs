@@ -51,13 +51,13 @@ pub(crate) fn chunks_of(metadata: &Metadata) -> Vec<PngChunk> {
     metadata.png.iter().cloned().chain(resolution).collect()
 }
 
-/// What a file holds that is not read, which only the heads of its chunks tell. An animation's `acTL` chunk, which stands before
-/// the pixels, has the number of its frames.
-pub(crate) fn unread(file: impl Read + Seek) -> Vec<Unread> {
-    const TEXTS: [&[u8]; 5] =
-        [b"Title\0", b"Author\0", b"Description\0", b"Copyright\0", b"Comment\0"];
+/// What a file holds that is not read, which only the heads of its chunks and what follows its end tell. An animation's `acTL`
+/// chunk, which stands before the pixels, has the number of its frames.
+pub(crate) fn unread(mut file: impl Read + Seek) -> Vec<Unread> {
+    /// What is carried, and what programs write of themselves.
+    const OTHERS: [&[u8]; 3] = [XMP_NAME, b"Software\0", b"date:"];
     let (mut frames, mut texts, mut pixels) = (false, false, false);
-    for Chunk { kind, begin, .. } in chunks(file) {
+    for Chunk { kind, begin, .. } in chunks(&mut file) {
         match &kind {
             PIXELS => pixels = true,
             b"acTL" if !pixels => {
@@ -65,13 +65,15 @@ pub(crate) fn unread(file: impl Read + Seek) -> Vec<Unread> {
                 frames |= u32::from_be_bytes([a, b, c, d]) > 1;
             }
             b"tEXt" | b"zTXt" | b"iTXt" => {
-                texts |= TEXTS.iter().any(|text| begin.starts_with(text))
+                texts |= !OTHERS.iter().any(|other| begin.starts_with(other))
             }
             _ => {}
         }
     }
-    let found = [frames.then_some(Unread::Frames), texts.then_some(Unread::Texts)];
-    found.into_iter().flatten().collect()
+    // The end's checksum is left; where there is no end, nothing is.
+    let behind = file.seek_relative(CHECKSUM as i64).ok().and_then(|()| Unread::behind(file));
+    let frames = frames.then_some(Unread::Frames);
+    [frames, behind, texts.then_some(Unread::Texts)].into_iter().flatten().collect()
 }
 
 /// The chunks before the pixels that are carried from file to file as they are, the first one of each kind, and the resolution.

@@ -1,4 +1,5 @@
 use std::io::Cursor;
+use std::ops::Range;
 
 use image::codecs::tiff::TiffDecoder;
 use image::error::{EncodingError, ImageFormatHint, UnsupportedError, UnsupportedErrorKind};
@@ -11,7 +12,7 @@ use tiff::tags::{ExtraSamples, ResolutionUnit, Tag};
 
 use super::Abilities;
 use crate::raster::Raster;
-use crate::{Metadata, Resolution};
+use crate::{Metadata, Resolution, Unread};
 
 /// Offsets in the file have 32 bits.
 const LONGEST_BLOCK: usize = i32::MAX as usize;
@@ -38,7 +39,7 @@ pub(super) fn decoder<'a>(bytes: &'a [u8]) -> ImageResult<Box<dyn ImageDecoder +
     let decoder = TiffDecoder::new(Cursor::new(bytes))?;
     // The codec takes all samples of so many bits for floating-point numbers where nothing is said of them.
     if decoder.color_type().bytes_per_pixel() == 4 * decoder.color_type().channel_count()
-        && !says_sample_format(bytes)
+        && !has(bytes, &[Tag::SampleFormat])
     {
         return Err(unsupported("its samples are whole numbers of 32 bits: save it with 16 bits"));
     }
@@ -68,11 +69,6 @@ fn has_planes_in_cut_tiles(file: &[u8]) -> bool {
             (Some(height), Some(tile)) => tile == 0 || height % tile != 0,
             _ => false,
         }
-}
-
-fn says_sample_format(file: &[u8]) -> bool {
-    Decoder::new(Cursor::new(file))
-        .is_ok_and(|mut decoder| decoder.image_ifd().directory().contains(Tag::SampleFormat))
 }
 
 /// Whether the first directory has a preview alone, and another one the picture.
@@ -146,29 +142,57 @@ where
     Ok(out.into_inner())
 }
 
-/// Whether the colours are multiplied by the alpha channel.
-pub(super) fn has_associated_alpha(file: &[u8]) -> bool {
-    let Ok(mut decoder) = Decoder::new(Cursor::new(file)) else { return false };
-    let kinds = decoder.find_tag_unsigned_vec::<u16>(Tag::ExtraSamples).ok().flatten();
-    kinds.is_some_and(|kinds| kinds.first() == Some(&ExtraSamples::AssociatedAlpha.to_u16()))
+const ASSOCIATED: u16 = ExtraSamples::AssociatedAlpha.to_u16();
+const UNASSOCIATED: u16 = ExtraSamples::UnassociatedAlpha.to_u16();
+
+/// What the samples of a pixel are that are no colour.
+fn extra_samples(file: &[u8]) -> Vec<u16> {
+    let Ok(mut decoder) = Decoder::new(Cursor::new(file)) else { return Vec::new() };
+    decoder.find_tag_unsigned_vec(Tag::ExtraSamples).ok().flatten().unwrap_or_default()
 }
 
-/// Whether the first directory has EXIF, GPS, or a tag that describes the picture.
-pub(crate) fn tags(file: &[u8]) -> bool {
-    let Ok(mut decoder) = Decoder::new(Cursor::new(file)) else { return false };
-    let tags = decoder.image_ifd();
+/// Whether the colours are multiplied by the alpha channel.
+pub(super) fn has_associated_alpha(file: &[u8]) -> bool {
+    extra_samples(file).first() == Some(&ASSOCIATED)
+}
+
+/// What the first directory holds that is not read, and whether others follow.
+pub(crate) fn unread(file: &[u8]) -> Vec<Unread> {
+    let extra = extra_samples(file);
+    let alpha = matches!(extra.first(), Some(&(ASSOCIATED | UNASSOCIATED)));
+    let channels = extra.len() > usize::from(alpha);
     [
-        Tag::ExifDirectory,
-        Tag::GpsDirectory,
-        Tag::ImageDescription,
-        Tag::Artist,
-        Tag::DateTime,
-        Tag::Make,
-        Tag::Model,
-        Tag::Copyright,
+        pages(file).then_some(Unread::Pages),
+        channels.then_some(Unread::Channels),
+        has(file, &DESCRIPTIVE).then_some(Unread::Tags),
+        has(file, &[Tag::from_u16_exhaustive(33_723)]).then_some(Unread::Iptc),
     ]
     .into_iter()
-    .any(|tag| tags.directory().contains(tag))
+    .flatten()
+    .collect()
+}
+
+/// EXIF, the place on earth, and what describes the picture.
+const DESCRIPTIVE: [Tag; 12] = [
+    Tag::ExifDirectory,
+    Tag::GpsDirectory,
+    Tag::ImageDescription,
+    Tag::Artist,
+    Tag::DateTime,
+    Tag::Make,
+    Tag::Model,
+    Tag::Copyright,
+    Tag::ModelPixelScaleTag,
+    Tag::ModelTiepointTag,
+    Tag::ModelTransformationTag,
+    Tag::GeoKeyDirectoryTag,
+];
+
+/// Whether the first directory has one of these tags.
+fn has(file: &[u8], tags: &[Tag]) -> bool {
+    Decoder::new(Cursor::new(file)).is_ok_and(|mut decoder| {
+        tags.iter().any(|&tag| decoder.image_ifd().directory().contains(tag))
+    })
 }
 
 /// Bits of `NewSubfileType`.
@@ -180,7 +204,7 @@ fn kind(directory: &mut IfdDecoder<'_>) -> u32 {
 }
 
 /// Whether there is a page beside the first one: neither a smaller copy of it nor a mask.
-pub(crate) fn pages(file: &[u8]) -> bool {
+fn pages(file: &[u8]) -> bool {
     let Ok(mut decoder) = Decoder::new(Cursor::new(file)) else { return false };
     any_other(&mut decoder, |mut other| kind(&mut other) & (REDUCED | MASK) == 0)
 }
@@ -215,8 +239,8 @@ pub(super) fn metadata(file: &[u8]) -> Metadata {
         if !matches!(directory.short(entry + 2)?, BYTE | ASCII | UNDEFINED) {
             return None;
         }
-        let length = directory.long(entry + 4)? as usize;
-        let start = if length <= 4 { entry + 8 } else { directory.long(entry + 8)? as usize };
+        let length = directory.length(entry)?;
+        let start = directory.values(entry, length)?;
         file.get(start..start.checked_add(length)?).map(<[u8]>::to_vec)
     };
     let resolution = resolution(file);
@@ -229,12 +253,12 @@ fn resolution(file: &[u8]) -> Option<Resolution> {
     const INCH: u32 = 2;
     let directory = Directory::first(file)?;
     let fraction = |tag| {
-        let place = directory.long(directory.entry(tag)? + 8)? as usize;
-        Some(f64::from(directory.long(place)?) / f64::from(directory.long(place + 4)?))
+        let place = directory.values(directory.entry(tag)?, 8)?;
+        Some(f64::from(directory.long(place)?) / f64::from(directory.long(place.checked_add(4)?)?))
     };
     let unit = directory
         .entry(UNIT_TAG)
-        .map_or(Some(INCH), |entry| Some(directory.short(entry + 8)?.into()));
+        .map_or(Some(INCH), |entry| Some(directory.short(directory.values(entry, 2)?)?.into()));
     Resolution::from_tiff(unit?, [fraction(ACROSS_TAG)?, fraction(DOWN_TAG)?])
 }
 
@@ -246,8 +270,6 @@ const ICC_TAG: u16 = 34_675;
 const BYTE: u16 = 1;
 const ASCII: u16 = 2;
 const UNDEFINED: u16 = 7;
-/// Tag, type, count, value or offset.
-const ENTRY: usize = 12;
 
 /// The pictures in a file whose list of them (CIPA DC-007, `MPF`) begins here, but for the first one and smaller copies of it.
 pub(crate) fn further_pictures(list: &[u8]) -> usize {
@@ -259,83 +281,152 @@ pub(crate) fn further_pictures(list: &[u8]) -> usize {
     let count = || {
         let directory = Directory::first(list)?;
         let entry = directory.entry(ENTRIES)?;
-        let (length, start) = (directory.long(entry + 4)?, directory.long(entry + 8)?);
-        let pictures = (0..length as usize / LENGTH).skip(1);
-        let kinds = pictures.map_while(|picture| directory.long(start as usize + picture * LENGTH));
+        let length = directory.length(entry)?;
+        let start = directory.values(entry, length)?;
+        let pictures = (0..length / LENGTH).skip(1);
+        let kinds =
+            pictures.map_while(|picture| directory.long(start.checked_add(picture * LENGTH)?));
         Some(kinds.filter(|kind| kind & CLASS != COPY).count())
     };
     count().unwrap_or(0)
 }
 
-/// Has the EXIF's width and height change places.
+/// Has what the EXIF says of rows and of columns change places: sides, and pixels in a length.
 pub(crate) fn transpose(exif: &mut [u8]) {
     const EXIF: u16 = 0x8769;
     const SIDES: [u16; 2] = [0xa002, 0xa003];
-    let places = || {
-        let first = Directory::first(exif)?;
-        let within = first.at(first.entry(EXIF)? + 8)?;
-        let [width, height] = SIDES.map(|side| within.entry(side));
-        // Type, count and value.
-        Some((width? + 2, height? + 2)).filter(|(a, b)| a.max(b) + ENTRY - 2 <= exif.len())
-    };
-    let Some((width, height)) = places() else { return };
-    for byte in 0..ENTRY - 2 {
-        exif.swap(width + byte, height + byte);
+    const STORED_SIDES: [u16; 2] = [256, 257];
+    let mut pairs = Vec::new();
+    if let Some(first) = Directory::first(exif) {
+        let inner = first.entry(EXIF).and_then(|entry| first.at(first.values(entry, 4)?));
+        pairs.extend([STORED_SIDES, [ACROSS_TAG, DOWN_TAG]].map(|tags| first.bodies(tags)));
+        pairs.extend(inner.map(|inner| inner.bodies(SIDES)));
+    }
+    for (across, down) in pairs.into_iter().flatten() {
+        for (across, down) in across.zip(down) {
+            exif.swap(across, down);
+        }
     }
 }
 
-/// Lets no directory follow the first one.
-pub(crate) fn end_after_first(file: &mut [u8]) {
-    let Some(directory) = Directory::first(file) else { return };
-    let next = directory.start + 2 + directory.count * ENTRY;
-    if let Some(next) = file.get_mut(next..next + 4) {
+/// Lets no directory follow the first one, and nothing be left of the smaller JPEG that the second one leads to.
+pub(crate) fn end_after_first(file: &mut Vec<u8>) {
+    const START: u16 = 513;
+    const LENGTH: u16 = 514;
+    let Some(first) = Directory::first(file) else { return };
+    let (link, width) = (first.end(), first.width());
+    let smaller = || {
+        let second = first.at(link)?;
+        let number = |tag| Some(second.long(second.values(second.entry(tag)?, 4)?)? as usize);
+        let (start, length) = (number(START)?, number(LENGTH)?);
+        let place = start..start.checked_add(length)?;
+        file.get(place.clone())?.starts_with(&[0xff, 0xd8]).then_some(place)
+    };
+    let smaller = smaller();
+    if let Some(next) = file.get_mut(link..link + width) {
         next.fill(0);
     }
+    match smaller {
+        Some(place) if place.end == file.len() => file.truncate(place.start),
+        Some(place) => file[place].fill(0),
+        None => {}
+    }
 }
 
-/// A directory of a file with offsets of 32 bits.
+/// A directory of a file, with offsets of 32 bits or, in a BigTIFF, of 64.
 struct Directory<'a> {
     file: &'a [u8],
     little: bool,
+    big: bool,
     start: usize,
     count: usize,
 }
 
 impl<'a> Directory<'a> {
     fn first(file: &'a [u8]) -> Option<Self> {
-        let little = match file.get(..4)? {
-            [b'I', b'I', 42, 0] => true,
-            [b'M', b'M', 0, 42] => false,
+        let (little, big) = match file.get(..4)? {
+            [b'I', b'I', kind @ (42 | 43), 0] => (true, *kind == 43),
+            [b'M', b'M', 0, kind @ (42 | 43)] => (false, *kind == 43),
             _ => return None,
         };
-        Self { file, little, start: 0, count: 0 }.at(4)
+        let header = Self { file, little, big, start: 0, count: 0 };
+        header.at(header.width())
     }
 
-    /// The directory to which the number at a place leads.
+    /// The directory to which the offset at a place leads.
     fn at(&self, place: usize) -> Option<Self> {
-        let start = self.long(place)? as usize;
-        let count = usize::from(self.short(start)?);
-        Some(Self { start, count, ..*self })
+        let start = self.offset(place)?;
+        let count = if self.big { self.offset(start)? } else { self.short(start)?.into() };
+        Some(Self { start, count: count.min(self.file.len() / self.size()), ..*self })
     }
 
     /// Where the entry of a tag begins.
     fn entry(&self, tag: u16) -> Option<usize> {
-        self.entries().find(|&at| self.short(at) == Some(tag))
+        let mut entries = (0..self.count).map(|index| self.place(index));
+        entries.find(|&at| self.short(at) == Some(tag))
     }
 
-    /// Where each entry begins.
-    fn entries(&self) -> impl Iterator<Item = usize> {
-        let first = self.start + 2;
-        (0..self.count).map(move |index| first + index * ENTRY)
+    /// Where the entry of a number begins.
+    fn place(&self, index: usize) -> usize {
+        self.start + if self.big { 8 } else { 2 } + index * self.size()
+    }
+
+    /// Where the last entry ends, and the offset of the next directory stands.
+    fn end(&self) -> usize {
+        self.place(self.count)
+    }
+
+    /// Bytes of an entry: tag, type, count, value or offset.
+    fn size(&self) -> usize {
+        4 + 2 * self.width()
+    }
+
+    /// Bytes of an offset.
+    fn width(&self) -> usize {
+        if self.big { 8 } else { 4 }
+    }
+
+    /// How many values an entry has.
+    fn length(&self, entry: usize) -> Option<usize> {
+        self.offset(entry + 4)
+    }
+
+    /// Where an entry's values begin, which have so many bytes: within it, if they have room.
+    fn values(&self, entry: usize, bytes: usize) -> Option<usize> {
+        let place = entry + 4 + self.width();
+        if bytes <= self.width() { Some(place) } else { self.offset(place) }
+    }
+
+    /// Where type, count and value of two entries lie, both of which are there.
+    fn bodies(&self, tags: [u16; 2]) -> Option<(Range<usize>, Range<usize>)> {
+        let [first, second] = tags.map(|tag| {
+            let entry = self.entry(tag)?;
+            self.file.get(entry..entry + self.size()).map(|_| entry + 2..entry + self.size())
+        });
+        Some((first?, second?))
     }
 
     fn short(&self, at: usize) -> Option<u16> {
-        let bytes = self.file.get(at..at.checked_add(2)?)?.try_into().ok()?;
+        let bytes = self.bytes(at)?;
         Some(if self.little { u16::from_le_bytes(bytes) } else { u16::from_be_bytes(bytes) })
     }
 
     fn long(&self, at: usize) -> Option<u32> {
-        let bytes = self.file.get(at..at.checked_add(4)?)?.try_into().ok()?;
+        let bytes = self.bytes(at)?;
         Some(if self.little { u32::from_le_bytes(bytes) } else { u32::from_be_bytes(bytes) })
+    }
+
+    fn offset(&self, at: usize) -> Option<usize> {
+        if !self.big {
+            return Some(self.long(at)? as usize);
+        }
+        let bytes = self.bytes(at)?;
+        let number =
+            if self.little { u64::from_le_bytes(bytes) } else { u64::from_be_bytes(bytes) };
+        usize::try_from(number).ok()
+    }
+
+    fn bytes<const N: usize>(&self, at: usize) -> Option<[u8; N]> {
+        self.file.get(at..)?.first_chunk().copied()
     }
 }

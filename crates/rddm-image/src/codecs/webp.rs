@@ -4,8 +4,8 @@ use image::codecs::webp::{WebPDecoder, WebPEncoder};
 use image::{ExtendedColorType, ImageDecoder, ImageEncoder, ImageResult};
 
 use super::{Abilities, cut_off, set_metadata};
-use crate::Metadata;
 use crate::raster::Raster;
+use crate::{Metadata, Unread};
 
 const LONGEST_CHUNK: usize = i32::MAX as usize - 64;
 
@@ -62,10 +62,16 @@ pub(super) fn metadata(file: &[u8]) -> Metadata {
     metadata
 }
 
-/// Whether the file's extended header says that it is an animation.
-pub(crate) fn frames(file: &[u8]) -> bool {
+/// What a file holds that is not read: an animation's frames, as its extended header says, and what follows its end.
+pub(crate) fn unread(file: &[u8]) -> Vec<Unread> {
     let header = file.get(FILE_HEADER..).unwrap_or_default();
-    header.starts_with(b"VP8X") && header.get(8).is_some_and(|flags| flags & ANIMATION != 0)
+    let animation =
+        header.starts_with(b"VP8X") && header.get(8).is_some_and(|flags| flags & ANIMATION != 0);
+    let length = file.get(4..).and_then(|length| length.first_chunk().copied());
+    let end = length.map_or(0, u32::from_le_bytes) as usize;
+    let behind = file.get(8..).and_then(|rest| rest.get(end.next_multiple_of(2)..));
+    let frames = animation.then_some(Unread::Frames);
+    frames.into_iter().chain(behind.and_then(Unread::behind)).collect()
 }
 
 /// Flags of the extended header.

@@ -95,33 +95,33 @@ impl Edge {
                 (x, Some(lost))
             }
         };
-        let degraded = self.factors.as_ref().map(|_| {
-            // From 0, black, to 2.
-            x.clone().narrow(1, self.channels, self.channels) + 1.0
-        });
-        let seen = match &degraded {
-            Some(degraded) => Tensor::cat(vec![x, logarithm(degraded.clone())], 1),
-            None => x,
+        // From 0, black, to 2.
+        let degraded = |x: &Tensor<4>| x.clone().narrow(1, self.channels, self.channels) + 1.0;
+        let from_afar = shrunk(x.clone(), self.shrink);
+        let seen = match self.factors {
+            // Of the shrunk picture, which is what a network learns from where its examples are shrunk before.
+            Some(_) => Tensor::cat(vec![from_afar.clone(), logarithm(degraded(&from_afar))], 1),
+            None => from_afar,
         };
-        let folded = self.unshuffle.forward(shrunk(seen, self.shrink));
-        let mut x = self.stem.forward(folded.clone());
+        let folded = self.unshuffle.forward(seen);
+        let mut features = self.stem.forward(folded.clone());
         let mut skips = Vec::with_capacity(self.encoder.len());
         for level in &self.encoder {
-            x = run(&level.blocks, x, &time);
-            skips.push(x.clone());
-            x = level.down.forward(x);
+            features = run(&level.blocks, features, &time);
+            skips.push(features.clone());
+            features = level.down.forward(features);
         }
-        x = run(&self.bottom, x, &time);
+        features = run(&self.bottom, features, &time);
         for (level, skip) in self.decoder.iter().zip(skips.into_iter().rev()) {
-            x = level.shuffle.forward(level.up.forward(x)) + skip;
-            x = run(&level.blocks, x, &time);
+            features = level.shuffle.forward(level.up.forward(features)) + skip;
+            features = run(&level.blocks, features, &time);
         }
         let gain = self.gain.forward(time).unsqueeze_dims::<4>(&[2, 3]);
-        let added = self.head.forward(x.clone()) + self.skip.forward(folded) * gain;
+        let added = self.head.forward(features.clone()) + self.skip.forward(folded) * gain;
         let whole = |folded| enlarged(self.shuffle.forward(folded), self.shrink);
         let mut outputs = whole(added).chunk(self.outputs, 1);
-        if let Some((factors, degraded)) = self.factors.as_ref().zip(degraded) {
-            outputs[0] = outputs[0].clone() + whole(factors.forward(x)) * degraded;
+        if let Some(factors) = &self.factors {
+            outputs[0] = outputs[0].clone() + whole(factors.forward(features)) * degraded(&x);
         }
         if let Some(lost) = lost {
             outputs[0] = outputs[0].clone() + lost;
@@ -192,4 +192,38 @@ fn enlarged(x: Tensor<4>, by: usize) -> Tensor<4> {
     }
     let options = InterpolateOptions::new(InterpolateMode::Bilinear).with_align_corners(false);
     interpolate(x, options.with_scale_factor([by as f32; 2]))
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::nn::PaddingConfig2d;
+    use burn::nn::conv::Conv2dConfig;
+    use burn::tensor::{Device, Distribution};
+
+    use super::*;
+
+    /// Examples that are shrunk before are all that such a network may have learnt from.
+    #[test]
+    fn what_shrinks_sees_no_more_than_means() {
+        let device = Device::flex();
+        let config = EdgeConfig { shrink: 2, unshuffle: 1, light: true, ..EdgeConfig::default() };
+        let drawn = Conv2dConfig::new([config.widths[0], 3 * config.outputs], [3, 3])
+            .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
+            .init(&device);
+        let network = Edge { head: drawn, ..config.init(&device) };
+        let side = 2 * config.multiple();
+        let stripes = Tensor::<4>::random(
+            [1, config.in_channels, side, side],
+            Distribution::Uniform(-1.0, 1.0),
+            &device,
+        );
+        let blocks = InterpolateOptions::new(InterpolateMode::Nearest);
+        let means = interpolate(shrunk(stripes.clone(), 2), blocks.with_scale_factor([2.0; 2]));
+        let time = Tensor::<1>::from_floats([300.0], &device);
+        let answer = |x| network.forward(x, [time.clone(), time.clone()]).remove(0);
+        let (of_stripes, of_means) = (answer(stripes), answer(means));
+        let most: f32 = of_means.clone().abs().max().into_scalar();
+        let far: f32 = (of_stripes - of_means).abs().max().into_scalar();
+        assert!(most > 1e-2 && far < 1e-5 * most.max(1.0), "{far} of {most}");
+    }
 }

@@ -107,7 +107,7 @@ impl Batch<'_> {
             match way {
                 _ if files.dry_run => return Ok(Status::Planned),
                 Way::Rows(reader) => {
-                    entry.seconds = Some(by_rows::picture(self, job, place, *reader)?);
+                    entry.seconds = Some(by_rows::picture(self, job, place, *reader, entry)?);
                     deliver::left_behind(self, job, &unread, entry);
                     return Ok(self.written(job, place, size, begun));
                 }
@@ -263,7 +263,7 @@ pub(super) fn mask(picture: &Picture) -> Result<Array2<f32>, Failure> {
 
 /// What the names of the pictures after each step begin with.
 pub(super) fn steps(folder: &Path, job: &Job) -> PathBuf {
-    folder.join(deliver::named_after(&job.input, ".step-"))
+    folder.join(job.below.with_file_name(deliver::named_after(&job.input, ".step-")))
 }
 
 fn write_step(folder: &Path, job: &Job, view: &StepView<'_>) -> Result<PathBuf, Failure> {

@@ -234,6 +234,9 @@ fn builder<'a>(args: &Bench, model: &'a ResolvedModel, engine: &str) -> Restorer
     if let Some(mirror) = args.mirror {
         builder = builder.mirror(mirror);
     }
+    if let Some(confirm) = args.confirm {
+        builder = builder.confirm(confirm);
+    }
     builder
 }
 

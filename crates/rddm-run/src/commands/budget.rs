@@ -199,9 +199,10 @@ impl Batch<'_> {
         const FLOAT: u64 = size_of::<f32>() as u64;
         let (values, sample) = (header.values(), header.sample_bytes());
         let (planes, looks) = (values.saturating_mul(FLOAT), &self.args.looks);
-        // Input and the restored picture; with steps, that which is written and its file.
+        // Input and the restored picture; with steps, that which is written and its file; of several forms, their sum.
         let shown = if looks.preview.is_some() { 2 } else { 0 };
-        let held = planes.saturating_mul(2 + shown);
+        let summed = u64::from(self.args.sampling.ensemble);
+        let held = planes.saturating_mul(2 + shown + summed);
         let format = self.written_format(job).unwrap_or(header.format);
         // Samples and the file that is made of them.
         let file = header.values_in(format).saturating_mul(2 * sample);

@@ -19,19 +19,20 @@ pub(super) fn picture(
     job: &Job,
     place: &str,
     mut reader: RowReader,
+    entry: &mut report::Picture,
 ) -> Result<report::Seconds, Failure> {
     let begun = Instant::now();
     let header = reader.header().clone();
-    let metadata = if batch.args.files.strip {
-        Metadata::default()
-    } else {
-        let mut metadata = reader.metadata().clone();
+    let mut metadata = Metadata::default();
+    if !batch.args.files.strip {
+        metadata = reader.metadata().clone();
         let (model, restorer) = (batch.model, &*batch.restorer);
         let strength = batch.args.sampling.strength;
         let made = Made { model, restorer, strength, ensemble: false };
-        made.sign(&mut metadata);
-        metadata
-    };
+        if !made.sign(&mut metadata) {
+            deliver::left_unsigned(batch, job, deliver::OTHER_FORM, entry);
+        }
+    }
     deliver::make_folder(&job.output)?;
     let mut writer = RowWriter::create(&job.output, &header, &metadata)
         .map_err(|error| Failure::writing(&error))?;

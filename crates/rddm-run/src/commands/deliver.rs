@@ -60,14 +60,10 @@ pub(super) fn picture(
         let (output, format) = (job.output.display(), encoded.format);
         batch.terminal.note(&format!("note: {output}: {format} can't hold {loss}: left out"));
     }
-    if let Some(unsigned) = unsigned {
-        let output = job.output.display();
-        batch.terminal.note(&format!(
-            "note: {output}: {unsigned} would make the XMP metadata too long for {format}: left out"
-        ));
+    entry.losses = encoded.losses.iter().map(ToString::to_string).collect();
+    if let Some(reason) = unsigned {
+        left_unsigned(batch, job, reason, entry);
     }
-    let losses = encoded.losses.iter().map(ToString::to_string);
-    entry.losses = losses.chain(unsigned.map(str::to_owned)).collect();
     left_behind(batch, job, &input.unread, entry);
     Ok(())
 }
@@ -90,6 +86,24 @@ pub(super) fn check_kept(job: &Job, unread: &[Unread]) -> Result<(), Failure> {
     let problem = format!("{}: {pictures} would be lost", job.input.display());
     Err(Failure::usage(problem)
         .with_next("name another output: the first picture alone is restored"))
+}
+
+/// What an output does not say where [`finished`] gives a reason.
+pub(super) const PARAMETERS: &str = "the restoration's parameters";
+/// Why nothing is added to some XMP metadata.
+pub(super) const OTHER_FORM: &str =
+    "the XMP metadata has another program's form; a restoration that it tells of is an earlier one";
+
+/// Says that the output does not tell how it was made.
+pub(super) fn left_unsigned(
+    batch: &mut Batch<'_>,
+    job: &Job,
+    reason: &str,
+    entry: &mut report::Picture,
+) {
+    let output = job.output.display();
+    batch.terminal.note(&format!("note: {output}: {PARAMETERS} are left out: {reason}"));
+    entry.losses.push(PARAMETERS.to_owned());
 }
 
 /// Says what else the input holds, of which the output has nothing.
@@ -133,8 +147,8 @@ pub(super) struct Made<'a> {
 }
 
 /// The restored pixels with what the input had beside its own, and with how they were made; without
-/// `made`, neither says anything of itself. Where a file of the format has no room for how they were made beside what the input
-/// says, that is left out, and its name is given; not where the format has no metadata at all.
+/// `made`, neither says anything of itself. Where how they were made can't be told beside what the input says, that is left out,
+/// and the reason is given; not where the format has no metadata at all.
 pub(super) fn finished(
     input: &Picture,
     pixels: Array3<f32>,
@@ -148,18 +162,24 @@ pub(super) fn finished(
     output.format = input.format;
     if let Some(made) = made {
         output.metadata = input.metadata.clone();
-        made.sign(&mut output.metadata);
-        if input.metadata.xmp_fits(format) && !output.metadata.xmp_fits(format) {
+        if !made.sign(&mut output.metadata) {
+            unsigned = Some(OTHER_FORM);
+        } else if input.metadata.xmp_fits(format) && !output.metadata.xmp_fits(format) {
             output.metadata.xmp.clone_from(&input.metadata.xmp);
-            unsigned = (format != Format::Bmp).then_some("the restoration's parameters");
+            unsigned = Some("they would make the XMP metadata too long for the format");
         }
     }
-    (output, unsigned)
+    (output, unsigned.filter(|_| format != Format::Bmp))
 }
 
 impl Made<'_> {
-    pub(super) fn sign(&self, metadata: &mut Metadata) {
+    /// Gives whether it could be added.
+    pub(super) fn sign(&self, metadata: &mut Metadata) -> bool {
         let (manifest, sampler) = (&self.model.manifest, self.restorer.sampler());
+        let schedule = &sampler.schedule;
+        let [alpha, beta2] =
+            [schedule.alpha, schedule.beta2].map(|of| format!("{}:{}", of.shape, of.ratio));
+        let precision = self.model.networks.first().map(|network| network.precision.to_string());
         metadata.add_properties(
             "rddm",
             "urn:rddm-zoo:restoration:1",
@@ -173,10 +193,18 @@ impl Made<'_> {
                 ("Strength", &self.strength.to_string()),
                 ("Ensemble", &self.ensemble.to_string()),
                 ("Mirror", &self.restorer.mirror().to_string()),
+                ("Confirm", &self.restorer.confirm().to_string()),
+                ("Objective", &sampler.objective.to_string()),
+                ("Method", &sampler.method.to_string()),
+                (
+                    "Schedule",
+                    &format!("alpha {alpha}, beta2 {beta2}, sum scale {}", schedule.sum_scale),
+                ),
+                ("Precision", &precision.unwrap_or_default()),
                 ("Engine", self.restorer.engine()),
                 ("Program", concat!("rddm-run ", env!("CARGO_PKG_VERSION"))),
             ],
-        );
+        )
     }
 }
 

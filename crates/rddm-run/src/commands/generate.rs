@@ -80,7 +80,12 @@ pub(super) fn run(
         pictures.push(picture);
     }
     bar.finish_and_clear();
-    let grid = rddm_image::grid(&pictures.iter().collect::<Vec<_>>(), columns)?;
+    let mut grid = rddm_image::grid(&pictures.iter().collect::<Vec<_>>(), columns)?;
+    if !args.files.strip {
+        let (strength, ensemble) = (args.sampling.strength, false);
+        let made = deliver::Made { model: &model, restorer: &restorer, strength, ensemble };
+        made.sign(&mut grid.metadata);
+    }
     let mut options = EncodeOptions::default().with_quality(args.files.quality);
     options.format = args.files.format;
     if stream {

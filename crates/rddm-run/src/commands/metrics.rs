@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::args::Metrics;
 use crate::failure::{Failure, code};
-use crate::inputs::is_picture_file;
+use crate::inputs::{is_helper, is_picture_file};
 use crate::report::{Trouble, all_lossy, lossy};
 use crate::terminal::{Terminal, table};
 
@@ -21,9 +21,12 @@ struct Report {
     /// Pictures of one folder without a partner in the other.
     #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "all_lossy")]
     alone: Vec<PathBuf>,
-    /// Means over the pictures that could be measured.
+    /// Means over the pictures that have a number.
     #[serde(skip_serializing_if = "Option::is_none")]
     mean: Option<Measures>,
+    /// Of how many pictures each is the mean.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mean_of: Option<Measures<usize>>,
     failed: usize,
 }
 
@@ -42,12 +45,12 @@ struct Pair {
 /// In JSON, null stands for the infinite PSNR of equal pictures, and for the SSIM of pictures that
 /// are smaller than its window.
 #[derive(Clone, Copy, Serialize)]
-struct Measures {
-    psnr_rgb: f64,
-    psnr_y: f64,
-    ssim_rgb: f64,
-    ssim_y: f64,
-    mae: f64,
+struct Measures<T = f64> {
+    psnr_rgb: T,
+    psnr_y: T,
+    ssim_rgb: T,
+    ssim_y: T,
+    mae: T,
 }
 
 pub(crate) fn run(args: &Metrics, terminal: &mut Terminal) -> Result<u8, Failure> {
@@ -71,7 +74,23 @@ pub(crate) fn run(args: &Metrics, terminal: &mut Terminal) -> Result<u8, Failure
     }
     let measured: Vec<Measures> = pictures.iter().filter_map(|pair| pair.measures).collect();
     let failed = pictures.len() - measured.len();
-    let report = Report { schema: 1, mean: Measures::mean(&measured), failed, alone, pictures };
+    let mean = Measures::mean(&measured);
+    let mean_of = mean.map(|_| Measures::finite(&measured));
+    if let Some(of) = &mean_of {
+        for (what, of, why) in [
+            ("PSNR RGB", of.psnr_rgb, "equal"),
+            ("PSNR Y", of.psnr_y, "equal"),
+            ("SSIM", of.ssim_y, "too small"),
+        ] {
+            if measured.len() > 1 && of < measured.len() {
+                terminal.note(&format!(
+                    "note: {what}: {of} of {} have one, the others are {why}",
+                    measured.len()
+                ));
+            }
+        }
+    }
+    let report = Report { schema: 1, mean, mean_of, failed, alone, pictures };
     terminal.result(&rows(&report))?;
     terminal.report(&report)?;
     Ok(match (failed, report.pictures.len()) {
@@ -110,6 +129,19 @@ fn measure(a: &Path, b: &Path, crop: bool) -> Result<Measures, Failure> {
     })
 }
 
+impl<T> Measures<T> {
+    /// What is made of each measure.
+    fn each(of: impl Fn(fn(&Measures) -> f64) -> T) -> Self {
+        Self {
+            psnr_rgb: of(|m| m.psnr_rgb),
+            psnr_y: of(|m| m.psnr_y),
+            ssim_rgb: of(|m| m.ssim_rgb),
+            ssim_y: of(|m| m.ssim_y),
+            mae: of(|m| m.mae),
+        }
+    }
+}
+
 impl Measures {
     fn of(a: &Array3<f32>, b: &Array3<f32>) -> Result<Self, rddm_metrics::Error> {
         let (a, b) = (a.view(), b.view());
@@ -129,15 +161,20 @@ impl Measures {
         })
     }
 
+    /// Means over those that are finite; where none is, what they are.
     fn mean(all: &[Self]) -> Option<Self> {
-        let mean = |value: fn(&Self) -> f64| all.iter().map(value).sum::<f64>() / all.len() as f64;
-        (!all.is_empty()).then(|| Self {
-            psnr_rgb: mean(|m| m.psnr_rgb),
-            psnr_y: mean(|m| m.psnr_y),
-            ssim_rgb: mean(|m| m.ssim_rgb),
-            ssim_y: mean(|m| m.ssim_y),
-            mae: mean(|m| m.mae),
-        })
+        let first = all.first()?;
+        Some(Measures::each(|value| {
+            let finite = || all.iter().map(value).filter(|value| value.is_finite());
+            match finite().count() {
+                0 => value(first),
+                count => finite().sum::<f64>() / count as f64,
+            }
+        }))
+    }
+
+    fn finite(all: &[Self]) -> Measures<usize> {
+        Measures::each(|value| all.iter().filter(|measures| value(measures).is_finite()).count())
     }
 
     fn cells(&self) -> Vec<String> {
@@ -242,7 +279,9 @@ fn collect(
         let entry = entry.map_err(failed)?;
         let below = below.join(entry.file_name());
         if entry.file_type().map_err(failed)?.is_dir() {
-            collect(root, &below, found)?;
+            if !is_helper(&entry.path()) {
+                collect(root, &below, found)?;
+            }
         } else if is_picture_file(&entry.path()) {
             found.insert(below, entry.path());
         }

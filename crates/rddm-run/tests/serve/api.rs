@@ -118,6 +118,7 @@ fn the_openapi_text_is_true() {
                     "format" => "png".to_owned(),
                     "id" => "another-id".to_owned(),
                     "mirror" => "on".to_owned(),
+                    "confirm" => "off".to_owned(),
                     _ => {
                         let schema = &parameter["schema"];
                         let usual = Some(&schema["default"]).filter(|v| !v.is_null());

@@ -163,9 +163,13 @@ impl Done {
     }
 }
 
-/// Sends a process the signal of the keyboard's interrupt.
+/// Asks a process to end; not as the keyboard does, which is ignored where the tests run in a shell's background.
 pub fn interrupt(process: u32) {
-    let killed = Command::new("kill").args(["-INT", &process.to_string()]).status().unwrap();
+    signal(process, "TERM");
+}
+
+pub fn signal(process: u32, name: &str) {
+    let killed = Command::new("kill").args(["-s", name, &process.to_string()]).status().unwrap();
     assert!(killed.success());
 }
 

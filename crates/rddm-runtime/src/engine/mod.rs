@@ -125,6 +125,8 @@ pub struct Footprint {
     pub running: u64,
     /// Beside the weights, while it is made ready for a shape, by one thread at a time.
     pub preparing: u64,
+    /// Whether it keeps more than this of what it took; see [`EngineOptions::lean`].
+    pub keeps_more: bool,
 }
 
 /// How an engine is to run networks.

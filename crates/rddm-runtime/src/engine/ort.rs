@@ -212,9 +212,15 @@ fn registered(
 fn environment(library: Option<&Path>) -> Result<Environment, Error> {
     static LOADED: Mutex<Option<(PathBuf, Environment)>> = Mutex::new(None);
     let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+    let same = |path: &Path, asked: &Path| {
+        path == asked
+            || path.canonicalize().is_ok_and(|path| Some(path) == asked.canonicalize().ok())
+    };
     match (&*loaded, library) {
         (Some((_, environment)), None) => return Ok(environment.clone()),
-        (Some((path, environment)), Some(asked)) if path == asked => return Ok(environment.clone()),
+        (Some((path, environment)), Some(asked)) if same(path, asked) => {
+            return Ok(environment.clone());
+        }
         (Some((path, _)), Some(asked)) => {
             let what = format!(
                 "this process runs the ONNX Runtime of {} already; {} needs another process",
@@ -253,7 +259,7 @@ fn environment(library: Option<&Path>) -> Result<Environment, Error> {
         .build()
         .map_err(failed("ONNX Runtime does not start"))
         .map_err(|error| error.of(ErrorKind::Engine))?;
-    *loaded = Some((library.to_owned(), environment.clone()));
+    *loaded = Some((path, environment.clone()));
     Ok(environment)
 }
 
@@ -316,9 +322,14 @@ impl Network for OrtNetwork {
 
     fn footprint(&self, shape: [usize; 4]) -> Result<Footprint, Error> {
         // ONNX Runtime does not tell; the tensors are about those of tract.
-        let network = Tract.load(&self.plan.onnx, &EngineOptions::default())?;
-        let footprint = network.footprint(shape)?;
-        Ok(Footprint { weights: footprint.weights + SESSION, own_weights: true, ..footprint })
+        let told = Tract.load(&self.plan.onnx, &EngineOptions::default());
+        let footprint = told
+            .and_then(|network| network.footprint(shape))
+            .map_err(|error| {
+                error.within("tract, which tells ONNX Runtime's memory too, does not run it (set no limit of memory)")
+            })?;
+        let weights = footprint.weights + SESSION;
+        Ok(Footprint { weights, own_weights: true, keeps_more: !self.plan.lean, ..footprint })
     }
 
     fn fork(&self) -> Result<Box<dyn Network>, Error> {

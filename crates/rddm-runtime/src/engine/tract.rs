@@ -179,7 +179,13 @@ impl Network for TractNetwork {
             let nodes = NODE * model.nodes().len() as u64;
             // While the network is made ready there is one more graph of it; they share the weights.
             let weights = weights as u64 + nodes;
-            Ok(Footprint { weights, own_weights: false, running, preparing: nodes })
+            Ok(Footprint {
+                weights,
+                own_weights: false,
+                running,
+                preparing: nodes,
+                keeps_more: false,
+            })
         })
     }
 

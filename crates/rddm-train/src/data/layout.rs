@@ -31,8 +31,8 @@ pub enum Layout {
     /// SIDD (small or medium, sRGB), noise: `Data/SCENE/…NOISY_SRGB….PNG`, `Data/SCENE/…GT_SRGB….PNG`. No test part.
     Sidd,
     /// Rain100L, Rain100H and the training sets of their authors, in one folder or in several: `rain-N.png` or
-    /// `norain-Nx2.png`, and the nearest `norain-N.png`. What lies in a folder whose name has `train` or `test` in it, such as
-    /// `rain_data_train_Heavy`, belongs to that part, all else to both.
+    /// `norain-Nx2.png`, and the nearest `norain-N.png`. What lies in a folder whose name has `train` or a word `test…` in it,
+    /// such as `RainTrainL`, belongs to that part; all else to the other one, or to both where no folder is so named.
     Rain100,
 }
 
@@ -117,7 +117,7 @@ impl Layout {
                 }
                 Ok(all)
             }
-            Self::Rain100 => rain100(folder, if train { "test" } else { "train" }),
+            Self::Rain100 => rain100(folder, train),
         }
     }
 }
@@ -155,7 +155,13 @@ pub(crate) fn by_name(
 
 /// The pairs, where each clean picture of the folder `clean` is in one.
 fn whole(pairs: Vec<Files>, clean: &Path) -> Result<Vec<Files>, Error> {
-    match &unpaired(&pairs, clean)?[..] {
+    let left = unpaired(&pairs, clean)?;
+    none_left(pairs, &left)
+}
+
+/// The pairs, where no clean picture is `left` that is in none.
+fn none_left(pairs: Vec<Files>, left: &[PathBuf]) -> Result<Vec<Files>, Error> {
+    match left {
         [] => Ok(pairs),
         [first, more @ ..] => {
             let problem = match more.len() {
@@ -229,37 +235,42 @@ fn celeba(folder: &Path, train: bool) -> Result<Vec<Files>, Error> {
     Ok(all)
 }
 
-/// The pairs below a folder but for those of the part `other`.
-fn rain100(folder: &Path, other: &str) -> Result<Vec<Files>, Error> {
+/// The pairs of a part below a folder.
+fn rain100(folder: &Path, train: bool) -> Result<Vec<Files>, Error> {
     let mut pictures = Vec::new();
     walk(folder, &mut pictures)?;
     pictures.sort();
-    let stem = |path: &Path| path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let mut clean: HashMap<String, Vec<&PathBuf>> = HashMap::new();
+    let (mut rainy, mut clean) = (Vec::new(), HashMap::<String, Vec<&PathBuf>>::new());
     for path in &pictures {
-        if let Some(number) = stem(path).strip_prefix("norain-").filter(|n| !n.contains('x')) {
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+        let dry = stem.strip_prefix("norain-");
+        if let Some(number) =
+            stem.strip_prefix("rain-").or_else(|| dry.and_then(|dry| dry.strip_suffix("x2")))
+        {
+            rainy.push((number.to_owned(), path));
+        } else if let Some(number) = dry.filter(|number| !number.contains('x')) {
             clean.entry(number.to_owned()).or_default().push(path);
         }
     }
-    let (mut all, mut left_out) = (Vec::new(), 0);
-    for path in &pictures {
-        let stem = stem(path);
-        let rainy = stem
-            .strip_prefix("rain-")
-            .or_else(|| stem.strip_prefix("norain-").and_then(|number| number.strip_suffix("x2")));
-        let Some(number) = rainy else { continue };
-        if part(path.strip_prefix(folder).unwrap_or(path)).is_some_and(|part| part == other) {
-            left_out += 1;
+    let label = |path: &Path| part(path.strip_prefix(folder).unwrap_or(path));
+    let labelled = |wanted| rainy.iter().any(|(_, path)| label(path) == Some(wanted));
+    // What may be for tests is not trained on.
+    let rest = if labelled(Split::Train) {
+        Some(Split::Test)
+    } else {
+        labelled(Split::Test).then_some(Split::Train)
+    };
+    let wanted = if train { Split::Train } else { Split::Test };
+    let is_wanted = |path: &Path| label(path).or(rest).is_none_or(|part| part == wanted);
+    let (mut all, mut paired) = (Vec::new(), HashSet::<&PathBuf>::new());
+    for (number, path) in &rainy {
+        let candidates = clean.get(number).map(Vec::as_slice).unwrap_or_default();
+        let nearest = nearest(path, candidates);
+        paired.extend(nearest);
+        if !is_wanted(path) {
             continue;
         }
-        let candidates = clean.get(number).map(Vec::as_slice).unwrap_or_default();
-        let together = |clean: &Path| {
-            path.components().zip(clean.components()).take_while(|(a, b)| a == b).count()
-        };
-        let nearest = candidates.iter().map(|clean| together(clean)).max();
-        let mut nearest =
-            candidates.iter().filter(|clean| nearest.is_some_and(|most| together(clean) == most));
-        let (Some(clean), None) = (nearest.next(), nearest.next()) else {
+        let Some(clean) = nearest else {
             let problem = if candidates.is_empty() {
                 format!("no norain-{number} in {}", folder.display())
             } else {
@@ -267,24 +278,46 @@ fn rain100(folder: &Path, other: &str) -> Result<Vec<Files>, Error> {
             };
             return Err(Error::data(path, problem));
         };
-        let (name, clean) = (file_name(path), (*clean).clone());
-        all.push(Files { name, clean, degraded: Some(path.clone()), mask: None });
+        let (name, clean) = (file_name(path), clean.clone());
+        all.push(Files { name, clean, degraded: Some((*path).clone()), mask: None });
     }
     if all.is_empty() {
-        let problem = match left_out {
+        let other = if train { "test" } else { "train" };
+        let problem = match rainy.len() {
             0 => "no picture named rain-N or norain-Nx2 here or in the folders below".to_owned(),
             _ => format!("all pictures with rain lie in folders for {other}"),
         };
         return Err(Error::data(folder, problem));
     }
-    Ok(all)
+    let mut left: Vec<_> = clean.into_values().flatten().cloned().collect();
+    left.retain(|path| is_wanted(path) && !paired.contains(path));
+    left.sort();
+    none_left(all, &left)
+}
+
+/// The one of the candidates that shares more folders with a path than the others do.
+fn nearest<'a>(path: &Path, candidates: &[&'a PathBuf]) -> Option<&'a PathBuf> {
+    let together = |clean: &Path| {
+        path.components().zip(clean.components()).take_while(|(a, b)| a == b).count()
+    };
+    let most = candidates.iter().map(|clean| together(clean)).max()?;
+    let mut nearest = candidates.iter().filter(|clean| together(clean) == most);
+    nearest.next().filter(|_| nearest.next().is_none()).copied()
 }
 
 /// The part that the folders of a path name, the last of them first.
-fn part(path: &Path) -> Option<&'static str> {
+fn part(path: &Path) -> Option<Split> {
     path.parent()?.components().rev().find_map(|folder| {
-        let name = folder.as_os_str().to_string_lossy().to_lowercase();
-        ["train", "test"].into_iter().find(|part| name.contains(part))
+        let name = folder.as_os_str().to_string_lossy();
+        let lower = name.to_ascii_lowercase();
+        // `latest` is no test; what is for training must not be missed.
+        let begins = |at: usize| {
+            name[at..].starts_with('T') || !name[..at].ends_with(|c: char| c.is_alphabetic())
+        };
+        if lower.contains("train") {
+            return Some(Split::Train);
+        }
+        lower.match_indices("test").any(|(at, _)| begins(at)).then_some(Split::Test)
     })
 }
 

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use ndarray::{Array3, Axis};
+use rddm_manifest::Digest;
 
 use super::layout::{Files, by_name};
 use super::picture::size;
@@ -75,6 +76,20 @@ pub(super) fn source(
             ))
         }
     }
+}
+
+/// SHA-256 of the names and sizes of all files, source by source.
+pub(super) fn digest(sources: &[SourceFiles]) -> String {
+    let bytes = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
+    let mut text = String::new();
+    for SourceFiles { examples, receiving } in sources {
+        for Files { name, clean, degraded, mask } in examples.iter().chain(receiving) {
+            let paths = [Some(clean), degraded.as_ref(), mask.as_ref()];
+            text += &format!("{name:?} {:?}\n", paths.map(|path| path.map(|path| bytes(path))));
+        }
+        text += "\n";
+    }
+    Digest::of(text.as_bytes()).hex()
 }
 
 /// Checks that each prefix of `validation.hold_out` keeps a picture out of training.
@@ -186,7 +201,7 @@ impl<'a> Reader<'a> {
         Ok(reader)
     }
 
-    /// The examples to train on, of `side` pixels a side at least, and at most as many of those kept out as are validated.
+    /// The examples, those to train on of `side` pixels a side at least, and at most as many of those kept out as are validated.
     fn examples(
         &self,
         files: &[Files],
@@ -199,6 +214,7 @@ impl<'a> Reader<'a> {
             if held && kept.len() == self.recipe.validation.pictures {
                 continue;
             }
+            let side = if held { 1 } else { side };
             let clean = self.clean(files, side)?;
             if !held && self.shows_what_is_held(&clean) {
                 continue;

@@ -1,7 +1,7 @@
 //! Examples: pairs of a degraded and a clean crop.
 //!
 //! Which example a step sees depends on the recipe's seed and on the step's number alone, so that a training that was
-//! stopped and goes on sees what it would have seen.
+//! stopped and goes on sees what it would have seen, as long as the pictures stay.
 
 mod crop;
 mod layout;
@@ -42,6 +42,7 @@ pub struct Pair {
 pub struct DataSet {
     sources: Vec<Loaded>,
     held_out: Vec<(String, Vec<Held>)>,
+    digest: String,
 }
 
 struct Loaded {
@@ -219,13 +220,18 @@ impl DataSet {
                 held_out.push((unlike(name, &held_out), held));
             }
         }
-        Ok(Self { sources, held_out })
+        Ok(Self { sources, held_out, digest: load::digest(&files) })
     }
 
     /// The pairs kept out of training, by the folder of their degraded pictures; a second source of the same folder is
     /// called `folder (2)`.
     pub fn held_out(&self) -> &[(String, Vec<Held>)] {
         &self.held_out
+    }
+
+    /// SHA-256 of the names and sizes of all files, source by source.
+    pub fn digest(&self) -> &str {
+        &self.digest
     }
 
     /// The pictures that training draws from.

@@ -69,6 +69,11 @@ pub(crate) fn upright(path: &Path) -> Result<DynamicImage, Error> {
     picture.ok_or_else(|| Error::data(path, "its pixels do not fill it"))
 }
 
+/// As [`rddm_image::with_channels`] has it, which the runtime makes pictures grey by.
+fn luma(Rgb([r, g, b]): &Rgb<u8>) -> u8 {
+    (0.299 * f32::from(*r) + 0.587 * f32::from(*g) + 0.114 * f32::from(*b)).round() as u8
+}
+
 fn levels8(values: &Array3<f32>) -> Vec<u8> {
     values.iter().map(|value| (value * 255.0).round() as u8).collect()
 }
@@ -106,7 +111,9 @@ impl Picture8 {
             let problem = format!("{width}×{height} is smaller than a crop of {side}×{side}");
             return Err(Error::data(path, problem));
         }
+        let coloured = picture.color().has_color();
         let raw = match channels {
+            1 if coloured => picture.into_rgb8().pixels().map(luma).collect(),
             1 => picture.into_luma8().into_raw(),
             _ => picture.into_rgb8().into_raw(),
         };

@@ -135,7 +135,7 @@ pub struct Diffusion {
     pub alpha: Curve,
     /// Coefficients `β²_t` of the noise.
     pub beta2: Curve,
-    /// What `β²_t` sums to, 1e-30 to 1.
+    /// What `β²_t` sums to, 1e-30 to 1; 1 for a network that generates.
     pub sum_scale: f64,
     /// What the network predicts.
     #[serde(with = "text")]
@@ -348,6 +348,11 @@ impl Recipe {
                 "it takes other pictures than the network: compare channels and in_channels";
             return wrong(key, problem.into());
         }
+        let two = self.diffusion.time_encoding == TimeEncoding::AlphaBarBetaBar;
+        if matches!(teaches, NetworkConfig::Edge(_)) && teaches.takes_two_times() != two {
+            let problem = "it is told other times: compare its times and diffusion.time_encoding";
+            return wrong(key, problem.into());
+        }
         let training = &self.training;
         let mut crops = training.grow.iter().map(|growth| growth.crop).chain([training.crop]);
         let multiple = teaches.multiple();
@@ -391,6 +396,13 @@ impl Recipe {
                 source.name()
             );
             return wrong("[[data]]", problem);
+        }
+        if generates && diffusion.sum_scale < 1.0 {
+            let problem = format!(
+                "{}; a network that generates begins with noise of deviation 1, which only a sum of 1.0 teaches it",
+                diffusion.sum_scale
+            );
+            return wrong("diffusion.sum_scale", problem);
         }
         if let Some(source) = self.data.iter().find(|source| self.masked() && !source.masks()) {
             let problem = format!(

@@ -58,7 +58,7 @@ fn a_folder_is_degraded_into_a_data_set() {
         &DegradationSpec::Shadow(Shadow::default()),
         7,
     );
-    let stored = evaluate::stored_pairs(&bench.path("set"), "input").unwrap();
+    let stored = evaluate::stored_pairs(&bench.path("set"), "input", 3).unwrap();
     let mut count = 0;
     for (degraded, stored) in degraded.unwrap().zip(stored) {
         let ((name, degraded), (stored_name, stored)) = (degraded.unwrap(), stored.unwrap());
@@ -97,7 +97,7 @@ fn names_in_any_encoding_are_kept() {
         let set = bench.path("set").join(part);
         assert!(names.iter().all(|name| set.join(name).exists()), "{part}");
     }
-    let pairs = evaluate::stored_pairs(&bench.path("set"), "input").unwrap();
+    let pairs = evaluate::stored_pairs(&bench.path("set"), "input", 3).unwrap();
     let targets: Vec<_> = pairs.map(|pair| pair.unwrap().1.target).collect();
     assert!(targets.len() == 3 && targets[0] != targets[1]);
 

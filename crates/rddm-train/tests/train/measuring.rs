@@ -8,7 +8,7 @@ use image::{Rgb, RgbImage};
 use rddm_manifest::Digest;
 use rddm_train::validate::first_output;
 
-use crate::bench::Bench;
+use crate::bench::{Bench, RECIPE, trains_with};
 
 #[test]
 fn a_run_is_evaluated_on_a_folder_of_pairs() {
@@ -63,30 +63,36 @@ fn a_run_is_evaluated_on_a_folder_of_pairs() {
 }
 
 #[test]
-fn a_model_of_grey_pictures_is_refused() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let folder = tempfile::tempdir().unwrap();
-    let at = |name: &str| folder.path().join(name);
-    for folder in ["manifests", "zoo/denoise-tiny"] {
-        fs::create_dir_all(at(folder)).unwrap();
-    }
-    let network = "zoo/denoise-tiny/denoise-tiny.onnx";
-    fs::copy(root.join(network), at(network)).unwrap();
-    let model = fs::read_to_string(root.join("manifests/denoise-tiny.toml")).unwrap();
-    let grey = model.replace("channels = 3", "channels = 1");
-    fs::write(at("manifests/denoise-tiny.toml"), &grey).unwrap();
-    let digest = |text: &str| Digest::of(text.as_bytes()).hex();
-    let index = fs::read_to_string(root.join("manifests/index.toml")).unwrap();
-    let index = index.replace(&digest(&model), &digest(&grey));
-    fs::write(at("manifests/index.toml"), index).unwrap();
-    let output = Command::new(env!("CARGO_BIN_EXE_rddm-train"))
-        .args(["eval", "--model", "denoise-tiny", "--allow-unsigned", "--data", ".", "--registry"])
-        .arg(at("manifests"))
-        .env("RDDM_HOME", at("home"))
-        .output()
-        .unwrap();
+fn a_run_of_grey_pictures_is_measured_on_their_luma() {
+    let pairs = RECIPE.find("[[data]]\nkind = \"degraded\"").unwrap();
+    let degraded = &RECIPE[pairs..RECIPE.find("[training]").unwrap()];
+    let keys = "channels = 1\nin_channels = 2\ntime_width = 8";
+    let bench = trains_with(&[("time_width = 8", keys), (degraded, "")]);
+    let path = bench.path("eval.json");
+    let output = bench.evaluate("run", "data", &["--output", path.to_str().unwrap()]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let report: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    // BT.601, as the runtime makes pictures grey.
+    let grey = |part: &str| {
+        let picture = image::open(bench.path("data").join(part).join("a.png")).unwrap().into_rgb8();
+        let luma = |p: &Rgb<u8>| {
+            let [r, g, b] = p.0.map(f64::from);
+            (0.299 * r + 0.587 * g + 0.114 * b).round()
+        };
+        picture.pixels().map(luma).collect::<Vec<f64>>()
+    };
+    let (input, clean) = (grey("input"), grey("gt"));
+    let squares: f64 = input.iter().zip(&clean).map(|(a, b)| (a - b).powi(2)).sum();
+    let psnr = -10.0 * (squares / clean.len() as f64 / 255f64.powi(2)).log10();
+    let measured = &report["pictures"][0];
+    assert_eq!(measured["name"], "a.png");
+    let of_input = measured["input"]["psnr_rgb"].as_f64().unwrap();
+    assert!((of_input - psnr).abs() < 2e-4, "{of_input} {psnr}");
+
+    let recipe = bench.path("recipe.toml");
+    let output = bench.evaluate("run", "data/gt", &["--degraded", recipe.to_str().unwrap()]);
     let text = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.code() == Some(2) && text.contains("restores grey pictures"), "{text}");
+    assert!(output.status.code() == Some(2) && text.contains("restores grey ones"), "{text}");
 }
 
 /// A network that was trained for residual and noise serves those that need one of them, and reads the right one.
@@ -112,6 +118,26 @@ fn a_run_is_sampled_by_what_its_network_predicts() {
     assert_eq!(first_output(PredNoise, PredNoise), Some(0));
     assert_eq!(first_output(PredX0Noise, PredNoise), None);
     assert_eq!(first_output(PredRes, PredNoise), None);
+
+    let loud = bench.evaluate("run", "data", &["--sum-scale", "1"]);
+    assert!(loud.status.success() && loud.stdout != both.2);
+    let output = bench.evaluate("run", "data", &["--residual-limit", "0"]);
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(2) && text.contains("residual_limit is 0"), "{text}");
+}
+
+#[test]
+fn every_layout_is_in_the_help() {
+    let eval = |options: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rddm-train"));
+        command.arg("eval").args(options).output().unwrap()
+    };
+    let help = String::from_utf8(eval(&["--help"]).stdout).unwrap();
+    let wrong = ["--run", "run", "--data", ".", "--layout", "none"];
+    let names = String::from_utf8(eval(&wrong).stderr).unwrap();
+    let names: Vec<&str> = names.split('`').skip(3).step_by(2).collect();
+    assert!(names.contains(&"rain100"), "{names:?}");
+    assert!(names.iter().all(|name| help.contains(name)), "{names:?}: {help}");
 }
 
 #[test]
@@ -205,6 +231,17 @@ fn two_evaluations_at_a_time_add_to_one_report() {
     });
     for mut child in children {
         assert!(child.wait().unwrap().success());
+    }
+    assert_eq!(rows(&report).len(), 3 * 5);
+
+    let other = bench.path("other/data");
+    fs::create_dir(bench.path("other")).unwrap();
+    fs::rename(bench.path("data"), &other).unwrap();
+    for replaces in [true, false] {
+        let output = bench.evaluate("run", "other/data", &["--output", report.to_str().unwrap()]);
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{text}");
+        assert_eq!(text.contains("the figures of data/input replace those of"), replaces, "{text}");
     }
     assert_eq!(rows(&report).len(), 3 * 5);
 }
@@ -357,6 +394,12 @@ fn the_leaderboard_is_made_of_the_zoos_figures() {
     assert!(best < place("| old |") && place("| old |") < place("| the input |  | 20.00 |"));
     fs::write(zoo.join("classical.json"), other.replace("25", "35")).unwrap();
     assert_eq!(leaderboard(&zoo, &page, true).status.code(), Some(3));
+
+    let unsaid = format!("{{\"rows\": [{}]}}", rows.join(", "));
+    fs::write(zoo.join("tiny/eval.json"), unsaid).unwrap();
+    let output = leaderboard(&zoo, &page, false);
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && text.contains("does not say on which"), "{text}");
 
     measured(b"another");
     let output = leaderboard(&zoo, &page, false);

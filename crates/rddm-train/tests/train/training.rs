@@ -136,6 +136,9 @@ fn what_cannot_be_trained_is_refused_by_name() {
         let output = bench.train("refused");
         (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
     };
+    let network_and_data =
+        &RECIPE[RECIPE.find("time_width").unwrap()..RECIPE.find("[training]").unwrap()];
+    let generates = "in_channels = 3\n[diffusion]\nconditional = false\n[[data]]\nkind = \"clean\"\nclean = \"gt\"\n";
     for (from, to, code, says) in [
         ("batch = 4", "batch = 3", 2, "training.workers"),
         ("crop = 16", "crop = 15", 2, "training.crop"),
@@ -152,6 +155,7 @@ fn what_cannot_be_trained_is_refused_by_name() {
             2,
             "learns from clean pictures",
         ),
+        (network_and_data, generates, 2, "diffusion.sum_scale: 0.01"),
         ("time_width = 8", "time_width = 8\noutputs = 1", 2, "needs 2 outputs"),
         ("time_width = 8", "time_width = 8\nin_channels = 3", 2, "network.in_channels"),
         (
@@ -298,12 +302,18 @@ fn lambda_that_is_no_number_chooses_nothing() {
 }
 
 #[test]
-fn a_choice_beyond_the_last_step_is_no_training_that_is_done() {
+fn nothing_is_beyond_the_last_step() {
     let bench = Bench::new(4);
     let weight = ("target = \"gt\"", "target = \"gt\"\nweight = [9.0, 0.1]");
     let output = choosing(&bench, &[weight], &["--rate", "1e-3"]);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    fs::copy(bench.path("run/recipe.toml"), bench.path("recipe.toml")).unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(1) && text.contains("after 4 steps"), "{text}");
+    assert!(!bench.path("run/recipe.toml").exists());
+    // As an earlier version left it.
+    assert!(bench.train("run").status.success());
+    let path = bench.path("run/checkpoint/state.json");
+    let state = fs::read_to_string(&path).unwrap();
+    fs::write(&path, state.replace("\"step\": 4", "\"step\": 5")).unwrap();
     let output = bench.train("run");
     let text = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(7), "{text}");
@@ -359,6 +369,24 @@ fn a_run_of_another_recipe_is_not_overwritten() {
     let output = bench.train("run");
     assert_eq!(output.status.code(), Some(7));
     assert!(String::from_utf8_lossy(&output.stderr).contains("another recipe"));
+}
+
+#[test]
+fn a_training_that_goes_on_says_that_its_pictures_are_others() {
+    let bench = Bench::new(3);
+    let says = "note: the pictures are others";
+    let trained = || {
+        let output = bench.train("run");
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{text}");
+        text.contains(says)
+    };
+    assert!(!trained() && !trained());
+    for part in ["gt", "input"] {
+        let folder = bench.path("data").join(part);
+        fs::copy(folder.join("a.png"), folder.join("d.png")).unwrap();
+    }
+    assert!(trained() && !trained());
 }
 
 #[test]

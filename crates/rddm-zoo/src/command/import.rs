@@ -1,7 +1,8 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
-use rddm_zoo::{Error, Place, PullOptions, pull};
+use rddm_manifest::Entry;
+use rddm_zoo::{Error, Place, PullOptions, Registry, pull};
 
 use super::Context;
 
@@ -16,25 +17,18 @@ pub(crate) struct Arguments {
 pub(crate) fn run(context: &Context<'_>, arguments: Arguments) -> Result<(), Error> {
     let store = context.store()?;
     let registry = context.open(&Place::Folder(arguments.folder.clone()), &store)?;
-    // The index of a bundle lists models that the bundle does not have.
-    let here: Vec<_> = registry
-        .index()
-        .models
-        .iter()
-        .filter(|entry| arguments.folder.join(entry.manifest.as_str()).is_file())
-        .collect();
-    if here.is_empty() {
+    let ids: Vec<_> = here(&registry, &arguments.folder).map(|entry| &entry.id).collect();
+    if ids.is_empty() {
         return Err(Error::input(format!("{}: it has no models", arguments.folder.display())));
     }
-    for entry in here {
-        pull(
-            &entry.id,
-            &registry,
-            &store,
-            &context.access(),
-            &PullOptions::default(),
-            &context.observer(),
-        )?;
-    }
-    Ok(())
+    let options = PullOptions::default();
+    context.each(ids, |id| {
+        pull(id, &registry, &store, &context.access(), &options, &context.observer()).map(drop)
+    })
+}
+
+/// What is there of the registry in `folder`: the index of a bundle lists models that the bundle does not have.
+pub(super) fn here<'a>(registry: &'a Registry, folder: &Path) -> impl Iterator<Item = &'a Entry> {
+    let models = registry.index().models.iter();
+    models.filter(move |entry| folder.join(entry.manifest.as_str()).is_file())
 }

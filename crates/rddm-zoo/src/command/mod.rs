@@ -22,7 +22,8 @@ use std::{env, fs, path::PathBuf, process::ExitCode, time::Duration};
 use clap::{Args, Parser, Subcommand};
 use rddm_manifest::ModelId;
 use rddm_zoo::{
-    Access, Error, Event, Http, HttpOptions, Place, Proxy, Registry, Settings, Store, Token, Trust,
+    Access, Error, ErrorKind, Event, Http, HttpOptions, Place, Proxy, Registry, Settings, Store,
+    Token, Trust,
 };
 
 use crate::output::{Manner, Output};
@@ -149,6 +150,7 @@ pub(crate) fn run(options: Options) -> ExitCode {
     // What was not renamed does not exist yet, and only its temporary file has to go. If there can be
     // no handler, the system ends the process just so.
     let brings = matches!(options.command, Command::Pull(_) | Command::Import(_));
+    rddm_zoo::keep_ignored_signals();
     let _ = ctrlc::set_handler(move || interrupted(brings));
     let output = Output::new(manner);
     let result =
@@ -224,13 +226,31 @@ impl<'a> Context<'a> {
         |event| self.output.event(event)
     }
 
-    /// Ends a command that went on after errors: says all but the last, which it ends with.
-    fn end_with(&self, mut errors: Vec<Error>) -> Result<(), Error> {
-        let Some(last) = errors.pop() else { return Ok(()) };
-        for error in &errors {
-            self.output.error(error);
+    /// Ends a command that went on after errors: says all but the first, which decides how it ends.
+    fn end_with(&self, errors: Vec<Error>) -> Result<(), Error> {
+        let mut errors = errors.into_iter();
+        let first = errors.next();
+        for error in errors {
+            self.output.error(&error);
         }
-        Err(last)
+        first.map_or(Ok(()), Err)
+    }
+
+    /// Does `one` for each model. What is wrong with one of them keeps none of the others out, but a store that
+    /// cannot be written does.
+    fn each<'m>(
+        &self,
+        ids: impl IntoIterator<Item = &'m ModelId>,
+        one: impl Fn(&ModelId) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let mut errors = Vec::new();
+        for id in ids {
+            errors.extend(one(id).err());
+            if errors.last().is_some_and(|error| error.kind() == ErrorKind::Store) {
+                break;
+            }
+        }
+        self.end_with(errors)
     }
 
     /// Opens a registry, says so, and remembers its index: no older one is accepted from then on.

@@ -1,6 +1,7 @@
 use std::{env, path::PathBuf};
 
 use clap::Args;
+use rddm_manifest::ModelId;
 use rddm_zoo::{Error, PublishOptions, SigningKey, Trust, publish};
 
 use super::{Context, read_text, signing_password};
@@ -37,6 +38,9 @@ pub(crate) struct Arguments {
     /// Let a model have a version below the published one
     #[arg(long)]
     set_back: bool,
+    /// Let the registry lose this model, which the zoo no longer has; may be given several times
+    #[arg(long, value_name = "NAME")]
+    retire: Vec<ModelId>,
     /// Let the registry have no models, as when the last one is retired
     #[arg(long)]
     empty: bool,
@@ -60,6 +64,7 @@ pub(crate) fn run(context: &Context<'_>, arguments: Arguments) -> Result<(), Err
         allow_expired: context.allow_expired,
         after: arguments.after,
         set_back: arguments.set_back,
+        retire: &arguments.retire,
         empty: arguments.empty,
     })?;
     let index = &published.index;

@@ -26,7 +26,7 @@ pub(crate) struct Arguments {
     /// The lock file
     #[arg(long, value_name = "FILE", default_value = LockFile::NAME, requires = "locked")]
     lock_file: PathBuf,
-    /// Another place with the registry's files, tried after it; may be given several times
+    /// Another place with the registry's networks, tried after it; may be given several times
     #[arg(long = "mirror", value_name = "FOLDER|URL")]
     mirrors: Vec<String>,
     /// Files that are transferred at once
@@ -75,10 +75,7 @@ pub(crate) fn run(context: &Context<'_>, arguments: Arguments) -> Result<(), Err
             lock.get(id)?.check(&entry.sha256, &registry.place().to_string())?;
         }
     }
-    for id in &names {
-        pull_one(context, id, &registry, &store, &options)?;
-    }
-    Ok(())
+    context.each(&names, |id| pull_one(context, id, &registry, &store, &options))
 }
 
 /// Whether the store has exactly the locked model, good, with the networks of `precision`; with all

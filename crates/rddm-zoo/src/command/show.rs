@@ -48,6 +48,7 @@ fn text(manifest: &Manifest, place: &str) -> String {
     } else {
         String::new()
     };
+    let confirmed = if sampler.confirm { ", confirmed at half of the size" } else { "" };
     let mut lines = vec![
         format!("{} {}: {}", manifest.id, manifest.version, manifest.summary),
         String::new(),
@@ -56,7 +57,7 @@ fn text(manifest: &Manifest, place: &str) -> String {
         format!("needs         rddm {} or newer", manifest.least_runtime),
         format!("place         {place}"),
         format!(
-            "sampler       {}, {} steps of {}, eta {}, sum scale {}{mirrored}",
+            "sampler       {}, {} steps of {}, eta {}, sum scale {}{mirrored}{confirmed}",
             sampler.objective, sampler.steps, sampler.timesteps, sampler.eta, sampler.sum_scale
         ),
         format!(

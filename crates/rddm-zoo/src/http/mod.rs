@@ -181,7 +181,7 @@ impl Http {
     ) -> Result<Option<Vec<u8>>, Error> {
         let name = url.path_segments().and_then(|mut parts| parts.next_back()).unwrap_or_default();
         retrying(&self.options, name, observer, || {
-            let response = match self.get(url, None) {
+            let response = match self.get(url, None, true) {
                 Err(failure) if failure.absent => return Ok(None),
                 response => response?,
             };
@@ -230,14 +230,23 @@ impl Http {
         }
     }
 
-    /// Asks for `url`, or its rest, and follows redirects. The answer is 200, 206 or 416.
-    pub(crate) fn get(&self, url: &Url, rest: Option<Rest<'_>>) -> Result<Response, Failure> {
+    /// Asks for `url`, or its rest, and follows redirects. The answer is 200, 206 or 416. `fresh`: no cache on the
+    /// way answers without asking whether it has the file of before.
+    pub(crate) fn get(
+        &self,
+        url: &Url,
+        rest: Option<Rest<'_>>,
+        fresh: bool,
+    ) -> Result<Response, Failure> {
         let mut target = url.clone();
         for _ in 0..=MAX_REDIRECTS {
             let mut request = self
                 .client(&target)?
                 .get(target.clone())
                 .header(header::ACCEPT_ENCODING, "identity");
+            if fresh {
+                request = request.header(header::CACHE_CONTROL, "no-cache");
+            }
             if let Some(token) = self
                 .options
                 .token

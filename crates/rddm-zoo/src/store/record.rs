@@ -10,7 +10,10 @@ use rddm_manifest::{Digest, Entry, Manifest, ModelId, Precision, Timestamp, Vers
 use serde::{Deserialize, Serialize};
 
 use super::{Store, blob, durable};
-use crate::{Error, registry::parse_manifest};
+use crate::{
+    Error,
+    registry::{manifest_of, parse_manifest},
+};
 
 /// A model that was pulled: which manifest its name means, and where that came from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -123,10 +126,9 @@ impl Store {
     /// If it is missing, was changed, or cannot be read.
     pub fn manifest(&self, record: &Record) -> Result<Manifest, Error> {
         let text = self.manifest_text(record)?;
-        Manifest::parse(&text).map_err(|error| {
-            let path = self.blob_path(&record.sha256);
-            Error::manifest(&format!("the manifest of {}: {}", record.id, path.display()), error)
-        })
+        let path = self.blob_path(&record.sha256);
+        let place = format!("the manifest of {}: {}", record.id, path.display());
+        manifest_of(&text, &place, &record.id)
     }
 
     /// The manifest that an entry of an index names, if the store has it and it is good.

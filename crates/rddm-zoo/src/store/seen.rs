@@ -4,7 +4,7 @@
 
 use std::{fs, io, path::PathBuf};
 
-use rddm_manifest::{Digest, Index};
+use rddm_manifest::{Digest, Index, printable};
 use serde::{Deserialize, Serialize};
 
 use super::{Store, durable, open_file};
@@ -51,17 +51,40 @@ impl Store {
         self.root().join("registries").join(format!("{name}{end}.toml"))
     }
 
-    /// The index that was last seen at `place`. The caller checks its signature again: earlier
+    /// The index that was last seen at `place`, if one was. The caller checks its signature again: earlier
     /// versions had one slot, and put unsigned indexes there too.
-    pub(crate) fn seen(&self, place: &Place, slot: Slot) -> Option<Seen> {
-        let path = self.seen_path(&place.full().to_string(), slot);
-        let (file, size) = open_file(&path).ok()?;
-        if size > MAX_BYTES {
-            return None;
+    ///
+    /// # Errors
+    /// If what is remembered cannot be read: it may be of an index that no older one must replace.
+    pub(crate) fn seen(&self, place: &Place, slot: Slot) -> Result<Option<Seen>, Error> {
+        let name = place.full().to_string();
+        let path = self.seen_path(&name, slot);
+        let wrong = |why: &str| {
+            let what = format!(
+                "what the store remembers of {place} is damaged, or of a newer program: {}: {why}",
+                path.display()
+            );
+            Error::verification(what).with_next(
+                "run the newer program; or forget all registries, if you trust them to be no older than before: rddm-zoo gc --forget-registries",
+            )
+        };
+        let text = match open_file(&path) {
+            Ok((_, size)) if size > MAX_BYTES => return Err(wrong("the file is too large")),
+            Ok((file, _)) => io::read_to_string(file),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => Err(error),
+        };
+        let text = text.map_err(|error| match error.kind() {
+            io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => wrong(&error.to_string()),
+            _ => Error::store("read", &path, &error),
+        })?;
+        let file: SeenFile =
+            toml::from_str(&text).map_err(|error| wrong(&printable(error.message())))?;
+        if file.schema != 1 || file.registry != name {
+            return Err(wrong("it is not one of this registry and schema 1"));
         }
-        let file: SeenFile = toml::from_str(&io::read_to_string(file).ok()?).ok()?;
-        let index = Index::parse(&file.index).ok()?;
-        Some(Seen { bytes: file.index.into_bytes(), signature: file.signature, index })
+        let index = Index::parse(&file.index).map_err(|error| wrong(&error.to_string()))?;
+        Ok(Some(Seen { bytes: file.index.into_bytes(), signature: file.signature, index }))
     }
 
     /// Remembers the index of a registry that was opened with `trust`, so that no older one is accepted from now
@@ -77,7 +100,7 @@ impl Store {
                 && trust.check("", &seen.bytes, seen.signature.as_deref()).is_ok()
         };
         let _lock = self.lock_notes()?;
-        if slot == Slot::Signed && self.seen(place, slot).is_some_and(newer) {
+        if slot == Slot::Signed && self.seen(place, slot)?.is_some_and(newer) {
             return Ok(());
         }
         let name = place.full().to_string();

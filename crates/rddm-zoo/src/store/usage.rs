@@ -170,9 +170,9 @@ impl Store {
             waste.extend(files(&folder)?.into_iter().filter(|(path, _)| left(path)));
         }
         let locks = files(&self.root().join("locks"))?;
-        let stale = locks
-            .into_iter()
-            .filter(|(path, _)| path.file_name().is_some_and(|name| name != "store"));
+        let stale = locks.into_iter().filter(|(path, _)| {
+            path.file_name().is_some_and(|name| name != "store" && name != "notes")
+        });
         let mut collected = Collected::default();
         for (path, bytes) in waste {
             collected.files += 1;
@@ -181,23 +181,30 @@ impl Store {
                 durable::remove(&path)?;
             }
         }
-        // Empty files, not worth counting; nobody can hold one, because the store is locked.
+        // Empty files, not worth counting; nobody can hold a blob's, because the store is locked.
         for (path, _) in stale.filter(|_| !dry_run) {
             durable::remove(&path)?;
         }
         Ok(collected)
     }
 
-    /// The blobs whose bytes are not what their names say.
+    /// The blobs whose bytes are not what their names say, or cannot be read, and what to do about each.
     ///
     /// # Errors
-    /// If the store cannot be read.
-    pub fn bad_blobs(&self) -> Result<Vec<PathBuf>, Error> {
+    /// If the store's folders cannot be read.
+    pub fn bad_blobs(&self) -> Result<Vec<(PathBuf, Error)>, Error> {
         let mut bad = Vec::new();
         for (digest, (path, size)) in self.blobs()? {
-            if self.check_blob(&digest, size, &mut |_| {})? == Condition::Bad {
-                bad.push(path);
-            }
+            let error = match self.check_blob(&digest, size, &mut |_| {}) {
+                Ok(Condition::Bad) => {
+                    let what = format!("{} is not what its name says", path.display());
+                    Error::verification(what)
+                        .with_next("remove it: rddm-zoo gc; or pull its model again")
+                }
+                Ok(_) => continue,
+                Err(error) => error,
+            };
+            bad.push((path, error));
         }
         Ok(bad)
     }

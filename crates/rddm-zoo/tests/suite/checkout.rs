@@ -63,6 +63,24 @@ fn the_registry_is_what_the_zoo_makes() {
 }
 
 #[test]
+fn a_checkout_turns_no_line_ends() {
+    let Some(manifests) = manifests() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    fs::copy(manifests.with_file_name(".gitattributes"), folder.path().join(".gitattributes"))
+        .unwrap();
+    let git = |arguments: &[&str]| {
+        std::process::Command::new("git").args(arguments).current_dir(folder.path()).output()
+    };
+    if git(&["init", "--quiet"]).is_err() {
+        return skipped("no git here");
+    }
+    let files = ["manifests/index.toml", "manifests/lol.toml", "zoo/lol/recipe.toml", "a.onnx"];
+    let output = git(&[&["check-attr", "text"][..], &files].concat()).unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(text.matches(": text: unset").count(), files.len(), "{text}");
+}
+
+#[test]
 fn a_program_that_was_copied_away_lists_the_models_that_it_carries() {
     let Some(manifests) = manifests() else { return };
     let folder = tempfile::tempdir().unwrap();

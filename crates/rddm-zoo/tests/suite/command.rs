@@ -240,6 +240,27 @@ fn a_lock_is_met_by_what_an_earlier_pull_brought() {
 }
 
 #[test]
+fn what_a_lock_brought_back_was_of_no_other_registry() {
+    let zoo = Zoo::new();
+    run(&zoo, &["pull", "derain"]).expect(0);
+    run(&zoo, &["lock", "derain"]).expect(0);
+    zoo.renew(&crate::zoo::noise(1000, 5));
+    zoo.publish(rddm_zoo::now().unix(), 365);
+    for arguments in [["pull", "derain"], ["pull", "--locked"], ["pull", "derain"]] {
+        assert_eq!(run(&zoo, &arguments).expect(0).err, "", "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_mirror_that_is_not_there_is_passed_over() {
+    let zoo = Zoo::new();
+    for mirror in ["nowhere/manifests", "http://127.0.0.1:1/manifests"] {
+        run(&zoo, &["pull", "derain", "--mirror", mirror]).expect(0);
+        run(&zoo, &["rm", "derain"]).expect(0);
+    }
+}
+
+#[test]
 fn a_lock_file_that_a_merge_or_a_stranger_wrote_is_refused() {
     let zoo = Zoo::new();
     run(&zoo, &["lock", "derain"]).expect(0);
@@ -293,6 +314,47 @@ fn a_version_is_not_set_back_unless_that_is_asked_for() {
     fs::write(zoo.path("zoo/derain/model.toml"), model).unwrap();
     assert!(run(&zoo, &publish).expect(3).err.contains("is below version 0.2.0"));
     run(&zoo, &[&publish[..], &["--set-back"]].concat()).expect(0);
+}
+
+#[test]
+fn a_published_model_is_not_lost_unless_that_is_asked_for() {
+    let zoo = Zoo::new();
+    zoo.add_another();
+    fs::write(zoo.path("secret.key"), &keys().secret).unwrap();
+    let publish = ["publish", "--signing-key", "secret.key"];
+    let draft = zoo.path("zoo/derain-too/model.toml");
+    fs::rename(&draft, zoo.path("away")).unwrap();
+    let outcome = run(&zoo, &publish).expect(3);
+    assert!(outcome.err.contains("--retire derain-too"), "{}", outcome.err);
+    // What cannot be looked at may be there.
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink("model.toml", &draft).unwrap();
+        let outcome = run(&zoo, &publish).expect(3);
+        assert!(outcome.err.contains("cannot read"), "{}", outcome.err);
+        fs::remove_file(&draft).unwrap();
+    }
+    assert!(zoo.path("manifests/derain-too.toml").exists());
+    run(&zoo, &[&publish[..], &["--retire", "derain-too"]].concat()).expect(0);
+    assert!(!zoo.path("manifests/derain-too.toml").exists());
+}
+
+#[test]
+fn nothing_is_published_by_a_clock_that_is_before_the_index() {
+    let zoo = Zoo::new();
+    fs::write(zoo.path("secret.key"), &keys().secret).unwrap();
+    zoo.publish(rddm_zoo::now().unix() + 2 * 24 * 3600, 365);
+    let outcome = run(&zoo, &["publish", "--renew", "--signing-key", "secret.key"]).expect(3);
+    assert!(outcome.err.contains("set the clock"), "{}", outcome.err);
+}
+
+#[test]
+fn an_index_that_a_merge_left_says_what_to_do() {
+    let zoo = Zoo::new();
+    fs::write(zoo.path("secret.key"), &keys().secret).unwrap();
+    fs::write(zoo.path("manifests/index.toml"), "<<<<<<< ours\n").unwrap();
+    let outcome = run(&zoo, &["publish", "--signing-key", "secret.key"]).expect(3);
+    assert!(outcome.err.contains("merge") && outcome.err.contains("--after"), "{}", outcome.err);
 }
 
 #[test]
@@ -361,7 +423,12 @@ fn publish_signs_once_and_says_when_something_changed() {
     assert!(shown.contains("30.500") && !shown.contains("mirror image"), "{shown}");
     let model = fs::read_to_string(zoo.path("zoo/derain/model.toml")).unwrap();
     let mirrored = model.replace("[sampler]\n", "[sampler]\nmirror = true\n");
-    fs::write(zoo.path("zoo/derain/model.toml"), mirrored).unwrap();
+    fs::write(zoo.path("zoo/derain/model.toml"), &mirrored).unwrap();
+    // Who has pulled a version has what it says.
+    let refused = run(&zoo, &publish).expect(3).err;
+    assert!(refused.contains("0.1.0 is published with another sampler"), "{refused}");
+    let next = mirrored.replacen("version = \"0.1.0\"", "version = \"0.2.0\"", 1);
+    fs::write(zoo.path("zoo/derain/model.toml"), next).unwrap();
     assert!(run(&zoo, &publish).expect(0).out.contains("published: version 4"));
     let shown = run(&zoo, &["show", "derain"]).expect(0).out;
     assert!(shown.contains("arithmetic mean with the mirror image"), "{shown}");
@@ -378,12 +445,12 @@ fn publish_signs_once_and_says_when_something_changed() {
         assert_eq!(outcome.err.contains("measured on another network"), !figures);
         assert_eq!(run(&zoo, &["show", "derain"]).expect(0).out.contains("30.500"), figures);
     }
-    // Who has pulled a version has what it says.
     let network = zoo.network();
     fs::write(zoo.path("zoo/derain/derain.onnx"), crate::zoo::noise(1000, 5)).unwrap();
     let refused = run(&zoo, &publish).expect(3).err;
     assert!(
-        refused.contains("0.1.0 is published with another") && refused.contains("higher version"),
+        refused.contains("0.2.0 is published with another joint network of fp32")
+            && refused.contains("higher version"),
         "{refused}"
     );
     fs::write(zoo.path("zoo/derain/derain.onnx"), network).unwrap();
@@ -410,7 +477,7 @@ fn a_check_wants_the_signature_that_readers_want() {
 fn an_index_that_has_expired_is_published_again() {
     let zoo = Zoo::new();
     fs::write(zoo.path("secret.key"), &keys().secret).unwrap();
-    zoo.publish(rddm_zoo::now().unix() - 10 * 24 * 3600, 9);
+    zoo.expire();
     let outcome = run(&zoo, &["publish", "--check"]).expect(5);
     assert!(outcome.err.contains("expired on"), "{}", outcome.err);
     run(&zoo, &["publish", "--check", "--allow-expired"]).expect(0);
@@ -534,6 +601,25 @@ fn serve_gives_exactly_what_the_index_names() {
         raw(address, &format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(20_000)))
             .starts_with("HTTP/1.1 431")
     );
+    // What has its digest for a name may be kept; all else is asked for again.
+    let (hex, manifest) = (Digest::of(&zoo.network()).hex(), zoo.path("manifests/derain.toml"));
+    fs::create_dir_all(zoo.path(&format!("manifests/blobs/sha256/{}", &hex[..2]))).unwrap();
+    let blob = format!("blobs/sha256/{}/{hex}", &hex[..2]);
+    fs::write(zoo.path("manifests").join(&blob), zoo.network()).unwrap();
+    for (path, kept) in [
+        ("derain.toml", false),
+        ("zoo/derain/derain.onnx", false),
+        ("index.toml", false),
+        (&blob, true),
+    ] {
+        let head = raw(address, &format!("HEAD /{path} HTTP/1.1\r\n\r\n"));
+        assert_eq!(head.contains("Cache-Control: no-cache"), !kept, "{path}: {head}");
+        assert_eq!(head.contains("immutable"), kept, "{path}: {head}");
+    }
+    for (tag, status) in [(Digest::of(&fs::read(manifest).unwrap()).hex(), "304"), (hex, "200")] {
+        let head = format!("GET /derain.toml HTTP/1.1\r\nIf-None-Match: \"0\", \"{tag}\"\r\n\r\n");
+        assert!(raw(address, &head).starts_with(&format!("HTTP/1.1 {status}")), "{status}");
+    }
     let part = raw(address, "GET /index.toml HTTP/1.1\r\nRange: bytes=0-5\r\n\r\n");
     assert!(part.starts_with("HTTP/1.1 206") && part.ends_with("\r\n\r\nschema"), "{part}");
     assert!(
@@ -590,6 +676,28 @@ fn serve_says_why_it_cannot_answer() {
     server.wait().unwrap();
 }
 
+#[test]
+fn what_a_client_asks_for_turns_no_terminal() {
+    use std::io::Read as _;
+    let zoo = Zoo::new();
+    let mut server = rddm_zoo(zoo.root.path())
+        .args(["serve", "--listen", "127.0.0.1:0", "--key", public_key()])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut out = std::io::BufReader::new(server.stdout.take().unwrap());
+    let mut line = String::new();
+    out.read_line(&mut line).unwrap();
+    let address = line.split("http://").nth(1).unwrap().split('/').next().unwrap();
+    let asked = "GET /\u{1b}]0;owned\u{7}\u{1b}[2Jx\r404 HTTP/1.1\r\n\r\n";
+    assert!(raw(address, asked).starts_with("HTTP/1.1 404"));
+    server.kill().unwrap();
+    let mut log = String::new();
+    out.read_to_string(&mut log).unwrap();
+    assert!(log.contains("owned") && !log.chars().any(|c| c.is_control() && c != '\n'), "{log:?}");
+    server.wait().unwrap();
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn serve_says_a_url_for_a_folder_whose_name_is_no_text() {
@@ -637,6 +745,10 @@ fn json_is_one_object_a_line_and_quiet_is_quiet() {
         (error["event"].as_str(), error["kind"].as_str(), error["exit_code"].as_i64()),
         (Some("error"), Some("not_found"), Some(4))
     );
+    let outcome = finish(rddm_zoo(zoo.root.path()).args(["--json", "pull"])).expect(2);
+    let error: serde_json::Value = serde_json::from_str(&outcome.out).unwrap();
+    assert_eq!((error["kind"].as_str(), error["exit_code"].as_i64()), (Some("usage"), Some(2)));
+    assert!(outcome.err.contains("Usage:"), "{}", outcome.err);
     let outcome = run(&zoo, &["pull", "derain", "-q"]).expect(0);
     assert_eq!((outcome.out.as_str(), outcome.err.as_str()), ("", ""));
 }

@@ -167,6 +167,40 @@ fn several_damaged_ones_are_all_named_and_removed_together() {
     home.assert_nothing();
 }
 
+#[test]
+fn verify_names_all_that_is_wrong() {
+    let (zoo, home) = scene();
+    fs::write(record(&home, "derain-too"), "junk\n").unwrap();
+    let stray = home.blob(b"nobody's");
+    fs::create_dir_all(stray.parent().unwrap()).unwrap();
+    fs::write(&stray, "another").unwrap();
+    let outcome = run(&zoo, &["verify"]).expect(5);
+    assert!(outcome.out.contains("derain 0.1.0 is good"), "{}", outcome.out);
+    assert!(outcome.err.contains("record of derain-too"), "{}", outcome.err);
+    assert!(outcome.err.contains(stray.to_str().unwrap()), "{}", outcome.err);
+}
+
+#[test]
+fn a_named_folder_is_verified_whatever_the_store_has() {
+    let (zoo, home) = scene();
+    run(&zoo, &["export", "bundle", "derain"]).expect(0);
+    for names in [&[][..], &["derain"]] {
+        let arguments = [&["verify", "--registry", "bundle"], names].concat();
+        let outcome = run(&zoo, &arguments).expect(0);
+        assert!(outcome.out.contains("derain 0.1.0 is good"), "{}", outcome.out);
+        assert!(!outcome.out.contains("derain-too"), "{}", outcome.out);
+        let blob = Home(zoo.path("bundle")).blob(&zoo.network());
+        let good = fs::read(&blob).unwrap();
+        let mut bytes = good.clone();
+        bytes[1000] ^= 1;
+        fs::write(&blob, bytes).unwrap();
+        let outcome = run(&zoo, &arguments).expect(5);
+        assert!(outcome.err.contains(blob.to_str().unwrap()), "{}", outcome.err);
+        fs::write(&blob, good).unwrap();
+    }
+    home.assert_sound();
+}
+
 /// Opening a pipe would wait for ever.
 #[cfg(unix)]
 #[test]

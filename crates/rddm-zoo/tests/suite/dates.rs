@@ -7,10 +7,8 @@ use rddm_zoo::{Access, ErrorKind, Event, Http, Place, Registry, Store, Trust};
 
 use crate::{
     server::{Server, respond},
-    zoo::{Zoo, finish, public_key, pull, rddm_zoo},
+    zoo::{Home, Zoo, finish, public_key, pull, rddm_zoo},
 };
-
-const DAY: u64 = 24 * 3600;
 
 fn folder(zoo: &Zoo) -> String {
     zoo.path("manifests").to_str().unwrap().to_owned()
@@ -98,7 +96,7 @@ fn an_index_that_is_half_published_is_asked_for_once_more() {
 fn an_expired_index_is_refused_unless_that_is_asked_for() {
     let zoo = Zoo::new();
     let home = zoo.home();
-    zoo.publish(rddm_zoo::now().unix() - 10 * DAY, 9);
+    zoo.expire();
     for registry in [folder(&zoo), Server::good(&zoo).registry()] {
         let outcome = pull(&zoo, &registry, &home, &[]).expect(5);
         assert!(outcome.err.contains("expired on"), "{}", outcome.err);
@@ -137,6 +135,30 @@ fn an_old_index_put_back_is_refused() {
     finish(rddm_zoo(zoo.root.path()).args(["gc", "--forget-registries", "--home"]).arg(&home.0))
         .expect(0);
     pull(&zoo, &server.registry(), &home, &[]).expect(0);
+}
+
+#[test]
+fn a_damaged_memory_is_not_taken_for_none() {
+    let zoo = Zoo::new();
+    let home = zoo.home();
+    pull(&zoo, &folder(&zoo), &home, &[]).expect(0);
+    let note = home.files("registries").into_keys().next().unwrap();
+    let good = fs::read_to_string(&note).unwrap();
+    for text in [
+        format!("{good}x"),
+        good.replacen("schema = 1", "schema = 2", 1),
+        good.replacen("/manifests", "/others", 1),
+        good.replacen("version = 1\n", "version = 0\n", 1),
+    ] {
+        assert_ne!(text, good);
+        fs::write(&note, &text).unwrap();
+        let outcome = pull(&zoo, &folder(&zoo), &home, &[]).expect(5);
+        assert!(outcome.err.contains(note.to_str().unwrap()), "{}", outcome.err);
+        assert!(outcome.err.contains("gc --forget-registries"), "{}", outcome.err);
+        assert_eq!(fs::read_to_string(&note).unwrap(), text);
+    }
+    fs::remove_file(&note).unwrap();
+    pull(&zoo, &folder(&zoo), &home, &[]).expect(0);
 }
 
 #[test]
@@ -238,4 +260,16 @@ fn a_model_that_needs_a_newer_program_is_refused() {
     let outcome = pull(&zoo, &folder(&zoo), &home, &[]).expect(4);
     assert!(outcome.err.contains("needs version 99.0.0"), "{}", outcome.err);
     home.assert_nothing();
+    // It keeps no other one out.
+    fs::write(&path, fs::read_to_string(&path).unwrap().replace("99.0.0", "98.0.0")).unwrap();
+    zoo.add_another();
+    for command in [&["pull", "--all"][..], &["import", "manifests"]] {
+        let home = Home(zoo.path(command[0]));
+        let mut program = rddm_zoo(zoo.root.path());
+        program.args(command).args(["--key", public_key(), "--home"]).arg(&home.0);
+        let outcome = finish(&mut program).expect(4);
+        assert!(outcome.err.contains("needs version 98.0.0"), "{}", outcome.err);
+        assert!(home.0.join("models/derain-too.toml").is_file());
+        home.assert_sound();
+    }
 }

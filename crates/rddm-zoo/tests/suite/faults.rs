@@ -25,6 +25,11 @@ fn a_model_is_pulled_and_the_second_pull_transfers_nothing() {
     assert!(outcome.out.contains("up to date"), "{}", outcome.out);
     assert_eq!(server.of_path(NETWORK).len(), 1);
     assert_eq!(server.of_path(NETWORK)[0].headers["accept-encoding"], "identity");
+    // What stays at its path when it changes is not to come out of a cache.
+    for path in ["/manifests/index.toml", "/manifests/index.toml.minisig", "/manifests/derain.toml"]
+    {
+        assert_eq!(server.of_path(path)[0].headers["cache-control"], "no-cache", "{path}");
+    }
 }
 
 #[test]
@@ -490,7 +495,7 @@ fn a_mirror_helps_when_the_registry_has_wrong_bytes() {
     pull(&zoo, &bad.registry(), &home, &["--mirror", &good.registry()]).expect(0);
     home.assert_whole(&zoo.network());
     assert_eq!(good.of_path(NETWORK).len(), 1);
-    // The index comes from the registry alone: a mirror is asked for files that have digests.
+    // The index comes from the registry alone: a mirror is asked for networks.
     assert!(good.of_path("/manifests/index.toml").is_empty());
 }
 

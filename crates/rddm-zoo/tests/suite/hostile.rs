@@ -163,6 +163,22 @@ fn doubled_and_unknown_keys_and_other_schemas_are_refused() {
 }
 
 #[test]
+fn a_manifest_with_a_key_of_a_newer_program_asks_for_that_program() {
+    let with = |least: &str| {
+        with_manifest(|text| {
+            text.replace("[sampler]\n", "[sampler]\nunheard_of = 1\n")
+                .replace("least_runtime = \"0.1.0\"", &format!("least_runtime = \"{least}\""))
+        })
+    };
+    refused(&with("0.1.0"), 5);
+    let zoo = with("99.0.0");
+    refused(&zoo, 4);
+    let outcome = pull(&zoo, zoo.path("manifests").to_str().unwrap(), &zoo.home(), &[]).expect(4);
+    assert!(outcome.err.contains("derain needs version 99.0.0"), "{}", outcome.err);
+    assert!(outcome.err.contains("install a newer version"), "{}", outcome.err);
+}
+
+#[test]
 fn numbers_that_are_huge_or_negative_are_refused() {
     for size in ["0", "-1", "18446744073709551616", "9223372036854775807", "1e30", "nan"] {
         refused(&with_manifest(|text| text.replace("size = 300000", &format!("size = {size}"))), 5);

@@ -121,7 +121,7 @@ fn interrupted_ends_with_130_and_keeps_the_part() {
     while !std::fs::metadata(home.part(&network)).is_ok_and(|metadata| metadata.len() > 0) {
         thread::sleep(Duration::from_millis(5));
     }
-    let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let sent = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
     assert!(sent.success());
     assert_eq!(child.wait_with_output().unwrap().status.code(), Some(130));
     assert!(home.assert_part(&network) > 0);
@@ -148,7 +148,7 @@ fn an_interrupted_export_leaves_no_temporary_file() {
     while !temporary() && !has_ended(&mut child) {
         thread::sleep(Duration::from_millis(1));
     }
-    let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let sent = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
     assert!(sent.success());
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert!(!temporary());

@@ -13,7 +13,8 @@ use crate::{
 /// A model of a residual and a noise network, each in fp32 and fp16.
 fn composite() -> Zoo {
     let zoo = Zoo::new();
-    let (head, rest) = DRAFT.split_once("[[networks]]").unwrap();
+    let draft = DRAFT.replacen("version = \"0.1.0\"", "version = \"0.2.0\"", 1);
+    let (head, rest) = draft.split_once("[[networks]]").unwrap();
     let (_, tail) = rest.split_once("[sampler]").unwrap();
     let mut networks = String::new();
     for (seed, (role, precision)) in

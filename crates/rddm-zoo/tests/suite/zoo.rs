@@ -8,7 +8,7 @@ use std::{
     sync::OnceLock,
 };
 
-use rddm_manifest::Digest;
+use rddm_manifest::{Digest, Index};
 use rddm_zoo::{KeyPair, PublishOptions, SigningKey, publish};
 use tempfile::TempDir;
 
@@ -90,6 +90,19 @@ impl Zoo {
     }
 
     pub(crate) fn publish(&self, now: u64, days: u32) -> u64 {
+        self.publish_after(0, now, days)
+    }
+
+    /// Publishes an index that expired yesterday.
+    pub(crate) fn expire(&self) {
+        let index = self.path("manifests/index.toml");
+        let before = Index::parse(&fs::read_to_string(&index).unwrap()).unwrap();
+        // Over one that is newer it would be refused.
+        fs::remove_file(index).unwrap();
+        self.publish_after(before.version, rddm_zoo::now().unix() - 10 * 24 * 3600, 9);
+    }
+
+    fn publish_after(&self, after: u64, now: u64, days: u32) -> u64 {
         let key = SigningKey::parse(&keys().secret, None).unwrap();
         let options = PublishOptions {
             zoo: &self.path("zoo"),
@@ -100,8 +113,9 @@ impl Zoo {
             renew: true,
             check: None,
             allow_expired: false,
-            after: 0,
+            after,
             set_back: false,
+            retire: &[],
             empty: false,
         };
         publish(&options).unwrap().index.version

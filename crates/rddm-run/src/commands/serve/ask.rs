@@ -21,6 +21,7 @@ pub(super) struct Ask {
     seed: u64,
     eta: Option<f32>,
     mirror: Option<bool>,
+    confirm: Option<bool>,
     format: Option<Format>,
     quality: u8,
 }
@@ -30,7 +31,8 @@ impl Ask {
     /// should not give another picture than was meant.
     pub(super) fn parse(query: &str, most_steps: usize) -> Result<Self, Failure> {
         let (mut model, mut id) = (None, None);
-        let (mut steps, mut seed, mut eta, mut mirror, mut strength) = (None, 0, None, None, 1.0);
+        let (mut steps, mut seed, mut eta, mut strength) = (None, 0, None, 1.0);
+        let (mut mirror, mut confirm) = (None, None);
         let (mut format, mut quality) = (None, EncodeOptions::default().quality);
         let mut seen = HashSet::new();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
@@ -45,12 +47,13 @@ impl Ask {
                 "eta" => eta = Some(read(&name, &value)?),
                 "strength" => strength = read(&name, &value)?,
                 "mirror" => mirror = Some(switch(&name, &value)?),
+                "confirm" => confirm = Some(switch(&name, &value)?),
                 "format" => format = Some(read(&name, &value)?),
                 "quality" => quality = read(&name, &value)?,
                 _ => {
                     let what = format!("there is no parameter {name:?}");
                     return Err(Failure::usage(what).with_next(
-                        "take model, id, steps, seed, eta, strength, mirror, format and quality",
+                        "take model, id, steps, seed, eta, strength, mirror, confirm, format and quality",
                     ));
                 }
             }
@@ -66,7 +69,7 @@ impl Ask {
         if !(1..=100).contains(&quality) {
             return Err(Failure::usage(format!("a quality is from 1 to 100, not {quality}")));
         }
-        Ok(Self { model, id, strength, steps, seed, eta, mirror, format, quality })
+        Ok(Self { model, id, strength, steps, seed, eta, mirror, confirm, format, quality })
     }
 
     /// Tells a builder the sampling that was asked for.
@@ -80,6 +83,9 @@ impl Ask {
         }
         if let Some(mirror) = self.mirror {
             builder = builder.mirror(mirror);
+        }
+        if let Some(confirm) = self.confirm {
+            builder = builder.confirm(confirm);
         }
         builder
     }

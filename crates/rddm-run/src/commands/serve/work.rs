@@ -58,7 +58,8 @@ pub(super) fn restore(
     ];
     let losses = picture.losses.iter().map(ToString::to_string);
     let unread = input.unread.iter().map(ToString::to_string);
-    let losses = losses.chain(unsigned.map(str::to_owned)).chain(unread).collect();
+    let losses =
+        losses.chain(unsigned.map(|_| deliver::PARAMETERS.to_owned())).chain(unread).collect();
     Ok(Restored { picture, losses, milliseconds })
 }
 

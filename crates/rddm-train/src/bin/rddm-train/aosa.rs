@@ -19,7 +19,7 @@ pub(crate) struct Arguments {
     /// Learning rate of λ.
     #[arg(long, default_value_t = Options::default().rate)]
     rate: f64,
-    /// Optimiser steps until the choice is given up.
+    /// Optimiser steps until the choice is given up; no more than the recipe's.
     #[arg(long, default_value_t = Options::default().most_steps)]
     most_steps: usize,
 }

@@ -59,7 +59,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
     let mut data = pictures(&arguments.data)?;
     let each = given_or_own(&arguments.steps)
         .into_iter()
-        .map(|steps| arguments.running.restorer(&model, steps, None, None));
+        .map(|steps| arguments.running.restorer(&model, steps, None, None, None));
     let each = each.collect::<Result<Vec<Restorer>, Failure>>()?;
     let mut output = Output::new(arguments.output.as_deref())?;
     let mut real = arguments.real.as_deref().map(pictures).transpose()?;

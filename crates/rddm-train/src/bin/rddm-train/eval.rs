@@ -36,7 +36,7 @@ pub(crate) struct Arguments {
     /// in `mask…` where there are any; with --degraded, a folder of clean pictures.
     #[arg(long, required = true)]
     data: Vec<PathBuf>,
-    /// The data set's folders are as its authors give it out.
+    /// The data set's folders are as its authors give it out: istd, lol, rain_drop, go_pro, celeb_a, sidd or rain100.
     #[arg(long, value_parser = layout, conflicts_with = "degraded")]
     layout: Option<Layout>,
     /// Degrades the pictures as this recipe's first source that degrades, with the seeds from the recipe's on
@@ -50,12 +50,22 @@ pub(crate) struct Arguments {
     /// are not for --output.
     #[arg(long, conflicts_with = "output")]
     objective: Option<rddm_core::Objective>,
+    /// What the noise `β²` sums to, of a run; by default what its recipe says. To look at, as --objective.
+    #[arg(long, requires = "run", conflicts_with = "output")]
+    sum_scale: Option<f64>,
+    /// What the residual is cut to, of a run; by default what its recipe says. To look at, as --objective.
+    #[arg(long, requires = "run", conflicts_with = "output")]
+    residual_limit: Option<f32>,
     /// The mean over the eight mirrored and turned forms of each picture, or over two where the model knows upright pictures alone.
     #[arg(long, conflicts_with_all = ["run", "mirror"])]
     ensemble: bool,
     /// Asks the networks about mirror images too, or not; as the model was published unless given.
     #[arg(long, value_name = "on|off", value_parser = BoolishValueParser::new(), hide_possible_values = true, conflicts_with = "run")]
     mirror: Option<bool>,
+    /// Lets a change stand only where a look at the picture at half of its size sees it too, or not; as the model was published
+    /// unless given.
+    #[arg(long, value_name = "on|off", value_parser = BoolishValueParser::new(), hide_possible_values = true, conflicts_with_all = ["run", "mirror", "ensemble"])]
+    confirm: Option<bool>,
     #[command(flatten)]
     running: Running,
     /// JSON file that gets the figures; those of the same network on other data sets, in other steps and by other engines are kept.
@@ -64,20 +74,24 @@ pub(crate) struct Arguments {
 }
 
 /// What the name of a data set gains where pictures were not restored as the model says of itself: by the mean over turned forms,
-/// with mirror images, without them.
-pub(crate) const VARIANTS: [&str; 3] = [ENSEMBLE, MIRRORED, ONCE];
+/// with mirror images, without them, confirmed from afar, or not.
+pub(crate) const VARIANTS: [&str; 5] = [ENSEMBLE, MIRRORED, ONCE, CONFIRMED, UNCONFIRMED];
 const ENSEMBLE: &str = " ensemble";
 const MIRRORED: &str = " mirrored";
 const ONCE: &str = " once";
+const CONFIRMED: &str = " confirmed";
+const UNCONFIRMED: &str = " unconfirmed";
 
 impl Arguments {
     /// The one of [`VARIANTS`] that is asked for, and the option that asks.
     fn variant(&self) -> (&'static str, &'static str) {
-        match (self.ensemble, self.mirror) {
-            (true, _) => (ENSEMBLE, " --ensemble"),
-            (false, Some(true)) => (MIRRORED, " --mirror on"),
-            (false, Some(false)) => (ONCE, " --mirror off"),
-            (false, None) => ("", ""),
+        match (self.ensemble, self.mirror, self.confirm) {
+            (true, ..) => (ENSEMBLE, " --ensemble"),
+            (_, Some(true), _) => (MIRRORED, " --mirror on"),
+            (_, Some(false), _) => (ONCE, " --mirror off"),
+            (.., Some(true)) => (CONFIRMED, " --confirm on"),
+            (.., Some(false)) => (UNCONFIRMED, " --confirm off"),
+            (false, None, None) => ("", ""),
         }
     }
 }
@@ -88,14 +102,19 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
     // What is missing or wrong shows before the work.
     let each = given_or_own(&arguments.steps).into_iter().map(|steps| restorer(&arguments, steps));
     let each = each.collect::<Result<Vec<Ready>, Failure>>()?;
+    let channels = each.first().map_or(3, |ready| ready.channels);
+    if arguments.degraded.is_some() && channels != 3 {
+        let text = "--degraded: pictures are degraded in colour, and it restores grey ones; give --data a folder of pairs";
+        return Err(Failure { code: 2, text: text.into() });
+    }
     let mut names = HashSet::new();
     for folder in &arguments.data {
         note_what_is_left_out(&arguments, folder)?;
-        for (dataset, _) in datasets(&arguments, folder)? {
+        for (dataset, _) in datasets(&arguments, folder, channels)? {
             if !names.insert(dataset.clone()) {
                 let text = format!(
                     "--data: two data sets are called {dataset}, and one's figures would take the other's place; \
-                     measure them by two commands, or name their folders otherwise"
+                     measure them by two commands, each with a file of its own for --output, or name their folders otherwise"
                 );
                 return Err(Failure { code: 2, text });
             }
@@ -114,9 +133,9 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
         "SSIM Y",
         "least"
     ))?;
-    for Ready { mut restore, steps, engine, networks } in each {
+    for Ready { mut restore, steps, engine, networks, channels } in each {
         for folder in &arguments.data {
-            for (mut dataset, mut pairs) in datasets(&arguments, folder)? {
+            for (mut dataset, mut pairs) in datasets(&arguments, folder, channels)? {
                 dataset += arguments.variant().0;
                 let bar = ProgressBar::new_spinner();
                 let on_picture = &mut |score: &PictureScore| bar.set_message(score.name.clone());
@@ -157,15 +176,19 @@ fn note_what_is_left_out(arguments: &Arguments, folder: &Path) -> Result<(), Fai
 
 type Pairs = Box<dyn Iterator<Item = NamedPair>>;
 
-/// The data sets of a folder, by name.
-fn datasets(arguments: &Arguments, folder: &Path) -> Result<Vec<(String, Pairs)>, Failure> {
+/// The data sets of a folder, by name; their pictures of so many channels.
+fn datasets(
+    arguments: &Arguments,
+    folder: &Path,
+    channels: usize,
+) -> Result<Vec<(String, Pairs)>, Failure> {
     if let Some(layout) = arguments.layout {
-        let pairs: Pairs = Box::new(pairs_of(layout.examples(folder, Split::Test)?));
+        let pairs: Pairs = Box::new(pairs_of(layout.examples(folder, Split::Test)?, channels));
         return Ok(vec![(dataset_name(folder, "test"), pairs)]);
     }
     let Some(path) = &arguments.degraded else {
         let pairs = inputs(folder)?.into_iter().map(|input| {
-            let pairs: Pairs = Box::new(stored_pairs(folder, &input)?);
+            let pairs: Pairs = Box::new(stored_pairs(folder, &input, channels)?);
             Ok((dataset_name(folder, &input), pairs))
         });
         return pairs.collect();
@@ -184,6 +207,8 @@ struct Ready {
     engine: String,
     /// The digests of their files.
     networks: Vec<Digest>,
+    /// Those of the pictures that it takes.
+    channels: usize,
 }
 
 fn restorer(arguments: &Arguments, steps: Option<usize>) -> Result<Ready, Failure> {
@@ -194,12 +219,8 @@ fn restorer(arguments: &Arguments, steps: Option<usize>) -> Result<Ready, Failur
         return Err(Failure { code: 2, text: "give --model or --run".into() });
     };
     let model = arguments.running.zoo.find(id)?;
-    if model.manifest.picture.channels != 3 {
-        let text = format!("{id}: it restores grey pictures; RGB is measured");
-        return Err(Failure { code: 2, text });
-    }
-    let Arguments { running, objective, mirror, .. } = arguments;
-    let restorer = running.restorer(&model, steps, *objective, *mirror)?;
+    let Arguments { running, objective, mirror, confirm, .. } = arguments;
+    let restorer = running.restorer(&model, steps, *objective, *mirror, *confirm)?;
     let (steps, engine) = (restorer.sampler().steps, restorer.engine().to_owned());
     let (masked, ensemble) = (model.manifest.picture.mask, arguments.ensemble);
     let restore: Restore = Box::new(move |picture, mask| {
@@ -215,7 +236,8 @@ fn restorer(arguments: &Arguments, steps: Option<usize>) -> Result<Ready, Failur
             _ => Error::engine(error.to_string()),
         })
     });
-    Ok(Ready { restore, steps, engine, networks: digests(&model) })
+    let channels = model.manifest.picture.channels as usize;
+    Ok(Ready { restore, steps, engine, networks: digests(&model), channels })
 }
 
 fn of_run(folder: &Path, arguments: &Arguments, steps: usize) -> Result<Ready, Failure> {
@@ -229,17 +251,15 @@ fn of_run(folder: &Path, arguments: &Arguments, steps: usize) -> Result<Ready, F
         );
         return Err(Failure { code: 2, text });
     };
-    recipe.diffusion.objective = asked;
+    let diffusion = &mut recipe.diffusion;
+    diffusion.objective = asked;
+    diffusion.sum_scale = arguments.sum_scale.unwrap_or(diffusion.sum_scale);
+    diffusion.residual_limit = arguments.residual_limit.unwrap_or(diffusion.residual_limit);
     if !recipe.diffusion.conditional {
         let text = format!(
             "{}: a run that generates has nothing to restore; publish it, then rddm-train distance",
             folder.display()
         );
-        return Err(Failure { code: 2, text });
-    }
-    if recipe.network.channels() != 3 {
-        let text =
-            format!("{}: its network takes grey pictures; RGB is measured", folder.display());
         return Err(Failure { code: 2, text });
     }
     let device = Device::flex();
@@ -252,7 +272,7 @@ fn of_run(folder: &Path, arguments: &Arguments, steps: usize) -> Result<Ready, F
         .with_safetensors(weights)
         .map_err(|error| unread(&path, &error))?;
     let sampler = sampler(&recipe, steps)?;
-    let multiple = recipe.network.multiple();
+    let (multiple, channels) = (recipe.network.multiple(), recipe.network.channels());
     let masked = recipe.masked();
     let restore: Restore = Box::new(move |picture, mask| {
         let mask = mask.filter(|_| masked);
@@ -262,7 +282,7 @@ fn of_run(folder: &Path, arguments: &Arguments, steps: usize) -> Result<Ready, F
         }
         restore_any_size(&network, &sampler, first, picture, mask, multiple, &device)
     });
-    Ok(Ready { restore, steps, engine: "burn".into(), networks: vec![digest] })
+    Ok(Ready { restore, steps, engine: "burn".into(), networks: vec![digest], channels })
 }
 
 /// The last two parts of the folder's name that tell it apart: `rain100/input_L`; of the folder `gt`, the one above it.
@@ -320,6 +340,11 @@ impl Report {
             shown(folder)
         );
         let same = |row: &Row| row.dataset == dataset && row.steps == steps && row.engine == engine;
+        if let Some(Row { command: before, .. }) = self.rows.iter().find(|row| same(row))
+            && *before != command
+        {
+            print::note(&format!("--output: the figures of {dataset} replace those of {before}"));
+        }
         self.rows.retain(|row| !same(row));
         for ((metric, value), (_, input)) in
             score.restored.named().into_iter().zip(score.input.named())

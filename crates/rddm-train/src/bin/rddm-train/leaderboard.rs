@@ -95,7 +95,7 @@ fn models(zoo: &Path) -> Result<(Vec<Line>, Vec<String>), Failure> {
         let report = Report::read(&folder.join("eval.json"))?;
         if !report.is_of(&digests) {
             left_out.push(format!(
-                "{model}: eval.json was measured on another network; measure it again"
+                "{model}: eval.json was measured on another network, or does not say on which; measure it again"
             ));
             continue;
         }
@@ -173,8 +173,8 @@ fn page(lines: &[Line]) -> String {
          RGB. Least: the gain of the picture that gained least, dB RGB. Time: processor seconds a megapixel, one thread, on whichever machine measured the row; they\n\
          differ by up to three times, so that only greater differences between rows say anything.\n\n\
          The zoo's models learnt from none of these pictures, but among several states of a training the one that is published was often\n\
-         chosen by these figures (`docs/decisions/training.md` says where): a tenth of a dB may be luck. `once` is `--mirror off`, `ensemble`\n\
-         `--ensemble`. Papers' figures of PReNet are of other training sets and whole test sets. DND and SIDD are real noise of\n\
+         chosen by these figures (`docs/decisions/training.md` says where): a tenth of a dB may be luck. `once` is `--mirror off`, `unconfirmed`\n\
+         `--confirm off`, `ensemble` `--ensemble`. Papers' figures of PReNet are of other training sets and whole test sets. DND and SIDD are real noise of\n\
          other cameras, not measured here: what DnCNN, FFDNet and MCWNNM reached, to see which of them does well on such noise.\n",
     );
     let mut datasets: Vec<&str> = lines.iter().map(|line| line.dataset.as_str()).collect();

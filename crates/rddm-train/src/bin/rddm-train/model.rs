@@ -65,13 +65,14 @@ impl Running {
         if self.seed == 0 { String::new() } else { format!(" --seed {}", self.seed) }
     }
 
-    /// The model, sampled in `steps` steps, by `objective` and with mirror images or not, or as it was published.
+    /// The model, sampled in `steps` steps, by `objective`, with mirror images or not and confirmed or not, or as it was published.
     pub(crate) fn restorer(
         &self,
         model: &ResolvedModel,
         steps: Option<usize>,
         objective: Option<Objective>,
         mirror: Option<bool>,
+        confirm: Option<bool>,
     ) -> Result<Restorer, Failure> {
         let mut builder = Restorer::builder(&model.manifest)
             .engine(&self.engine)
@@ -85,6 +86,9 @@ impl Running {
         }
         if let Some(mirror) = mirror {
             builder = builder.mirror(mirror);
+        }
+        if let Some(confirm) = confirm {
+            builder = builder.confirm(confirm);
         }
         if let Some(library) = &self.ort_library {
             builder = builder.library(library);

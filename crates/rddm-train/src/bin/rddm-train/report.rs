@@ -101,9 +101,10 @@ impl Report {
         serde_json::from_slice(&text).map_err(|error| unread(path, &error))
     }
 
-    /// Whether it was measured on these networks, as far as it says.
+    /// Whether it says that it was measured on these networks.
     pub(crate) fn is_of(&self, networks: &[Digest]) -> bool {
-        self.networks.iter().all(|measured| networks.contains(measured))
+        let known = |measured| networks.contains(measured);
+        !self.networks.is_empty() && self.networks.iter().all(known)
     }
 
     /// Leaves out what was measured on other networks than these, and says so.

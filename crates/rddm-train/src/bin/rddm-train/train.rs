@@ -50,6 +50,8 @@ pub(crate) struct Work {
 }
 
 pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
+    // Before the device has threads.
+    rddm_zoo::keep_ignored_signals();
     let recipe = Recipe::read(&arguments.work.recipe)?;
     let work = &arguments.work;
     let device = work.device(&recipe)?;
@@ -75,6 +77,11 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
                 tell(&format!("goes on from step {step}"));
                 bar.set_position(step as u64);
                 bar.reset_eta();
+            }
+            Event::OtherPictures => {
+                tell(
+                    "note: the pictures are others than before; from here on it sees other examples than it would have seen",
+                );
             }
             Event::Step { step, loss } => {
                 let mean = smooth.map_or(loss, |mean: f64| 0.98 * mean + 0.02 * loss);
