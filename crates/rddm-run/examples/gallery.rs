@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Each picture of the list is restored with the checkout's own model, seed 0 and the model's own
-//! sampling, and written beside its input as a small JPEG; a model that generates draws a square of
+//! sampling, but for `confirm`, and written beside its input as a small JPEG; a model that generates draws a square of
 //! pictures. The README's part between the two comments `gallery` is written anew. The same checkout
 //! gives the same files.
 #![allow(clippy::print_stdout, reason = "a tool for developers")]
@@ -34,6 +34,8 @@ struct Entry {
     input: Option<String>,
     /// What to restore of it, for a model that takes a mask.
     mask: Option<String>,
+    /// As `--confirm`.
+    confirm: Option<bool>,
     output: String,
     caption: String,
 }
@@ -51,7 +53,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         toml::from_str(&std::fs::read_to_string(examples.join("gallery.toml"))?)?;
     let mut shown = String::new();
     for entry in &gallery.pictures {
-        let (manifest, restorer) = restorer(&root, &entry.model)?;
+        let (manifest, restorer) = restorer(&root, entry)?;
         let shows = match (&entry.input, manifest.picture.size) {
             (Some(input), _) => {
                 let mask = entry.mask.as_ref().map(|mask| examples.join(mask));
@@ -77,12 +79,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn restorer(root: &Path, model: &str) -> Result<(Manifest, Restorer), Box<dyn Error>> {
+fn restorer(root: &Path, entry: &Entry) -> Result<(Manifest, Restorer), Box<dyn Error>> {
     let mut options = ResolveOptions::default();
     options.registry = Some(Place::Folder(root.join("manifests")));
-    let model = rddm_zoo::resolve(&model.parse()?, &options)?;
+    let model = rddm_zoo::resolve(&entry.model.parse()?, &options)?;
     let networks = model.networks.iter().map(|network| &network.bytes);
-    let restorer = Restorer::builder(&model.manifest).threads(0).build(networks)?;
+    let mut builder = Restorer::builder(&model.manifest).threads(0);
+    if let Some(confirm) = entry.confirm {
+        builder = builder.confirm(confirm);
+    }
+    let restorer = builder.build(networks)?;
     Ok((model.manifest, restorer))
 }
 

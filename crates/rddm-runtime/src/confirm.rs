@@ -1,6 +1,6 @@
 //! A second look from twice as far, which has to see a residual too.
 
-use ndarray::{Array2, Array3, Array4, ArrayView2, ArrayView3, s};
+use ndarray::{Array2, Array3, Array4, ArrayView1, ArrayView2, ArrayView3, Axis, Zip, s};
 
 use crate::{engine::Batch, tiling::reflected};
 
@@ -11,63 +11,95 @@ const AROUND: usize = 2;
 
 /// The mirror image of a window, left and right exchanged, at half of its size, its sides continued to multiples of `multiple`.
 pub(crate) fn from_afar(x: Batch<'_>, multiple: usize) -> Array4<f32> {
-    let (_, planes, height, width) = x.dim();
-    let (rows, columns) = (height.div_ceil(2), width.div_ceil(2));
-    let shape = (1, planes, rows.next_multiple_of(multiple), columns.next_multiple_of(multiple));
-    Array4::from_shape_fn(shape, |(_, plane, row, column)| {
-        let (row, column) = (reflected(row, rows), columns - 1 - reflected(column, columns));
-        of_four(x.slice(s![0, plane, .., ..]), row, column)
-    })
+    let half = half(x.index_axis(Axis(0), 0));
+    let (planes, rows, columns) = half.dim();
+    let (high, wide) = (rows.next_multiple_of(multiple), columns.next_multiple_of(multiple));
+    let mut far = Array4::zeros((1, planes, high, wide));
+    for (plane, mut into) in half.outer_iter().zip(far.index_axis_mut(Axis(0), 0).outer_iter_mut())
+    {
+        for (row, mut line) in into.outer_iter_mut().enumerate() {
+            let from = plane.row(reflected(row, rows));
+            for (column, value) in line.iter_mut().enumerate() {
+                *value = from[columns - 1 - reflected(column, columns)];
+            }
+        }
+    }
+    far
 }
 
 /// Takes back what of a window's residual the look `from_afar` does not see.
 pub(crate) fn confirm(residual: &mut Array4<f32>, far: &Array4<f32>) {
-    let (_, _, height, width) = residual.dim();
-    let (rows, columns) = (height.div_ceil(2), width.div_ceil(2));
-    let seen = far.slice(s![0, .., ..rows, ..columns;-1]);
-    let near = Array3::from_shape_fn(seen.raw_dim(), |(channel, row, column)| {
-        of_four(residual.slice(s![0, channel, .., ..]), row, column)
-    });
-    let share = share(near.view(), seen);
-    residual.indexed_iter_mut().for_each(|((_, _, y, x), value)| {
-        let ([above, below], [left, right]) = (neighbours(y, rows), neighbours(x, columns));
-        let line = |row| 0.75 * share[(row, left)] + 0.25 * share[(row, right)];
-        *value *= 0.75 * line(above) + 0.25 * line(below);
-    });
+    let mut residual = residual.index_axis_mut(Axis(0), 0);
+    let near = half(residual.view());
+    let (_, rows, columns) = near.dim();
+    let share = share(near.view(), far.slice(s![0, .., ..rows, ..columns;-1]));
+    let (_, height, width) = residual.dim();
+    let mut line = vec![0.0; width];
+    for y in 0..height {
+        let [near, next] = neighbours(y, rows);
+        let between = |column: usize| 0.75 * share[(near, column)] + 0.25 * share[(next, column)];
+        for (x, value) in line.iter_mut().enumerate() {
+            let [near, next] = neighbours(x, columns);
+            *value = 0.75 * between(near) + 0.25 * between(next);
+        }
+        for mut channel in residual.outer_iter_mut() {
+            channel.row_mut(y).iter_mut().zip(&line).for_each(|(value, share)| *value *= share);
+        }
+    }
 }
 
 /// The pixels of the half size, of `length`, that `at` lies between: the nearer one first.
 fn neighbours(at: usize, length: usize) -> [usize; 2] {
     let near = at / 2;
-    [near, if at % 2 == 0 { near.saturating_sub(1) } else { (near + 1).min(length - 1) }]
+    [near, if at.is_multiple_of(2) { near.saturating_sub(1) } else { (near + 1).min(length - 1) }]
 }
 
 /// How much of what `near` has counts at each pixel, 0 to 1: by the part of it that `seen` has around there.
 fn share(near: ArrayView3<'_, f32>, seen: ArrayView3<'_, f32>) -> Array2<f32> {
-    let (channels, rows, columns) = near.dim();
     // In common, and of the near look alone.
-    let products = Array2::from_shape_fn((rows, columns), |(y, x)| {
-        (0..channels).fold([0.0; 2], |[both, own], channel| {
-            let (a, b) = (near[(channel, y, x)], seen[(channel, y, x)]);
-            [both + a * b, own + a * a]
-        })
+    let [mut both, mut own] = [(); 2].map(|()| Array2::zeros((near.dim().1, near.dim().2)));
+    for (near, seen) in near.outer_iter().zip(seen.outer_iter()) {
+        Zip::from(&mut both).and(near).and(seen).for_each(|sum, a, b| *sum += a * b);
+        Zip::from(&mut own).and(near).for_each(|sum, a| *sum += a * a);
+    }
+    let mut share = around(both.view());
+    // Where there is no residual there is nothing to take back; what is no number stays none.
+    Zip::from(&mut share).and(&around(own.view())).for_each(|both, &own| {
+        *both = if own == 0.0 { 1.0 } else { (*both / (ENOUGH * own)).clamp(0.0, 1.0) };
     });
-    Array2::from_shape_fn((rows, columns), |(y, x)| {
-        let around =
-            |at: usize, length: usize| at.saturating_sub(AROUND)..(at + AROUND + 1).min(length);
-        let here = products.slice(s![around(y, rows), around(x, columns)]);
-        let [both, own] = here.iter().fold([0.0; 2], |sum, one| [sum[0] + one[0], sum[1] + one[1]]);
-        // Where there is no residual there is nothing to take back; what is no number stays none.
-        if own == 0.0 { 1.0 } else { (both / (ENOUGH * own)).clamp(0.0, 1.0) }
-    })
+    share
 }
 
-/// The pixel of the half size: the mean of four, at the border of an odd side some of them twice.
-fn of_four(plane: ArrayView2<'_, f32>, row: usize, column: usize) -> f32 {
-    let (height, width) = plane.dim();
-    let (y, x) = (2 * row, 2 * column);
-    let (below, right) = ((y + 1).min(height - 1), (x + 1).min(width - 1));
-    (plane[(y, x)] + plane[(y, right)] + plane[(below, x)] + plane[(below, right)]) / 4.0
+/// Sums over what lies around each pixel.
+fn around(values: ArrayView2<'_, f32>) -> Array2<f32> {
+    let sums = |values: ArrayView2<'_, f32>| {
+        let length = values.dim().0;
+        let mut sums = Array2::zeros(values.raw_dim());
+        for (at, mut sum) in sums.outer_iter_mut().enumerate() {
+            for from in at.saturating_sub(AROUND)..(at + AROUND + 1).min(length) {
+                sum += &values.row(from);
+            }
+        }
+        sums
+    };
+    let across: Array2<f32> = sums(values.t());
+    sums(across.t())
+}
+
+/// The picture at half of its size: means of four pixels, at the border of an odd side of some of them twice.
+fn half(picture: ArrayView3<'_, f32>) -> Array3<f32> {
+    let (planes, height, width) = picture.dim();
+    let mut half = Array3::zeros((planes, height.div_ceil(2), width.div_ceil(2)));
+    for (plane, mut into) in picture.outer_iter().zip(half.outer_iter_mut()) {
+        for (row, mut line) in into.outer_iter_mut().enumerate() {
+            let (above, below) = (plane.row(2 * row), plane.row((2 * row + 1).min(height - 1)));
+            let pair = |row: &ArrayView1<'_, f32>, x: usize| row[x] + row[(x + 1).min(width - 1)];
+            for (column, value) in line.iter_mut().enumerate() {
+                *value = (pair(&above, 2 * column) + pair(&below, 2 * column)) / 4.0;
+            }
+        }
+    }
+    half
 }
 
 #[cfg(test)]

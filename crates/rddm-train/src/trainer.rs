@@ -82,7 +82,7 @@ pub fn train(
         on_event(Event::Resumed { step: session.checkpoint.state.step });
     }
     let seen = &mut session.checkpoint.state.pictures;
-    if !seen.is_empty() && *seen != data.digest() {
+    if begun < last && !seen.is_empty() && *seen != data.digest() {
         on_event(Event::OtherPictures);
     }
     data.digest().clone_into(seen);

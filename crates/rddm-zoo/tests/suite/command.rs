@@ -66,6 +66,9 @@ fn a_model_goes_through_its_whole_life() {
     assert!(run(&zoo, &["search", "RAIN", "streaks"]).expect(0).out.contains("derain"));
     assert!(run(&zoo, &["search", "fog"]).expect(0).out.contains("nothing found"));
     run(&zoo, &["verify"]).expect(0);
+    // Locks that another process may hold stay.
+    run(&zoo, &["gc"]).expect(0);
+    assert!(home.0.join("locks/notes").is_file());
     assert!(run(&zoo, &["du", "--json"]).expect(0).out.contains("\"unneeded\":0"));
     run(&zoo, &["rm", "derain"]).expect(0);
     home.assert_nothing();

@@ -157,3 +157,20 @@ fn https_is_never_left_for_http() {
     assert!(plain.requests.lock().unwrap().is_empty());
     home.assert_nothing();
 }
+
+#[test]
+fn a_mirror_by_http_of_a_registry_by_https_is_passed_over() {
+    let zoo = Zoo::new();
+    let home = zoo.home();
+    let plain = crate::server::Server::good(&zoo);
+    let draft = zoo.path("zoo/derain/model.toml");
+    let mirrors = format!("mirrors = [\"{}\"]\nopset", plain.network());
+    fs::write(&draft, fs::read_to_string(&draft).unwrap().replacen("opset", &mirrors, 1)).unwrap();
+    zoo.publish(rddm_zoo::now().unix(), 365);
+    let (authority, path) = Authority::new(&zoo);
+    let address = authority.server(&zoo, "127.0.0.1", 2040);
+    let registry = format!("https://{address}/manifests");
+    pull(&zoo, &registry, &home, &["--ca", path.to_str().unwrap()]).expect(0);
+    home.assert_whole(&zoo.network());
+    assert!(plain.requests.lock().unwrap().is_empty());
+}
