@@ -40,7 +40,7 @@ struct Entry {
     caption: String,
 }
 
-const QUALITY: u8 = 88;
+const QUALITY: u8 = 82;
 /// Pictures along each side of a square of generated ones.
 const SQUARE: usize = 4;
 const BEGIN: &str = "<!-- gallery -->\n";
