@@ -181,6 +181,7 @@ fn the_published_evaluation_is_true() {
         }
         let own = build(&model, |builder| builder);
         let once = Restorer::builder(&model.manifest).mirror(false).share(&own).unwrap();
+        let unconfirmed = Restorer::builder(&model.manifest).confirm(false).share(&own).unwrap();
         let of_default =
             |row: &&Value| row["steps"] == u64::from(sampler.steps) && row["engine"] == engine;
         let rows: Vec<&Value> =
@@ -204,6 +205,7 @@ fn the_published_evaluation_is_true() {
                     let restored = match *variant {
                         "" => own.restore(input.view(), mask, go_on),
                         "once" => once.restore(input.view(), mask, go_on),
+                        "unconfirmed" => unconfirmed.restore(input.view(), mask, go_on),
                         "ensemble" => own.restore_ensemble(input.view(), mask, go_on),
                         other => panic!("{name}: what is {other}?"),
                     };

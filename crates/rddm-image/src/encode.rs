@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tempfile::NamedTempFile;
 
 use crate::codecs::{self, Abilities};
-use crate::{Error, ErrorKind, Format, Metadata, Picture, picture, raster, xmp};
+use crate::{Error, ErrorKind, Format, Metadata, Picture, is_special, picture, raster, xmp};
 
 /// How a picture is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -185,13 +185,6 @@ fn replace(path: &Path, bytes: &[u8], overwrite: bool) -> Result<(), Error> {
     let mut part = part(&place)?;
     part.file.write_all(bytes).map_err(io)?;
     persist(part, &place, overwrite)
-}
-
-/// Whether a device, a pipe or a socket is at `path`: what no file may take the place of, and what can't be read again. False where
-/// nothing is, or what can't be looked at.
-#[must_use]
-pub fn is_special(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|data| !data.is_file() && !data.is_dir())
 }
 
 /// Where the file lies that `path` names: a link stays one, and what it leads to is replaced, or made where nothing is there yet.

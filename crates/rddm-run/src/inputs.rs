@@ -6,7 +6,7 @@ use std::fs::{DirEntry, File};
 use std::io::Read as _;
 use std::path::{Component, Path, PathBuf};
 
-use rddm_image::Format;
+use rddm_image::{Format, is_helper};
 use rddm_manifest::ModelId;
 
 use crate::failure::{Failure, code};
@@ -452,12 +452,6 @@ fn named(line: &[u8]) -> std::io::Result<PathBuf> {
 /// Whether a file in a folder, or what a link there leads to, is named as a picture and is no resource fork.
 pub(crate) fn is_picture_file(path: &Path) -> bool {
     path.is_file() && Format::from_path(path).is_some() && !is_resource_fork(path)
-}
-
-/// Whether a folder is a program's own, such as `.thumbnails` or `@eaDir`.
-pub(crate) fn is_helper(folder: &Path) -> bool {
-    let name = folder.file_name().unwrap_or_default().as_encoded_bytes();
-    name.starts_with(b".") || name.starts_with(b"@") || name == b"__MACOSX"
 }
 
 /// Whether it is what macOS keeps of a picture in a file beside it, `._NAME`, where the file system has no place for it (AppleDouble).

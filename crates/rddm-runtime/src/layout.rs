@@ -136,7 +136,10 @@ impl Layout {
 
     /// Of how many shapes the windows are.
     pub(crate) fn shapes(&self) -> usize {
-        1 + usize::from(self.confirm)
+        let window = self.window();
+        // A small one is as small at half of its size.
+        let half = window.map(|side| side.div_ceil(2).next_multiple_of(self.multiple));
+        if self.confirm && half != window { 2 } else { 1 }
     }
 
     /// Tiles over all steps.

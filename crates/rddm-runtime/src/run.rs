@@ -318,7 +318,7 @@ mod tests {
             let restorer = Restorer::builder(&manifest).threads(2).build([network]).unwrap();
             let busy = [(); 2].map(|()| {
                 let (release, released) = mpsc::channel::<()>();
-                restorer.pool().unwrap().spawn(move || drop(released.recv()));
+                restorer.pool().unwrap().spawn(move || released.recv().unwrap_or_default());
                 release
             });
             let (sender, done) = mpsc::channel();

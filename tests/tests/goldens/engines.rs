@@ -159,8 +159,15 @@ impl Predictor for Onnx {
         let mut outputs: Vec<Tensor> = Vec::new();
         // One picture at a time, since an engine gives a whole batch the same time.
         for (index, picture) in x.values.chunks_exact(length).enumerate() {
+            let mut picture = picture.to_vec();
+            if channels == 9 {
+                // A file takes the mask as a sampler has it: one plane in [-1, 1].
+                picture.truncate(7 * height * width);
+                picture[6 * height * width..].iter_mut().for_each(|mask| *mask = 2.0 * *mask - 1.0);
+            }
+            let channels = picture.len() / (height * width);
             let picture =
-                ArrayView4::from_shape([1, channels, height, width], picture).map_err(text)?;
+                ArrayView4::from_shape([1, channels, height, width], &picture).map_err(text)?;
             let mut at = 0;
             for (network, time) in &mut self.0 {
                 for answer in network.run(picture, &[times[*time][index]]).map_err(text)? {

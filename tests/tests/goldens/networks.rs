@@ -24,7 +24,10 @@ pub fn network(set: &Set, case: &Case) -> Result<Vec<Run>, String> {
     model.check(&settings.shape)?;
     let objective = objective(set, &settings);
     let times = times(&golden, &objective)?;
-    let runs = model.engines(&objective).into_iter().map(|(engine, predictor)| {
+    // A file takes a mask of one plane, and this golden's has three that differ.
+    let masked = model.config.in_channels == 9;
+    let engines = model.engines(&objective).into_iter().take(if masked { 1 } else { usize::MAX });
+    let runs = engines.map(|(engine, predictor)| {
         let outcome = predictor.and_then(|mut predictor| {
             measure(
                 predictor.as_mut(),

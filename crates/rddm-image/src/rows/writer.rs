@@ -7,7 +7,7 @@ use png::chunk::ChunkType;
 use png::{BitDepth, ColorType, Compression, EncodingError, Filter};
 
 use crate::encode::Part;
-use crate::{Depth, Error, ErrorKind, Header, Metadata, codecs, encode, raster};
+use crate::{Depth, Error, ErrorKind, Header, Metadata, codecs, encode, is_special, raster};
 
 /// A PNG file that is written from the top, row by row, and never is in memory as a whole. It is
 /// compressed quickly, and so is some percent larger than one of [`write`](crate::write()).
@@ -58,7 +58,7 @@ impl RowWriter {
             }
         };
         let wide = shape.depth == Depth::Sixteen;
-        if encode::is_special(path) {
+        if is_special(path) {
             let text = "is a device or a pipe, and rows are written to files alone";
             return Err(Error::new(ErrorKind::Io, text));
         }

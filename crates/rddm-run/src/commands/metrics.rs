@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use ndarray::{Array3, Axis, Slice};
-use rddm_image::Limits;
+use rddm_image::{Limits, is_helper};
 use rddm_metrics::{mae, psnr_rgb, psnr_y, ssim_rgb, ssim_y};
 use serde::Serialize;
 
 use crate::args::Metrics;
 use crate::failure::{Failure, code};
-use crate::inputs::{is_helper, is_picture_file};
+use crate::inputs::is_picture_file;
 use crate::report::{Trouble, all_lossy, lossy};
 use crate::terminal::{Terminal, table};
 

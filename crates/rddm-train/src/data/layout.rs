@@ -6,6 +6,7 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use rddm_image::is_helper;
 use serde::{Deserialize, Serialize};
 
 use super::file_name;
@@ -333,12 +334,6 @@ fn walk(folder: &Path, pictures: &mut Vec<PathBuf>) -> Result<(), Error> {
         }
     }
     Ok(())
-}
-
-/// Whether a folder is a program's own, such as `.ipynb_checkpoints` or `@eaDir`.
-fn is_helper(folder: &Path) -> bool {
-    let name = file_name(folder);
-    name.starts_with(['.', '@']) || name == "__MACOSX"
 }
 
 /// The folders in a folder, by name.

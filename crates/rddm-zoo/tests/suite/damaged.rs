@@ -178,7 +178,7 @@ fn verify_names_all_that_is_wrong() {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
-        fs::set_permissions(&stray, fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(&stray, fs::Permissions::from_mode(0o0)).unwrap();
     }
     let outcome = run(&zoo, &["verify"]).expect(5);
     assert!(outcome.out.contains("derain 0.1.0 is good"), "{}", outcome.out);
