@@ -99,8 +99,8 @@ impl Layout {
         let outputs = 2 * planes * (1 + u64::from(self.mirror.is_some()));
         let mut ports = window * float * (2 * self.window_planes as u64 + outputs);
         if self.confirm {
-            // The same of a quarter of the window.
-            ports += window * float * (2 * self.window_planes as u64 + 3 * planes) / 4;
+            // The same of a quarter of the window, and what compares them.
+            ports += window * float * (2 * self.window_planes as u64 + 4 * planes) / 4;
         }
         let running = (window as f64 * cost.per_pixel) as u64;
         let tiles = widest.max(1).saturating_mul(self.columns.spans().len());
