@@ -178,7 +178,7 @@ fn page(lines: &[Line]) -> String {
          other cameras, not measured here: what DnCNN, FFDNet and MCWNNM reached, to see which of them does well on such noise.\n",
     );
     let mut datasets: Vec<&str> = lines.iter().map(|line| line.dataset.as_str()).collect();
-    datasets.sort_unstable();
+    datasets.sort_unstable_by_key(|name| (name.to_lowercase(), *name));
     datasets.dedup();
     for dataset in datasets {
         let _ = write!(
