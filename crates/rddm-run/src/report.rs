@@ -1,7 +1,9 @@
 //! The JSON reports. `crates/rddm-run/README.md` documents them for those who read them.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
+use rddm_core::ScheduleSpec;
 use rddm_runtime::Restorer;
 use rddm_zoo::ResolvedModel;
 use serde::{Serialize, Serializer};
@@ -128,10 +130,23 @@ pub(crate) struct Schedule {
     sum_scale: f64,
 }
 
+impl From<&ScheduleSpec> for Schedule {
+    fn from(spec: &ScheduleSpec) -> Self {
+        let text = |of: rddm_core::Coefficients| format!("{}:{}", of.shape, of.ratio);
+        Self { alpha: text(spec.alpha), beta2: text(spec.beta2), sum_scale: spec.sum_scale }
+    }
+}
+
+impl fmt::Display for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { alpha, beta2, sum_scale } = self;
+        write!(f, "alpha {alpha}, beta2 {beta2}, sum scale {sum_scale}")
+    }
+}
+
 impl Sampler {
     pub(crate) fn of(restorer: &Restorer, sampling: &Sampling) -> Self {
         let spec = restorer.sampler();
-        let text = |of: rddm_core::Coefficients| format!("{}:{}", of.shape, of.ratio);
         Self {
             steps: spec.steps,
             seed: restorer.seed(),
@@ -142,11 +157,7 @@ impl Sampler {
             confirm: restorer.confirm(),
             objective: spec.objective.to_string(),
             method: spec.method.to_string(),
-            schedule: Schedule {
-                alpha: text(spec.schedule.alpha),
-                beta2: text(spec.schedule.beta2),
-                sum_scale: spec.schedule.sum_scale,
-            },
+            schedule: Schedule::from(&spec.schedule),
         }
     }
 }

@@ -188,7 +188,7 @@ fn a_file_that_breaks_off_leaves_no_output() {
 #[cfg(target_os = "linux")]
 #[test]
 fn an_interrupt_leaves_no_half_file() {
-    use std::process::{Command, Stdio};
+    use std::process::Stdio;
     use std::time::{Duration, Instant};
 
     let bench = Bench::new();
@@ -209,7 +209,7 @@ fn an_interrupt_leaves_no_half_file() {
             std::thread::sleep(Duration::from_millis(20));
         }
         for _ in 0..1 + usize::from(insisting) {
-            Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+            support::interrupt(child.id());
         }
         assert_eq!(child.wait().unwrap().code(), Some(130));
         assert_eq!(bench.files(), ["a.png"]);

@@ -4,7 +4,7 @@
 mod support;
 
 use ndarray::{Array2, Array3};
-use rddm_manifest::MirrorMean;
+use rddm_manifest::{Manifest, MirrorMean};
 use rddm_runtime::{Control, ErrorKind, Progress, Restorer};
 use support::{Model, TinyNet, picture};
 
@@ -101,12 +101,18 @@ fn mirror_images_count_as_much_as_the_picture() {
     }
 }
 
-#[test]
-fn the_harmonic_mean_takes_what_both_looks_see() {
+/// A model of the residual alone, in one step without noise.
+fn of_residuals() -> (Model, Manifest) {
     let networks = vec![("residual", TinyNet::single("residual"))];
     let model = Model { networks, objective: "pred_res", steps: 1, eta: 0.0, ..Model::joint() };
     let mut manifest = model.manifest();
     manifest.sampler.sum_scale = 1e-12;
+    (model, manifest)
+}
+
+#[test]
+fn the_harmonic_mean_takes_what_both_looks_see() {
+    let (model, mut manifest) = of_residuals();
     let go_on = &mut |_| Control::Continue;
     let picture = picture(3, 28, 72).mapv(|value| 0.4 + 0.2 * value);
     let plain = Restorer::builder(&manifest).build(model.files()).unwrap();
@@ -131,10 +137,7 @@ fn the_harmonic_mean_takes_what_both_looks_see() {
 /// Against the same by hand, on a picture in one window whose right half is a pattern that no look from afar sees.
 #[test]
 fn a_look_from_afar_confirms() {
-    let networks = vec![("residual", TinyNet::single("residual"))];
-    let model = Model { networks, objective: "pred_res", steps: 1, eta: 0.0, ..Model::joint() };
-    let mut manifest = model.manifest();
-    manifest.sampler.sum_scale = 1e-12;
+    let (model, manifest) = of_residuals();
     let go_on = &mut |_| Control::Continue;
     let smooth = picture(3, 64, 96).mapv(|value| 0.4 + 0.2 * value);
     let picture = Array3::from_shape_fn(smooth.raw_dim(), |(c, y, x)| match x {

@@ -102,34 +102,29 @@ fn rain100_has_three_forms() {
 /// As PReNet's authors name the folders.
 #[test]
 fn rain100_is_parted_by_the_names_of_folders() {
+    // Rainy and clean of the test part, then of the other.
+    let parted = |paths: [&str; 4], name| {
+        for (split, at) in [(Split::Test, 0), (Split::Train, 2)] {
+            check(Layout::Rain100, &paths, split, &[[name, paths[at + 1], paths[at], "-"]]);
+        }
+    };
     let paths = [
         "rain_data_test_Heavy/rain/norain-1x2.png",
         "rain_data_test_Heavy/norain/norain-1.png",
         "rain_data_train_Heavy/rain/norain-1x2.png",
         "rain_data_train_Heavy/norain/norain-1.png",
     ];
-    let files = |at: usize| [["norain-1x2.png", paths[at + 1], paths[at], "-"]];
-    check(Layout::Rain100, &paths, Split::Test, &files(0));
-    check(Layout::Rain100, &paths, Split::Train, &files(2));
+    parted(paths, "norain-1x2.png");
     let folder = tempfile::tempdir().unwrap();
     pictures(folder.path(), &paths[2..]);
     let error = Layout::Rain100.examples(folder.path(), Split::Test).unwrap_err().to_string();
     assert!(error.contains("for train"), "{error}");
     // As JORDER's authors name them: what no folder's name tells is the other part.
-    let paths = [
-        "Rain100L/rain-1.png",
-        "Rain100L/norain-1.png",
-        "RainTrainL/rain-1.png",
-        "RainTrainL/norain-1.png",
-    ];
-    let files = |at: usize| [["rain-1.png", paths[at + 1], paths[at], "-"]];
-    check(Layout::Rain100, &paths, Split::Test, &files(0));
-    check(Layout::Rain100, &paths, Split::Train, &files(2));
-    let paths =
-        ["RainTestL/rain-1.png", "RainTestL/norain-1.png", "L/rain-1.png", "L/norain-1.png"];
-    let files = |at: usize| [["rain-1.png", paths[at + 1], paths[at], "-"]];
-    check(Layout::Rain100, &paths, Split::Test, &files(0));
-    check(Layout::Rain100, &paths, Split::Train, &files(2));
+    for [test, train] in [["Rain100L", "RainTrainL"], ["RainTestL", "L"]] {
+        let [a, b, c, d] = [(test, "rain"), (test, "norain"), (train, "rain"), (train, "norain")]
+            .map(|(folder, side)| format!("{folder}/{side}-1.png"));
+        parted([&a, &b, &c, &d], "rain-1.png");
+    }
     // No word for tests.
     let paths = ["latest/rain-1.png", "latest/norain-1.png"];
     let files = ["rain-1.png", paths[1], paths[0], "-"];

@@ -176,9 +176,6 @@ impl Made<'_> {
     /// Gives whether it could be added.
     pub(super) fn sign(&self, metadata: &mut Metadata) -> bool {
         let (manifest, sampler) = (&self.model.manifest, self.restorer.sampler());
-        let schedule = &sampler.schedule;
-        let [alpha, beta2] =
-            [schedule.alpha, schedule.beta2].map(|of| format!("{}:{}", of.shape, of.ratio));
         let precision = self.model.networks.first().map(|network| network.precision.to_string());
         metadata.add_properties(
             "rddm",
@@ -196,10 +193,7 @@ impl Made<'_> {
                 ("Confirm", &self.restorer.confirm().to_string()),
                 ("Objective", &sampler.objective.to_string()),
                 ("Method", &sampler.method.to_string()),
-                (
-                    "Schedule",
-                    &format!("alpha {alpha}, beta2 {beta2}, sum scale {}", schedule.sum_scale),
-                ),
+                ("Schedule", &report::Schedule::from(&sampler.schedule).to_string()),
                 ("Precision", &precision.unwrap_or_default()),
                 ("Engine", self.restorer.engine()),
                 ("Program", concat!("rddm-run ", env!("CARGO_PKG_VERSION"))),

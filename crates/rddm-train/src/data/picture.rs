@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use image::imageops::FilterType;
 use image::{DynamicImage, GrayImage, ImageBuffer, ImageFormat, ImageReader, Luma, Rgb, RgbImage};
 use ndarray::{Array3, s};
-use rddm_image::{Depth, Format, Limits};
+use rddm_image::{Depth, Format, Limits, with_channels};
 
 use crate::error::{Error, Kind};
 use crate::run::write;
@@ -69,11 +69,6 @@ pub(crate) fn upright(path: &Path) -> Result<DynamicImage, Error> {
     picture.ok_or_else(|| Error::data(path, "its pixels do not fill it"))
 }
 
-/// As [`rddm_image::with_channels`] has it, which the runtime makes pictures grey by.
-fn luma(Rgb([r, g, b]): &Rgb<u8>) -> u8 {
-    (0.299 * f32::from(*r) + 0.587 * f32::from(*g) + 0.114 * f32::from(*b)).round() as u8
-}
-
 fn levels8(values: &Array3<f32>) -> Vec<u8> {
     values.iter().map(|value| (value * 255.0).round() as u8).collect()
 }
@@ -111,15 +106,21 @@ impl Picture8 {
             let problem = format!("{width}×{height} is smaller than a crop of {side}×{side}");
             return Err(Error::data(path, problem));
         }
-        let coloured = picture.color().has_color();
-        let raw = match channels {
-            1 if coloured => picture.into_rgb8().pixels().map(luma).collect(),
-            1 => picture.into_luma8().into_raw(),
-            _ => picture.into_rgb8().into_raw(),
+        let (present, raw) = if channels == 1 && !picture.color().has_color() {
+            (1, picture.into_luma8().into_raw())
+        } else {
+            (3, picture.into_rgb8().into_raw())
         };
-        let pixels = Array3::from_shape_vec((height, width, channels), raw)
+        let pixels = Array3::from_shape_vec((height, width, present), raw)
             .map_err(|error| Error::data(path, error))?;
-        Ok(Self(pixels.permuted_axes([2, 0, 1]).as_standard_layout().into_owned()))
+        let read = Self(pixels.permuted_axes([2, 0, 1]).as_standard_layout().into_owned());
+        if present == channels {
+            return Ok(read);
+        }
+        // As the runtime makes a picture grey.
+        let grey = with_channels(read.whole().view(), channels)
+            .map_err(|error| Error::data(path, error))?;
+        Ok(Self::quantise(&grey))
     }
 
     /// Height and width.

@@ -6,7 +6,10 @@ use std::{
     process::Command,
 };
 
-use crate::zoo::{Home, Outcome, SIZE, Zoo, finish, keys, public_key, rddm_zoo};
+use crate::{
+    command::run,
+    zoo::{Home, Outcome, SIZE, Zoo, keys},
+};
 
 /// The zoo with `derain` and `derain-too`, both of them pulled.
 fn scene() -> (Zoo, Home) {
@@ -15,11 +18,6 @@ fn scene() -> (Zoo, Home) {
     run(&zoo, &["pull", "--all"]).expect(0);
     let home = zoo.home();
     (zoo, home)
-}
-
-fn run(zoo: &Zoo, arguments: &[&str]) -> Outcome {
-    let mut command = rddm_zoo(zoo.root.path());
-    finish(command.args(arguments).args(["--key", public_key(), "--home"]).arg(zoo.home().0))
 }
 
 fn record(home: &Home, model: &str) -> PathBuf {

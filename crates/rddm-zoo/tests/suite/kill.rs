@@ -110,6 +110,13 @@ fn killed_at_30_random_moments() {
     ends_well(&zoo, &home);
 }
 
+/// Asks a process to end; not as the keyboard does, which is ignored where the tests run in a shell's background.
+#[cfg(unix)]
+fn interrupt(child: &Child) {
+    let sent = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+}
+
 #[cfg(unix)]
 #[test]
 fn interrupted_ends_with_130_and_keeps_the_part() {
@@ -121,8 +128,7 @@ fn interrupted_ends_with_130_and_keeps_the_part() {
     while !std::fs::metadata(home.part(&network)).is_ok_and(|metadata| metadata.len() > 0) {
         thread::sleep(Duration::from_millis(5));
     }
-    let sent = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
-    assert!(sent.success());
+    interrupt(&child);
     assert_eq!(child.wait_with_output().unwrap().status.code(), Some(130));
     assert!(home.assert_part(&network) > 0);
     ends_well(&zoo, &home);
@@ -148,8 +154,7 @@ fn an_interrupted_export_leaves_no_temporary_file() {
     while !temporary() && !has_ended(&mut child) {
         thread::sleep(Duration::from_millis(1));
     }
-    let sent = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
-    assert!(sent.success());
+    interrupt(&child);
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert!(!temporary());
     assert!(!bundle.0.join("derain.toml").exists());

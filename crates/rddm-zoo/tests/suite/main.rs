@@ -15,6 +15,7 @@ mod faults;
 mod hostile;
 mod kill;
 mod offline;
+mod publishing;
 mod redirects;
 mod server;
 mod space;
